@@ -1,0 +1,177 @@
+//! The thread-local that holds the context while its request's code runs.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::RequestContext;
+
+thread_local! {
+    static CURRENT: Cell<Option<RequestContext>> = const { Cell::new(None) };
+}
+
+/// The context of the request whose code is running, if there is one.
+///
+/// `None` outside of any request, in a task or thread that was started without [`in_request`],
+/// and while the thread itself is being torn down.
+#[must_use]
+pub fn current() -> Option<RequestContext> {
+    CURRENT
+        .try_with(|slot| {
+            let context = slot.take();
+            let copy = context.clone();
+            slot.set(context);
+            copy
+        })
+        .ok()
+        .flatten()
+}
+
+/// Lets `inner` run in the current request's context wherever it is polled.
+pub fn in_request<T>(inner: T) -> InRequest<T> {
+    InRequest::new(current(), inner)
+}
+
+impl RequestContext {
+    /// Runs `f` in this context.
+    pub fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let mut slot = Some(self.clone());
+        let _entered = Entered::new(&mut slot);
+        f()
+    }
+}
+
+pin_project! {
+    /// A future or a body that is polled, and dropped, in a request's context.
+    ///
+    /// Without a context of its own it runs in whatever context it is polled in; that is what a
+    /// layer uses where one further out has made the context already.
+    #[must_use = "futures and bodies do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct InRequest<T> {
+        // Empty only from its end on: what is dropped is dropped in its context too.
+        #[pin]
+        inner: Option<T>,
+        context: Option<RequestContext>,
+    }
+
+    impl<T> PinnedDrop for InRequest<T> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = Entered::new(this.context);
+            this.inner.set(None);
+        }
+    }
+}
+
+impl<T> InRequest<T> {
+    /// Lets `inner` run in `context`.
+    pub const fn new(context: Option<RequestContext>, inner: T) -> Self {
+        Self {
+            inner: Some(inner),
+            context,
+        }
+    }
+
+    /// Makes the inner value in `context` as well: `call` of an inner service.
+    pub fn call(mut context: Option<RequestContext>, make: impl FnOnce() -> T) -> Self {
+        let inner = {
+            let _entered = Entered::new(&mut context);
+            make()
+        };
+        Self::new(context, inner)
+    }
+
+    /// Takes the context out, to hand it from a finished future to the body that it gave.
+    pub fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
+        self.project().context.take()
+    }
+
+    /// The context it runs in, if it has its own.
+    #[must_use]
+    pub const fn context(&self) -> Option<&RequestContext> {
+        self.context.as_ref()
+    }
+}
+
+impl<F: Future> Future for InRequest<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let _entered = Entered::new(this.context);
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let output = ready!(inner.poll(cx));
+        this.inner.set(None);
+        Poll::Ready(output)
+    }
+}
+
+impl<B: Body> Body for InRequest<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let _entered = Entered::new(this.context);
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        inner.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl<B: Default> Default for InRequest<B> {
+    fn default() -> Self {
+        Self::new(None, B::default())
+    }
+}
+
+/// While it lives, the context is in the thread-local, and what was there before waits in `slot`.
+struct Entered<'a> {
+    slot: Option<&'a mut Option<RequestContext>>,
+}
+
+impl<'a> Entered<'a> {
+    fn new(slot: &'a mut Option<RequestContext>) -> Self {
+        if slot.is_none() {
+            return Self { slot: None };
+        }
+        swap(slot);
+        Self { slot: Some(slot) }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = &mut self.slot {
+            swap(slot);
+        }
+    }
+}
+
+fn swap(slot: &mut Option<RequestContext>) {
+    // A thread that is being torn down has no current request, and that is all that is lost.
+    let _ = CURRENT.try_with(|current| *slot = current.replace(slot.take()));
+}

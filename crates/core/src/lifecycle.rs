@@ -1,0 +1,250 @@
+//! Where a service is between its start and its end.
+//!
+//! Whoever shuts down moves the [`Lifecycle`] on; whoever answers a readiness probe, or holds a
+//! long stream, reads it or waits for it. It is the one thing that they share.
+//!
+//! ```
+//! use buttress_core::lifecycle::{Lifecycle, State};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let lifecycle = Lifecycle::new();
+//! let mut draining = lifecycle.reached(State::Draining);
+//!
+//! lifecycle.advance(State::Running);
+//! assert_eq!(lifecycle.state(), State::Running);
+//!
+//! lifecycle.advance(State::Draining);
+//! draining.await;
+//! assert!(!lifecycle.advance(State::Running), "there is no way back");
+//! # }
+//! ```
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+/// A stage of a service's life. They are passed in this order; some may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum State {
+    /// Not yet ready for requests.
+    Starting = 0,
+    /// Serving.
+    Running = 1,
+    /// Finishing what is in flight; new work should go elsewhere.
+    Draining = 2,
+    /// Letting go of what the service holds.
+    Stopping = 3,
+}
+
+impl State {
+    const fn from_u8(state: u8) -> Self {
+        match state {
+            0 => Self::Starting,
+            1 => Self::Running,
+            2 => Self::Draining,
+            _ => Self::Stopping,
+        }
+    }
+}
+
+/// The one place that says how far a service is. A clone is another handle to it.
+#[derive(Clone, Default)]
+pub struct Lifecycle(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    // Written under the lock of `waiting` only, so that nobody misses the change it waits for.
+    state: AtomicU8,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    wakers: Vec<(u64, Waker)>,
+}
+
+impl Lifecycle {
+    /// A service that is starting.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The present state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        State::from_u8(self.0.state.load(Ordering::Acquire))
+    }
+
+    /// Moves on to `state` and wakes who waits for it. Answers false, and changes nothing, if the
+    /// service is there or further already.
+    pub fn advance(&self, state: State) -> bool {
+        let mut waiting = self.0.waiting();
+        if self.state() >= state {
+            return false;
+        }
+        self.0.state.store(state as u8, Ordering::Release);
+        let wakers = std::mem::take(&mut waiting.wakers);
+        // A waker is someone else's code.
+        drop(waiting);
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        true
+    }
+
+    /// Resolves once the service has reached `state` or gone past it.
+    pub fn reached(&self, state: State) -> Reached {
+        Reached {
+            shared: Arc::clone(&self.0),
+            target: state,
+            id: None,
+        }
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lifecycle").field(&self.state()).finish()
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_reached(&self, target: State) -> bool {
+        State::from_u8(self.state.load(Ordering::Acquire)) >= target
+    }
+}
+
+/// The future of [`Lifecycle::reached`]. It may be dropped at any time.
+#[must_use = "futures do nothing unless polled"]
+pub struct Reached {
+    shared: Arc<Shared>,
+    target: State,
+    id: Option<u64>,
+}
+
+impl Future for Reached {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.shared.has_reached(this.target) {
+            return Poll::Ready(());
+        }
+        let mut waiting = this.shared.waiting();
+        if this.shared.has_reached(this.target) {
+            return Poll::Ready(());
+        }
+        let mine = |(id, _): &&mut (u64, Waker)| Some(*id) == this.id;
+        if let Some((_, waker)) = waiting.wakers.iter_mut().find(mine) {
+            waker.clone_from(cx.waker());
+            return Poll::Pending;
+        }
+        let id = waiting.next;
+        waiting.next += 1;
+        waiting.wakers.push((id, cx.waker().clone()));
+        this.id = Some(id);
+        Poll::Pending
+    }
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        let Some(id) = self.id else { return };
+        self.shared
+            .waiting()
+            .wakers
+            .retain(|(other, _)| *other != id);
+    }
+}
+
+impl fmt::Debug for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reached")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Barrier, atomic::AtomicUsize},
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn states_are_passed_in_order_only() {
+        let lifecycle = Lifecycle::new();
+        assert_eq!(lifecycle.state(), State::Starting);
+        assert!(lifecycle.advance(State::Draining));
+        assert!(!lifecycle.advance(State::Draining));
+        assert!(!lifecycle.advance(State::Running));
+        assert!(lifecycle.advance(State::Stopping));
+        assert_eq!(lifecycle.state(), State::Stopping);
+    }
+
+    #[test]
+    fn polling_again_and_dropping_leave_one_waker_and_none() {
+        let lifecycle = Lifecycle::new();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+
+        let mut waits = lifecycle.reached(State::Running);
+        let mut dropped = lifecycle.reached(State::Running);
+        for _ in 0..3 {
+            assert!(Pin::new(&mut waits).poll(&mut cx).is_pending());
+            assert!(Pin::new(&mut dropped).poll(&mut cx).is_pending());
+        }
+        drop(dropped);
+        assert_eq!(lifecycle.0.waiting().wakers.len(), 1);
+        lifecycle.advance(State::Running);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert!(Pin::new(&mut waits).poll(&mut cx).is_ready());
+        drop(waits);
+        assert_eq!(lifecycle.0.waiting().wakers.len(), 0);
+    }
+
+    #[test]
+    fn nobody_misses_a_change_that_races_with_waiting_for_it() {
+        for _ in 0..200 {
+            let lifecycle = Lifecycle::new();
+            let start = Arc::new(Barrier::new(2));
+            let (other, go) = (lifecycle.clone(), Arc::clone(&start));
+            let mover = std::thread::spawn(move || {
+                go.wait();
+                other.advance(State::Draining);
+            });
+            start.wait();
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+                .block_on(lifecycle.reached(State::Draining));
+            mover.join().unwrap();
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Watching an exchange from its first byte to its last, once for everyone who wants to know.
+//!
+//! Logs, metrics, traces and a drain all ask the same: when did it begin, what was answered, how
+//! did it end? [`ObserveLayer`] finds that out with one wrapper around the response body and tells
+//! any number of [`Observer`]s, which are combined as a tuple and called without indirection. It
+//! makes the [`RequestContext`](crate::context::RequestContext) if no layer further out has.
+//!
+//! Place it outside everything whose answers it is to see: rejections, timeouts and caught panics
+//! included.
+//!
+//! ```
+//! use buttress_core::{
+//!     context::RequestContext,
+//!     observe::{ObserveLayer, Observer, Outcome, Totals},
+//! };
+//! use http::{Request, Response};
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//!
+//! #[derive(Debug, Default)]
+//! struct GoneClients(AtomicU64);
+//!
+//! impl Observer for GoneClients {
+//!     type Exchange = ();
+//!     fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+//!     fn on_end(&self, (): (), end: &Totals, _: &RequestContext) {
+//!         if end.outcome == Outcome::ClientGone {
+//!             self.0.fetch_add(1, Relaxed);
+//!         }
+//!     }
+//! }
+//!
+//! let layer = ObserveLayer::new(GoneClients::default());
+//! # let _ = layer;
+//! ```
+
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+
+pub use self::{
+    body::ObserveBody,
+    future::ResponseFuture,
+    layer::{Observe, ObserveLayer},
+};
+use crate::context::RequestContext;
+
+mod body;
+mod future;
+mod guard;
+mod layer;
+
+/// Something that wants to know of every exchange.
+///
+/// Each method runs in the request's context and on its path: it must be quick, and it must not
+/// block. A panic in `on_end` is contained, since it may run in a `Drop`.
+pub trait Observer {
+    /// What is kept from the beginning of one exchange to its end.
+    type Exchange;
+
+    /// A request has come in.
+    fn on_request<B>(&self, request: &Request<B>, context: &RequestContext) -> Self::Exchange;
+
+    /// The head of the answer is there; the body has still to be sent.
+    fn on_response<B>(
+        &self,
+        exchange: &mut Self::Exchange,
+        response: &Response<B>,
+        context: &RequestContext,
+    ) {
+        let _ = (exchange, response, context);
+    }
+
+    /// The exchange is over. This is called exactly once for each `on_request`.
+    fn on_end(&self, exchange: Self::Exchange, end: &Totals, context: &RequestContext);
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The answer was handed over to its last byte.
+    Complete,
+    /// It was dropped before its end: the client left, or something further out gave up on it.
+    ClientGone,
+    /// The body broke off with an error.
+    BodyError,
+    /// The service failed without an answer; the server closes the connection.
+    ServiceError,
+    /// The service, or its body, panicked and nobody further in caught it.
+    Panic,
+}
+
+/// What is known of an exchange at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The answer's status, if there was an answer.
+    pub status: Option<StatusCode>,
+    /// From the request to the head of the answer, if there was one.
+    pub head: Option<Duration>,
+    /// From the request to the end of the exchange.
+    pub duration: Duration,
+    /// How many bytes of body were handed over, without the protocol's own framing.
+    pub bytes_out: u64,
+}
+
+impl Observer for () {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+
+    fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {}
+}
+
+impl<O: Observer> Observer for Option<O> {
+    type Exchange = Option<O::Exchange>;
+
+    fn on_request<B>(&self, request: &Request<B>, context: &RequestContext) -> Self::Exchange {
+        self.as_ref()
+            .map(|observer| observer.on_request(request, context))
+    }
+
+    fn on_response<B>(
+        &self,
+        exchange: &mut Self::Exchange,
+        response: &Response<B>,
+        context: &RequestContext,
+    ) {
+        if let (Some(observer), Some(exchange)) = (self, exchange) {
+            observer.on_response(exchange, response, context);
+        }
+    }
+
+    fn on_end(&self, exchange: Self::Exchange, end: &Totals, context: &RequestContext) {
+        if let (Some(observer), Some(exchange)) = (self, exchange) {
+            observer.on_end(exchange, end, context);
+        }
+    }
+}
+
+macro_rules! tuple {
+    ($($observer:ident $at:tt),+) => {
+        impl<$($observer: Observer),+> Observer for ($($observer,)+) {
+            type Exchange = ($($observer::Exchange,)+);
+
+            fn on_request<B>(
+                &self,
+                request: &Request<B>,
+                context: &RequestContext,
+            ) -> Self::Exchange {
+                ($(self.$at.on_request(request, context),)+)
+            }
+
+            fn on_response<B>(
+                &self,
+                exchange: &mut Self::Exchange,
+                response: &Response<B>,
+                context: &RequestContext,
+            ) {
+                $(self.$at.on_response(&mut exchange.$at, response, context);)+
+            }
+
+            fn on_end(&self, exchange: Self::Exchange, end: &Totals, context: &RequestContext) {
+                $(self.$at.on_end(exchange.$at, end, context);)+
+            }
+        }
+    };
+}
+
+tuple!(P 0);
+tuple!(P 0, O 1);
+tuple!(P 0, O 1, Q 2);
+tuple!(P 0, O 1, Q 2, R 3);
+tuple!(P 0, O 1, Q 2, R 3, S 4);
+tuple!(P 0, O 1, Q 2, R 3, S 4, T 5);

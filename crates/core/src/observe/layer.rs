@@ -1,0 +1,114 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{ObserveBody, Observer, ResponseFuture, guard::Guard};
+use crate::context::{InRequest, RequestContext};
+
+/// Puts an [`Observer`] around a service.
+pub struct ObserveLayer<O> {
+    observer: Option<Arc<O>>,
+}
+
+impl<O> ObserveLayer<O> {
+    /// Tells `observer` of each exchange.
+    #[must_use]
+    pub fn new(observer: O) -> Self {
+        Self {
+            observer: Some(Arc::new(observer)),
+        }
+    }
+
+    /// Observes nothing, and makes no context: the service as it is, at the price of a branch.
+    #[must_use]
+    pub const fn disabled() -> Self {
+        Self { observer: None }
+    }
+}
+
+impl<O> Clone for ObserveLayer<O> {
+    fn clone(&self) -> Self {
+        Self {
+            observer: self.observer.clone(),
+        }
+    }
+}
+
+impl<O: fmt::Debug> fmt::Debug for ObserveLayer<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObserveLayer")
+            .field("observer", &self.observer)
+            .finish()
+    }
+}
+
+impl<S, O> Layer<S> for ObserveLayer<O> {
+    type Service = Observe<S, O>;
+
+    fn layer(&self, inner: S) -> Observe<S, O> {
+        Observe {
+            inner,
+            observer: self.observer.clone(),
+        }
+    }
+}
+
+/// The service that [`ObserveLayer`] makes.
+pub struct Observe<S, O> {
+    inner: S,
+    observer: Option<Arc<O>>,
+}
+
+impl<S: Clone, O> Clone for Observe<S, O> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            observer: self.observer.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, O: fmt::Debug> fmt::Debug for Observe<S, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observe")
+            .field("inner", &self.inner)
+            .field("observer", &self.observer)
+            .finish()
+    }
+}
+
+impl<S, O, ReqBody, ResBody> Service<Request<ReqBody>> for Observe<S, O>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    O: Observer,
+    ResBody: Body,
+{
+    type Response = Response<ObserveBody<ResBody, O>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, O>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let Some(observer) = &self.observer else {
+            return ResponseFuture::new(None, InRequest::new(None, self.inner.call(request)));
+        };
+        let (context, own) = RequestContext::join();
+        let mut guard = None;
+        let future = InRequest::call(own, || {
+            // Before the inner service sees the request: if `call` panics, the guard tells of it.
+            guard = Some(Guard::begin(Arc::clone(observer), &request, &context));
+            self.inner.call(request)
+        });
+        ResponseFuture::new(guard, future)
+    }
+}

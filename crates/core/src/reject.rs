@@ -1,0 +1,312 @@
+//! One way to say no, for every layer of the family.
+//!
+//! A layer that turns a request away describes why in a [`Rejection`] and answers with what a
+//! [`Reject`] makes of it. [`DefaultResponder`] speaks the caller's protocol; a closure can take
+//! its place. Whichever it is, the answer carries a typed [`Rejected`] in its extensions, so that
+//! logs, metrics and tests can tell who refused and why without reading a body.
+//!
+//! ```
+//! use buttress_core::{
+//!     body::ResponseBody,
+//!     reject::{DefaultResponder, Protocol, Rejected, Rejection},
+//! };
+//! use http::{Response, StatusCode, header::RETRY_AFTER};
+//! use std::time::Duration;
+//!
+//! let no = Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
+//!     .detail("100 requests per 15 minutes")
+//!     .retry_after(Duration::from_millis(8_400));
+//! let answer: Response<ResponseBody<()>> = no.respond(&DefaultResponder, Protocol::Http);
+//!
+//! assert_eq!(answer.status(), 429);
+//! assert_eq!(answer.headers()[RETRY_AFTER], "9");
+//! assert_eq!(answer.extensions().get::<Rejected>().unwrap().reason(), "quota_exceeded");
+//! ```
+
+use std::{borrow::Cow, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+
+pub use self::grpc::{GrpcCode, grpc_message};
+use crate::{body::ResponseBody, context, problem::Problem, value::Value};
+
+mod grpc;
+
+/// The protocol that a caller speaks, and so the form in which it understands a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// Plain HTTP: a status and a problem document.
+    #[default]
+    Http,
+    /// gRPC: status 200 and the code in `grpc-status`.
+    Grpc,
+    /// gRPC-Web: as gRPC, under its own media type.
+    GrpcWeb,
+}
+
+impl Protocol {
+    /// Judges a request's, or a response's, `content-type`.
+    ///
+    /// ```
+    /// use buttress_core::reject::Protocol;
+    /// use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+    ///
+    /// let of = |value| {
+    ///     Protocol::of(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]))
+    /// };
+    /// assert_eq!(of("application/grpc+proto"), Protocol::Grpc);
+    /// assert_eq!(of("application/grpc-web-text"), Protocol::GrpcWeb);
+    /// assert_eq!(of("application/json"), Protocol::Http);
+    /// assert_eq!(of("application/grpcish"), Protocol::Http);
+    /// ```
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        const GRPC: &[u8] = b"application/grpc";
+        let Some(value) = headers.get(CONTENT_TYPE) else {
+            return Self::Http;
+        };
+        let Some((grpc, rest)) = value.as_bytes().split_at_checked(GRPC.len()) else {
+            return Self::Http;
+        };
+        if !grpc.eq_ignore_ascii_case(GRPC) {
+            return Self::Http;
+        }
+        match rest.first() {
+            None | Some(b'+' | b';' | b' ' | b'\t') => Self::Grpc,
+            Some(b'-') => Self::of_grpc_web(rest),
+            Some(_) => Self::Http,
+        }
+    }
+
+    /// `-web` or `-web-text`, and then what ends a media type.
+    fn of_grpc_web(rest: &[u8]) -> Self {
+        let Some(rest) = rest.strip_prefix(b"-web") else {
+            return Self::Http;
+        };
+        match rest.strip_prefix(b"-text").unwrap_or(rest).first() {
+            None | Some(b'+' | b';' | b' ' | b'\t') => Self::GrpcWeb,
+            Some(_) => Self::Http,
+        }
+    }
+}
+
+/// Who refused a request and why. It is in the extensions of every rejection's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    layer: &'static str,
+    reason: &'static str,
+}
+
+impl Rejected {
+    /// The layer that refused: `limit`, `breaker`, `sanitize`.
+    #[must_use]
+    pub const fn layer(self) -> &'static str {
+        self.layer
+    }
+
+    /// Its reason, one of a few fixed words, fit for a metric's label.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        self.reason
+    }
+}
+
+/// A refusal, before it is put into words.
+#[derive(Clone, Debug)]
+#[must_use = "a rejection does nothing until it is turned into a response"]
+pub struct Rejection {
+    rejected: Rejected,
+    problem: Problem,
+    grpc: GrpcCode,
+    retry_after: Option<Duration>,
+    headers: HeaderMap,
+}
+
+impl Rejection {
+    /// `layer` refuses for `reason`. The gRPC code follows from the status
+    /// ([`GrpcCode::from_status`]).
+    pub fn new(layer: &'static str, reason: &'static str, status: StatusCode) -> Self {
+        Self {
+            rejected: Rejected { layer, reason },
+            problem: Problem::new(status),
+            grpc: GrpcCode::from_status(status),
+            retry_after: None,
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// Says more. The client reads it: name no host, no user, no secret.
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.problem = self.problem.detail(detail);
+        self
+    }
+
+    /// Names the kind of problem by a URI (the document's `type`).
+    pub fn kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
+        self.problem = self.problem.kind(uri);
+        self
+    }
+
+    /// Adds an extension member to the problem document.
+    pub fn member(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.problem = self.problem.member(name, value);
+        self
+    }
+
+    /// Sets another gRPC code than the status's.
+    pub const fn grpc(mut self, code: GrpcCode) -> Self {
+        self.grpc = code;
+        self
+    }
+
+    /// When to come back. In HTTP this is `Retry-After` in whole seconds, rounded up and at least
+    /// 1 (RFC 9110 §10.2.3); in gRPC `grpc-retry-pushback-ms`, rounded up (gRFC A6).
+    pub const fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Adds a header to the answer, in whatever protocol.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Who refused and why.
+    #[must_use]
+    pub const fn rejected(&self) -> Rejected {
+        self.rejected
+    }
+
+    /// The status in plain HTTP.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.problem.status()
+    }
+
+    /// The code in gRPC.
+    #[must_use]
+    pub const fn grpc_code(&self) -> GrpcCode {
+        self.grpc
+    }
+
+    /// When to come back, if that is known.
+    #[must_use]
+    pub const fn get_retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The problem document.
+    #[must_use]
+    pub const fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// The answer, in `responder`'s words, for a caller that speaks `protocol`.
+    ///
+    /// Whatever the responder writes, [`Rejected`] is in the answer's extensions.
+    pub fn respond<R, B>(self, responder: &R, protocol: Protocol) -> Response<ResponseBody<B>>
+    where
+        R: Reject + ?Sized,
+    {
+        let rejected = self.rejected;
+        let mut response = responder
+            .reject(self, protocol)
+            .map(ResponseBody::from_bytes);
+        response.extensions_mut().insert(rejected);
+        response
+    }
+}
+
+/// Puts a [`Rejection`] into words.
+///
+/// Any `Fn(Rejection, Protocol) -> Response<Bytes>` is one; to change only some answers, hand the
+/// rest to [`DefaultResponder`]:
+///
+/// ```
+/// use buttress_core::reject::{DefaultResponder, Protocol, Reject, Rejection};
+/// use bytes::Bytes;
+/// use http::Response;
+///
+/// let plain = |rejection: Rejection, protocol: Protocol| match protocol {
+///     Protocol::Http => {
+///         let mut response = Response::new(Bytes::from_static(b"not now\n"));
+///         *response.status_mut() = rejection.status();
+///         response
+///     }
+///     _ => DefaultResponder.reject(rejection, protocol),
+/// };
+/// # fn is_responder(_: impl Reject) {}
+/// # is_responder(plain);
+/// ```
+pub trait Reject {
+    /// Makes the answer. It runs inside the request's context, and must not block.
+    fn reject(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes>;
+}
+
+impl<F> Reject for F
+where
+    F: Fn(Rejection, Protocol) -> Response<Bytes>,
+{
+    fn reject(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+        self(rejection, protocol)
+    }
+}
+
+/// Answers in the caller's protocol: a problem document (RFC 9457), or a gRPC answer of trailers
+/// only.
+///
+/// The problem document carries the `request_id` of the current
+/// [`RequestContext`](context::RequestContext).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DefaultResponder;
+
+impl Reject for DefaultResponder {
+    fn reject(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+        match protocol {
+            Protocol::Http => http_answer(rejection),
+            Protocol::Grpc => grpc::answer(rejection, "application/grpc"),
+            Protocol::GrpcWeb => grpc::answer(rejection, "application/grpc-web"),
+        }
+    }
+}
+
+fn http_answer(rejection: Rejection) -> Response<Bytes> {
+    let Rejection {
+        mut problem,
+        retry_after,
+        headers,
+        ..
+    } = rejection;
+    if let Some(id) = context::current()
+        .as_ref()
+        .and_then(context::RequestContext::request_id)
+        && let Ok(id) = id.to_str()
+    {
+        problem = problem.member("request_id", id.to_owned());
+    }
+    let mut response = problem.into_response();
+    if let Some(after) = retry_after {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, whole_seconds(after).into());
+    }
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// Rounded up: a client that came back earlier would be refused again.
+fn whole_seconds(after: Duration) -> u64 {
+    after
+        .as_secs()
+        .saturating_add(u64::from(after.subsec_nanos() > 0))
+        .max(1)
+}
+
+#[cfg(test)]
+mod tests;

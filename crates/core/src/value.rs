@@ -1,0 +1,178 @@
+//! Values that a problem document or an access line carries, and their JSON.
+
+use std::{borrow::Cow, io::Write};
+
+/// A JSON value of an extension member or a log field.
+///
+/// ```
+/// use buttress_core::value::Value;
+///
+/// let errors = Value::from(vec![Value::object([("pointer", "/email"), ("detail", "no @ in it")])]);
+/// assert_eq!(errors.to_json(), r#"[{"pointer":"/email","detail":"no @ in it"}]"#);
+/// assert_eq!(Value::from(u64::MAX).to_json(), "18446744073709551615");
+/// assert_eq!(Value::from(f64::NAN).to_json(), "null");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A signed integer.
+    Integer(i64),
+    /// An unsigned integer, exact to its last digit.
+    Unsigned(u64),
+    /// A number; NaN and the infinities, which JSON does not know, are written as `null`.
+    Float(f64),
+    /// Text.
+    Text(Cow<'static, str>),
+    /// An array.
+    List(Vec<Self>),
+    /// An object; its keys are written in this order and are the caller's to keep unique.
+    Object(Vec<(Cow<'static, str>, Self)>),
+}
+
+impl Value {
+    /// An object of these members.
+    #[must_use]
+    pub fn object<K, V>(members: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<Cow<'static, str>>,
+        V: Into<Self>,
+    {
+        Self::Object(
+            members
+                .into_iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        )
+    }
+
+    /// The value as JSON on one line.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        self.write_json(&mut out);
+        // The writer puts out nothing but whole `str`s and ASCII.
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Appends the value as JSON on one line.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        // Writing into a `Vec` cannot fail.
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Bool(true) => out.extend_from_slice(b"true"),
+            Self::Bool(false) => out.extend_from_slice(b"false"),
+            Self::Integer(number) => drop(write!(out, "{number}")),
+            Self::Unsigned(number) => drop(write!(out, "{number}")),
+            Self::Float(number) if number.is_finite() => drop(write!(out, "{number}")),
+            Self::Float(_) => out.extend_from_slice(b"null"),
+            Self::Text(text) => write_json_str(out, text),
+            Self::List(values) => {
+                out.push(b'[');
+                for (i, value) in values.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    value.write_json(out);
+                }
+                out.push(b']');
+            }
+            Self::Object(members) => {
+                out.push(b'{');
+                for (i, (key, value)) in members.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_json_str(out, key);
+                    out.push(b':');
+                    value.write_json(out);
+                }
+                out.push(b'}');
+            }
+        }
+    }
+}
+
+/// Appends `text` as a JSON string (RFC 8259 §7).
+///
+/// Beyond what JSON asks, DEL and the line separators U+0085, U+2028 and U+2029 are escaped, so
+/// that no reader sees more than one line or a terminal's control code.
+pub fn write_json_str(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut clean = 0;
+    for (at, c) in text.char_indices() {
+        let short = match c {
+            '"' => Some(br#"\""#),
+            '\\' => Some(br"\\"),
+            '\n' => Some(br"\n"),
+            '\r' => Some(br"\r"),
+            '\t' => Some(br"\t"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => None,
+            _ => continue,
+        };
+        out.extend_from_slice(text.get(clean..at).unwrap_or_default().as_bytes());
+        match short {
+            Some(escape) => out.extend_from_slice(escape),
+            None => drop(write!(out, "\\u{:04x}", u32::from(c))),
+        }
+        clean = at + c.len_utf8();
+    }
+    out.extend_from_slice(text.get(clean..).unwrap_or_default().as_bytes());
+    out.push(b'"');
+}
+
+macro_rules! from {
+    ($($from:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(value.into())
+            }
+        }
+    )*};
+}
+
+from! {
+    bool => Bool,
+    i32 => Integer,
+    i64 => Integer,
+    u16 => Unsigned,
+    u32 => Unsigned,
+    u64 => Unsigned,
+    f64 => Float,
+    &'static str => Text,
+    String => Text,
+    Cow<'static, str> => Text,
+    Vec<Value> => List,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_line_of_json_that_reads_back(text in any::<String>()) {
+            let json = Value::from(text.clone()).to_json();
+            let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+            prop_assert!(!json.contains(breaks));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn an_object_keeps_its_order() {
+        let value = Value::object([
+            ("z", Value::Null),
+            (
+                "a",
+                Value::from(vec![Value::from(-1), Value::from(true), Value::from(0.5)]),
+            ),
+        ]);
+        assert_eq!(value.to_json(), r#"{"z":null,"a":[-1,true,0.5]}"#);
+    }
+}
