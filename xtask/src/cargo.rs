@@ -4,16 +4,17 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use crate::Failure;
-use crate::console::{Colour, Console, duration, say};
+use crate::console::{Colour, Console, say};
 
 /// A command, and how it is shown.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     command: Command,
+    /// Its name and arguments, as one types them.
     shown: String,
+    environment: String,
 }
 
 impl Invocation {
@@ -53,23 +54,27 @@ impl Invocation {
                 command.env_remove(name);
             }
         }
-        Self { command, shown }
+        Self {
+            command,
+            shown,
+            environment: String::new(),
+        }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
-        self.shown = format!("{name}={} {}", quoted(value), self.shown);
+        self.environment
+            .push_str(&format!("{name}={} ", quoted(value)));
         self
     }
 
     /// Runs it with our own output, and says what runs.
     pub(crate) fn stream(mut self, console: Console) -> Result<(), Failure> {
-        say(console.paint(Colour::Faint, format_args!("$ {}", self.shown)));
+        say(console.paint(Colour::Faint, format_args!("$ {self}")));
         if !console.has_colour() {
             self.command.env("CARGO_TERM_COLOR", "never");
             self.command.env("CARGO_TERM_PROGRESS_WHEN", "never");
         }
-        let started = Instant::now();
         let status = self
             .command
             .status()
@@ -77,8 +82,7 @@ impl Invocation {
         if status.success() {
             return Ok(());
         }
-        let took = duration(started.elapsed());
-        Err(format!("`{}` failed after {took} ({status})", self.shown).into())
+        Err(format!("`{}`: {status}", self.shown).into())
     }
 
     /// Its standard output.
@@ -90,7 +94,8 @@ impl Invocation {
             .map_err(|error| format!("`{}` could not be started: {error}", self.shown))?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("`{}` failed: {}", self.shown, stderr.trim()).into());
+            let status = output.status;
+            return Err(format!("`{}`: {status}: {}", self.shown, stderr.trim()).into());
         }
         Ok(String::from_utf8(output.stdout)?)
     }
@@ -108,6 +113,7 @@ impl Invocation {
 
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.environment)?;
         f.write_str(&self.shown)
     }
 }
@@ -167,7 +173,7 @@ mod tests {
     #[test]
     fn a_failed_command_tells_its_name() {
         let failure = Invocation::program("false", [""; 0]).capture().unwrap_err();
-        assert!(failure.to_string().starts_with("`false` failed"));
+        assert!(failure.to_string().starts_with("`false`: exit status: 1"));
         assert!(!Invocation::program("no-such-program", ["x"]).succeeds());
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use crate::Failure;
 use crate::rust_source::Source;
-use crate::workspace::{self, Member};
+use crate::workspace::{self, Member, published};
 
 #[derive(Debug, PartialEq, Eq)]
 struct Row<'a> {
@@ -119,9 +119,8 @@ fn problems(root: &Path, members: &[Member], rows: &[Row<'_>]) -> Vec<String> {
 fn api(_: &Path, members: &[Member], path: &str) -> Result<(), Failure> {
     let path = path.trim_end_matches('!').trim_end_matches("()");
     let (package, items) = path.split_once("::").ok_or("no path into a crate")?;
-    let member = members
-        .iter()
-        .find(|member| member.manifest.publish && member.name().replace('-', "_") == package)
+    let member = published(members)
+        .find(|member| member.name().replace('-', "_") == package)
         .ok_or_else(|| format!("no published crate `{package}`"))?;
     let texts = texts(member, "src", "rs")?;
     let sources: Vec<Source<'_>> = texts.iter().map(|text| Source::parse(text)).collect();

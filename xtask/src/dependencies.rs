@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::Failure;
 use crate::cargo::{Invocation, root, target_dir};
 use crate::console::{Colour, Console, say};
-use crate::workspace::{self, Member};
+use crate::workspace::{self, Member, published};
 
 const CORE: &str = "buttress-core";
 const FACADE: &str = "buttress";
@@ -74,11 +74,8 @@ pub(crate) fn run(console: Console, arguments: &[String]) -> Result<ExitCode, Fa
             }
         };
         let names: Vec<&str> = cost.brings.iter().map(|(name, _)| name.as_str()).collect();
-        say(format_args!(
-            "  {:<21} {count}  {}",
-            cost.name,
-            names.join(" ")
-        ));
+        let line = format!("  {:<21} {count}  {}", cost.name, names.join(" "));
+        say(line.trim_end());
     }
     violations.extend(breaches(&members)?);
     for violation in &violations {
@@ -172,10 +169,6 @@ fn chosen_for_the_user(member: &Member) -> Result<Vec<String>, Failure> {
         .filter(|package| OF_THE_USER.contains(package) && !allowed(package))
         .map(|package| format!("{name} brings {package}; that takes a feature of that name"))
         .collect())
-}
-
-fn published(members: &[Member]) -> impl Iterator<Item = &Member> {
-    members.iter().filter(|member| member.manifest.publish)
 }
 
 fn tree(selection: &[&str]) -> Result<BTreeSet<Package>, Failure> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::cargo::{Invocation, root, target_dir};
 use crate::console::{Colour, Console, duration, say};
-use crate::workspace::{self, Member};
+use crate::workspace::{self, Member, published};
 use crate::{commands, services};
 
 #[derive(Debug)]
@@ -180,7 +180,8 @@ fn test(console: Console) -> Result<Ending, Failure> {
 /// loom's models: the files `tests/loom*.rs`, and in the sources the tests of a module `loom`.
 fn loom(console: Console) -> Result<Ending, Failure> {
     let mut runs = Vec::new();
-    for member in &workspace::members(root())? {
+    let members = workspace::members(root())?;
+    for member in published(&members) {
         if has_loom_files(member) {
             runs.push(loom_tests(member, &["--test", "loom*"]));
         }
@@ -233,8 +234,7 @@ fn loom_tests(member: &Member, targets: &[&str]) -> Invocation {
 /// clippy and not `check`, so that warnings are denied without `RUSTFLAGS`.
 fn features(console: Console) -> Result<Ending, Failure> {
     let members = workspace::members(root())?;
-    let published = members.iter().filter(|member| member.manifest.publish);
-    let runs = published.flat_map(|member| {
+    let runs = published(&members).flat_map(|member| {
         let alone = member.manifest.features.iter().map(Some);
         [None].into_iter().chain(alone).map(|feature| {
             let check = [
@@ -270,7 +270,7 @@ fn stream_all(console: Console, runs: Vec<Invocation>) -> Result<Ending, Failure
     if failures.is_empty() {
         return Ok(Ending::Passed);
     }
-    Err(failures.join("; ").into())
+    Err(failures.join("\n    ").into())
 }
 
 #[cfg(test)]
@@ -328,7 +328,7 @@ mod tests {
         let touch = Invocation::program("touch", [file.to_string_lossy()]);
         let failing = Invocation::program("false", [""; 0]);
         let failure = stream_all(PLAIN, vec![failing, touch]).unwrap_err();
-        assert!(failure.to_string().starts_with("`false` failed"));
+        assert!(failure.to_string().starts_with("`false`: exit status: 1"));
         std::fs::remove_file(file).unwrap();
     }
 }

@@ -39,6 +39,11 @@ pub(crate) fn members(root: &Path) -> Result<Vec<Member>, Failure> {
     Ok(members)
 }
 
+/// Those that users get.
+pub(crate) fn published(members: &[Member]) -> impl Iterator<Item = &Member> {
+    members.iter().filter(|member| member.manifest.publish)
+}
+
 /// The version that `[workspace.dependencies]` asks of a crate.
 pub(crate) fn requirement(root: &Path, name: &str) -> Result<String, Failure> {
     let text = read(&root.join("Cargo.toml"))?;
