@@ -9,11 +9,8 @@ use crate::workspace;
 fn the_summary_links_every_page_and_no_other() {
     let docs = root().join("docs");
     let text = workspace::read(&docs.join("SUMMARY.md")).unwrap();
-    let linked: BTreeSet<&str> = text
-        .split("](")
-        .skip(1)
-        .filter_map(|link| Some(link.split_once(')')?.0))
-        .collect();
+    let linked: BTreeSet<&str> =
+        text.split("](").skip(1).filter_map(|link| Some(link.split_once(')')?.0)).collect();
     let files = workspace::files(&docs, "md");
     let pages: BTreeSet<&str> = files
         .iter()

@@ -54,17 +54,12 @@ impl Invocation {
                 command.env_remove(name);
             }
         }
-        Self {
-            command,
-            shown,
-            environment: String::new(),
-        }
+        Self { command, shown, environment: String::new() }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
-        self.environment
-            .push_str(&format!("{name}={} ", quoted(value)));
+        self.environment.push_str(&format!("{name}={} ", quoted(value)));
         self
     }
 
@@ -131,14 +126,9 @@ pub(crate) fn target_dir() -> PathBuf {
 }
 
 fn describes_this_package(variable: &str) -> bool {
-    [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_",
-        "CARGO_CRATE_",
-    ]
-    .iter()
-    .any(|prefix| variable.starts_with(prefix))
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
         || variable == "CARGO_PRIMARY_PACKAGE"
 }
 

@@ -94,10 +94,7 @@ fn problems(root: &Path, members: &[Member], rows: &[Row<'_>]) -> Vec<String> {
     for row in rows {
         let proven = !row.apis.is_empty() && !row.tests.is_empty();
         if row.state == State::Done && !proven {
-            problems.push(format!(
-                "row {}: done, without an API and a test",
-                row.number
-            ));
+            problems.push(format!("row {}: done, without an API and a test", row.number));
         }
         let checks = [
             (&row.apis, api as fn(&Path, &[Member], &str) -> _),

@@ -52,9 +52,7 @@ fn fuzz_arguments(arguments: &[String]) -> Result<(Option<&str>, u64), Failure> 
     let Some(seconds) = seconds else {
         return Ok((target, FUZZ_SECONDS));
     };
-    let seconds = seconds
-        .parse()
-        .map_err(|_| format!("`{seconds}` is not a number of seconds"))?;
+    let seconds = seconds.parse().map_err(|_| format!("`{seconds}` is not a number of seconds"))?;
     Ok((target, seconds))
 }
 

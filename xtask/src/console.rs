@@ -22,9 +22,7 @@ impl Console {
     /// Colour if standard output is a terminal and nobody said otherwise (<https://no-color.org>).
     pub(crate) fn detect() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            colour: io::stdout().is_terminal() && !refused,
-        }
+        Self { colour: io::stdout().is_terminal() && !refused }
     }
 
     #[cfg(test)]
@@ -88,15 +86,9 @@ mod tests {
 
     #[test]
     fn no_escape_codes_without_colour() {
-        assert_eq!(
-            Console::plain().paint(Colour::Red, "failed").to_string(),
-            "failed"
-        );
+        assert_eq!(Console::plain().paint(Colour::Red, "failed").to_string(), "failed");
         let terminal = Console { colour: true };
-        assert_eq!(
-            terminal.paint(Colour::Red, "failed").to_string(),
-            "\u{1b}[31mfailed\u{1b}[0m"
-        );
+        assert_eq!(terminal.paint(Colour::Red, "failed").to_string(), "\u{1b}[31mfailed\u{1b}[0m");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Failure;
 use crate::cargo::{Invocation, root, target_dir};
@@ -112,11 +113,7 @@ fn costs(members: &[Member]) -> Result<Vec<Cost>, Failure> {
                     .into_iter()
                     .filter(|package| !axum.contains(package) && !ours.contains(package.0.as_str()))
                     .collect(),
-                budget: if member.name() == FACADE {
-                    FACADE_BUDGET
-                } else {
-                    LEAF_BUDGET
-                },
+                budget: if member.name() == FACADE { FACADE_BUDGET } else { LEAF_BUDGET },
             })
         })
         .collect()
@@ -158,11 +155,8 @@ fn chosen_for_the_user(member: &Member) -> Result<Vec<String>, Failure> {
         FACADE => tree(&["-p", name, "--depth", "1"])?,
         _ => tree(&["-p", name])?,
     };
-    let allowed = |package: &str| {
-        ALLOWED
-            .iter()
-            .any(|(who, what, _)| (*who, *what) == (name, package))
-    };
+    let allowed =
+        |package: &str| ALLOWED.iter().any(|(who, what, _)| (*who, *what) == (name, package));
     Ok(packages
         .iter()
         .map(|(package, _)| package.as_str())
@@ -172,9 +166,7 @@ fn chosen_for_the_user(member: &Member) -> Result<Vec<String>, Failure> {
 }
 
 fn tree(selection: &[&str]) -> Result<BTreeSet<Package>, Failure> {
-    let tree = [
-        "tree", "-e", "normal", "--prefix", "none", "--target", TARGET,
-    ];
+    let tree = ["tree", "-e", "normal", "--prefix", "none", "--target", TARGET];
     let printed = Invocation::cargo(tree.iter().chain(selection)).capture()?;
     Ok(packages(&printed))
 }
@@ -182,8 +174,12 @@ fn tree(selection: &[&str]) -> Result<BTreeSet<Package>, Failure> {
 /// axum with its default features. In this workspace others turn on more, so a package that
 /// depends on nothing else is asked, with our lock file.
 fn axum_alone() -> Result<BTreeSet<Package>, Failure> {
+    /// Tests of one process ask at the same time, and each removes what it made.
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+
     let version = workspace::requirement(root(), "axum")?;
-    let dir = target_dir().join(format!("axum-alone-{}", std::process::id()));
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let dir = target_dir().join(format!("axum-alone-{}-{call}", std::process::id()));
     fs::create_dir_all(dir.join("src"))?;
     fs::write(dir.join("src/lib.rs"), "")?;
     fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock"))?;

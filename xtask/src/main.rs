@@ -1,10 +1,7 @@
 //! The workspace's own commands: `cargo xtask test | deps | bench | fuzz | doc`.
 //!
 //! The standard library alone, so that a fresh machine compiles it in seconds.
-#![allow(
-    clippy::print_stderr,
-    reason = "a command speaks to the one who typed it"
-)]
+#![allow(clippy::print_stderr, reason = "a command speaks to the one who typed it")]
 
 #[cfg(test)]
 mod book;
@@ -46,11 +43,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         say(usage().trim_end());
         return Ok(ExitCode::SUCCESS);
     };
-    if arguments
-        .iter()
-        .any(|word| word == "--help" || word == "-h")
-        || command == "help"
-    {
+    if arguments.iter().any(|word| word == "--help" || word == "-h") || command == "help" {
         say(usage().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
@@ -61,11 +54,9 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         "bench" => commands::bench(console, rest),
         "fuzz" => commands::fuzz(console, rest),
         "doc" => commands::doc(console, rest),
-        unknown => Err(format!(
-            "`{unknown}` is not a command; there are: {}",
-            COMMANDS.join(", ")
-        )
-        .into()),
+        unknown => {
+            Err(format!("`{unknown}` is not a command; there are: {}", COMMANDS.join(", ")).into())
+        }
     }
 }
 

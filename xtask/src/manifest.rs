@@ -26,10 +26,7 @@ pub(crate) struct Entry {
 
 impl Manifest {
     pub(crate) fn parse(text: &str) -> Self {
-        let mut manifest = Self {
-            publish: true,
-            ..Self::default()
-        };
+        let mut manifest = Self { publish: true, ..Self::default() };
         let entries = entries(text);
         for entry in &entries {
             let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
@@ -55,16 +52,9 @@ impl Manifest {
             [] => inline(value).any(|(key, value)| key == "optional" && value == "true"),
             [key, ..] => *key == "optional" && value == "true",
         };
-        match self
-            .dependencies
-            .iter_mut()
-            .find(|known| known.name == name)
-        {
+        match self.dependencies.iter_mut().find(|known| known.name == name) {
             Some(known) => known.optional |= optional,
-            None => self.dependencies.push(Dependency {
-                name: name.to_owned(),
-                optional,
-            }),
+            None => self.dependencies.push(Dependency { name: name.to_owned(), optional }),
         }
     }
 
@@ -72,9 +62,7 @@ impl Manifest {
     fn add_implicit_features(&mut self, entries: &[Entry]) {
         let named = |dependency: &str| {
             let word = format!("\"dep:{dependency}\"");
-            entries
-                .iter()
-                .any(|entry| is_feature(entry) && entry.value.contains(&word))
+            entries.iter().any(|entry| is_feature(entry) && entry.value.contains(&word))
         };
         for dependency in &self.dependencies {
             if dependency.optional && !named(&dependency.name) {
@@ -90,9 +78,7 @@ fn is_feature(entry: &Entry) -> bool {
 
 /// The strings of an array.
 pub(crate) fn array(value: &str) -> Vec<&str> {
-    let inside = value
-        .strip_prefix('[')
-        .and_then(|value| value.strip_suffix(']'));
+    let inside = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
     split_outside(inside.unwrap_or_default(), ',')
         .into_iter()
         .map(str::trim)
@@ -103,9 +89,7 @@ pub(crate) fn array(value: &str) -> Vec<&str> {
 
 /// The pairs of an inline table; none if it is something else.
 pub(crate) fn inline(value: &str) -> impl Iterator<Item = (&str, &str)> {
-    let inside = value
-        .strip_prefix('{')
-        .and_then(|value| value.strip_suffix('}'));
+    let inside = value.strip_prefix('{').and_then(|value| value.strip_suffix('}'));
     split_outside(inside.unwrap_or_default(), ',')
         .into_iter()
         .filter_map(|pair| pair.split_once('='))
@@ -150,17 +134,11 @@ fn split_key(line: &str) -> Option<(&str, &str)> {
 }
 
 fn keys(dotted: &str) -> Vec<String> {
-    split_outside(dotted, '.')
-        .into_iter()
-        .map(|key| unquoted(key.trim()).to_owned())
-        .collect()
+    split_outside(dotted, '.').into_iter().map(|key| unquoted(key.trim()).to_owned()).collect()
 }
 
 fn without_comment(line: &str) -> &str {
-    split_outside_quotes(line, '#')
-        .into_iter()
-        .next()
-        .unwrap_or_default()
+    split_outside_quotes(line, '#').into_iter().next().unwrap_or_default()
 }
 
 fn open_brackets(value: &str) -> i32 {

@@ -15,9 +15,8 @@ enum Token<'a> {
 
 use Token::{Mark, Text, Word};
 
-const ITEMS: [&str; 9] = [
-    "struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod",
-];
+const ITEMS: [&str; 9] =
+    ["struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod"];
 
 impl<'a> Source<'a> {
     pub(crate) fn parse(text: &'a str) -> Self {
@@ -93,15 +92,10 @@ impl<'a> Source<'a> {
     fn blocks(&self) -> impl Iterator<Item = (&[Token<'a>], &[Token<'a>])> {
         self.suffixes().filter_map(|tokens| {
             let first = tokens.first()?;
-            if !["impl", "trait", "enum", "struct"]
-                .map(Word)
-                .contains(first)
-            {
+            if !["impl", "trait", "enum", "struct"].map(Word).contains(first) {
                 return None;
             }
-            let open = tokens
-                .iter()
-                .position(|token| matches!(token, Mark('{' | ';')))?;
+            let open = tokens.iter().position(|token| matches!(token, Mark('{' | ';')))?;
             let (header, rest) = tokens.split_at(open);
             let [Mark('{'), rest @ ..] = rest else {
                 return None;
@@ -152,9 +146,7 @@ fn re_exports(tokens: &[Token<'_>], name: &str) -> bool {
     let [Word("use"), path @ ..] = tokens else {
         return false;
     };
-    path.iter()
-        .take_while(|token| **token != Mark(';'))
-        .any(|token| *token == Word(name))
+    path.iter().take_while(|token| **token != Mark(';')).any(|token| *token == Word(name))
 }
 
 /// The token that `text` starts with, if it is one that counts, and its length in bytes.
@@ -233,17 +225,13 @@ fn character_or_lifetime(text: &str) -> usize {
     match characters.next() {
         Some((_, '\\')) => {
             characters.next();
-            characters
-                .find(|(_, c)| *c == '\'')
-                .map_or(text.len(), |(at, _)| at + 1)
+            characters.find(|(_, c)| *c == '\'').map_or(text.len(), |(at, _)| at + 1)
         }
         Some((at, c)) => match characters.next() {
             Some((close, '\'')) => close + 1,
             _ if c == '_' || c.is_alphanumeric() => {
                 let name = text.get(at..).unwrap_or_default();
-                at + name
-                    .find(|c: char| c != '_' && !c.is_alphanumeric())
-                    .unwrap_or(name.len())
+                at + name.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(name.len())
             }
             _ => 1,
         },

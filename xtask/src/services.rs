@@ -15,14 +15,8 @@ struct Server {
 }
 
 const SERVERS: [Server; 2] = [
-    Server {
-        binary: "redis-server",
-        package: "redis-server",
-    },
-    Server {
-        binary: "postgres",
-        package: "postgresql",
-    },
+    Server { binary: "redis-server", package: "redis-server" },
+    Server { binary: "postgres", package: "postgresql" },
 ];
 
 /// Debian keeps `postgres` off the path: `<here>/<version>/bin/postgres`.
@@ -66,10 +60,7 @@ pub(crate) fn ensure(console: Console) -> Result<(), Failure> {
 }
 
 fn missing() -> Vec<&'static Server> {
-    SERVERS
-        .iter()
-        .filter(|server| find(server.binary).is_none())
-        .collect()
+    SERVERS.iter().filter(|server| find(server.binary).is_none()).collect()
 }
 
 fn advice(packages: &str) -> String {
@@ -111,9 +102,7 @@ fn find(binary: &str) -> Option<PathBuf> {
 
 fn on_path(binary: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(binary))
-        .find(|path| path.is_file())
+    std::env::split_paths(&path).map(|dir| dir.join(binary)).find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -34,31 +34,11 @@ pub(crate) const STEPS: [Step; 8] = [
         about: "redis-server and postgres, installed through apt where missing",
         run: services,
     },
-    Step {
-        name: "fmt",
-        about: "the format",
-        run: fmt,
-    },
-    Step {
-        name: "clippy",
-        about: "lints, warnings denied, all targets and features",
-        run: clippy,
-    },
-    Step {
-        name: "doc",
-        about: "API documentation, warnings denied",
-        run: doc,
-    },
-    Step {
-        name: "test",
-        about: "tests, doctests and the examples' smoke tests",
-        run: test,
-    },
-    Step {
-        name: "loom",
-        about: "every interleaving of what is shared between threads",
-        run: loom,
-    },
+    Step { name: "fmt", about: "the format", run: fmt },
+    Step { name: "clippy", about: "lints, warnings denied, all targets and features", run: clippy },
+    Step { name: "doc", about: "API documentation, warnings denied", run: doc },
+    Step { name: "test", about: "tests, doctests and the examples' smoke tests", run: test },
+    Step { name: "loom", about: "every interleaving of what is shared between threads", run: loom },
     Step {
         name: "features",
         about: "each published crate with no feature and with each alone",
@@ -88,11 +68,7 @@ pub(crate) fn run(console: Console, names: &[String]) -> Result<ExitCode, Failur
         let title = format!("{place} {}: {}", step.name, step.about);
         say(console.paint(Colour::Bold, title));
         let begun = Instant::now();
-        let report = Report {
-            step: step.name,
-            result: (step.run)(console),
-            time: begun.elapsed(),
-        };
+        let report = Report { step: step.name, result: (step.run)(console), time: begun.elapsed() };
         let line = format!("{place} {}", report.summary(console));
         say(line);
         reports.push(report);
@@ -118,11 +94,8 @@ fn conclude(console: Console, reports: &[Report], total: Duration) -> ExitCode {
     for report in reports {
         say(format_args!("  {}", report.summary(console)));
     }
-    let failed: Vec<&str> = reports
-        .iter()
-        .filter(|report| report.result.is_err())
-        .map(|report| report.step)
-        .collect();
+    let failed: Vec<&str> =
+        reports.iter().filter(|report| report.result.is_err()).map(|report| report.step).collect();
     let total = duration(total);
     if failed.is_empty() {
         say(console.paint(Colour::Green, format_args!("passed in {total}")));
@@ -141,11 +114,7 @@ impl Report {
             Err(failure) => (Colour::Red, "FAILED", failure.to_string()),
         };
         let word = console.paint(colour, format!("{word:<7}"));
-        let line = format!(
-            "{:<9} {word} {:>12}  {note}",
-            self.step,
-            duration(self.time)
-        );
+        let line = format!("{:<9} {word} {:>12}  {note}", self.step, duration(self.time));
         line.trim_end().to_owned()
     }
 }
@@ -156,7 +125,9 @@ fn services(console: Console) -> Result<Ending, Failure> {
 }
 
 fn fmt(console: Console) -> Result<Ending, Failure> {
-    Invocation::cargo(["fmt", "--all", "--check"]).stream(console)?;
+    // rustfmt paints its diff even into a pipe.
+    let colour = if console.has_colour() { "auto" } else { "never" };
+    Invocation::cargo(["fmt", "--all", "--check", "--", "--color", colour]).stream(console)?;
     Ok(Ending::Passed)
 }
 
@@ -214,14 +185,7 @@ fn has_loom_module(member: &Member) -> Result<bool, Failure> {
 
 fn loom_tests(member: &Member, targets: &[&str]) -> Invocation {
     let dir = target_dir().join("loom").to_string_lossy().into_owned();
-    let test = [
-        "test",
-        "--release",
-        "--target-dir",
-        &dir,
-        "-p",
-        member.name(),
-    ];
+    let test = ["test", "--release", "--target-dir", &dir, "-p", member.name()];
     Invocation::cargo(test.iter().chain(targets))
         .env("RUSTFLAGS", "--cfg loom")
         // A model runs a body thousands of times, so it is optimised; what links it is not worth
@@ -237,13 +201,7 @@ fn features(console: Console) -> Result<Ending, Failure> {
     let runs = published(&members).flat_map(|member| {
         let alone = member.manifest.features.iter().map(Some);
         [None].into_iter().chain(alone).map(|feature| {
-            let check = [
-                "clippy",
-                "--quiet",
-                "-p",
-                member.name(),
-                "--no-default-features",
-            ];
+            let check = ["clippy", "--quiet", "-p", member.name(), "--no-default-features"];
             let feature = feature.map(|feature| ["--features", feature.as_str()]);
             let words = check.into_iter().chain(feature.into_iter().flatten());
             Invocation::cargo(words.chain(["--", "-D", "warnings"]))
@@ -302,21 +260,14 @@ mod tests {
 
     #[test]
     fn a_summary_line_says_what_time_and_why() {
-        let report = |result| Report {
-            step: "deny",
-            time: Duration::from_millis(4),
-            result,
-        };
+        let report = |result| Report { step: "deny", time: Duration::from_millis(4), result };
         for (report, line) in [
             (report(Ok(Ending::Passed)), "deny      ok              4 ms"),
             (
                 report(Ok(Ending::Skipped("cargo-deny is not installed"))),
                 "deny      skipped         4 ms  cargo-deny is not installed",
             ),
-            (
-                report(Err("bad licence".into())),
-                "deny      FAILED          4 ms  bad licence",
-            ),
+            (report(Err("bad licence".into())), "deny      FAILED          4 ms  bad licence"),
         ] {
             assert_eq!(report.summary(PLAIN), line);
         }

@@ -30,10 +30,8 @@ pub(crate) fn members(root: &Path) -> Result<Vec<Member>, Failure> {
     let mut members = Vec::new();
     for pattern in manifest::array(&patterns.value) {
         for dir in directories(root, pattern)? {
-            members.push(Member {
-                manifest: Manifest::parse(&read(&dir.join("Cargo.toml"))?),
-                dir,
-            });
+            members
+                .push(Member { manifest: Manifest::parse(&read(&dir.join("Cargo.toml"))?), dir });
         }
     }
     Ok(members)
@@ -84,10 +82,8 @@ fn directories(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, Failure> {
         return Ok(vec![root.join(pattern)]);
     };
     let parent = root.join(parent);
-    let found: Vec<PathBuf> = children(&parent)
-        .into_iter()
-        .filter(|dir| dir.join("Cargo.toml").is_file())
-        .collect();
+    let found: Vec<PathBuf> =
+        children(&parent).into_iter().filter(|dir| dir.join("Cargo.toml").is_file()).collect();
     if found.is_empty() {
         return Err(format!("`{pattern}` in the root's Cargo.toml names no package").into());
     }

@@ -47,14 +47,8 @@ fn a_row_is_read_cell_by_cell() {
 fn a_row_that_is_not_strict_is_refused() {
     for (line, problem) in [
         ("| 7 | a | b | open | – | – |", "row 7: 6 cells"),
-        (
-            "| 7 | a | b | soon | – | – | – |",
-            "row 7: the state is `soon`",
-        ),
-        (
-            "| 7 | a | b | open | x::Y | – | – |",
-            "row 7: `x::Y` is not a name",
-        ),
+        ("| 7 | a | b | soon | – | – | – |", "row 7: the state is `soon`"),
+        ("| 7 | a | b | open | x::Y | – | – |", "row 7: `x::Y` is not a name"),
         ("| 7 | a | b | open | `x` and `y` | – | – |", "row 7: `"),
         ("| 7 | a |  | open | – | – | – |", "row 7: says not"),
         ("| 7 | a | b | open | | – | – |", "row 7: `` is not a name"),
@@ -74,20 +68,11 @@ fn names_that_do_not_exist_are_found() {
     };
     write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"shown\"]\n");
     write("a/Cargo.toml", "[package]\nname = \"family-a\"\n");
-    write(
-        "a/src/lib.rs",
-        "pub mod m; pub struct B; impl B { pub fn c() {} fn d() {} }",
-    );
+    write("a/src/lib.rs", "pub mod m; pub struct B; impl B { pub fn c() {} fn d() {} }");
     write("a/tests/t.rs", "#[test] fn it_works() {}");
-    write(
-        "shown/Cargo.toml",
-        "[package]\nname = \"example-x\"\npublish = false\n",
-    );
+    write("shown/Cargo.toml", "[package]\nname = \"example-x\"\npublish = false\n");
     write("shown/src/main.rs", "fn main() { route(\"/users/{id}\") }");
-    write(
-        "shown/proto/x.proto",
-        "service Greeter { rpc Hello (A) returns (B); }",
-    );
+    write("shown/proto/x.proto", "service Greeter { rpc Hello (A) returns (B); }");
     let members = workspace::members(&root).unwrap();
 
     let row = |state: &str, api: &str, test: &str, example: &str| {
@@ -96,39 +81,18 @@ fn names_that_do_not_exist_are_found() {
     let test = "`a/tests/t.rs::it_works`";
     let cases = [
         (row("done", "`family_a::B`", test, "–"), ""),
-        (
-            row("done", "`family_a::B::c`, `family_a::m`", test, "–"),
-            "",
-        ),
+        (row("done", "`family_a::B::c`, `family_a::m`", test, "–"), ""),
         (row("open", "–", "–", "`example-x: GET /users/{id}?x=`"), ""),
         (row("open", "–", "–", "`example-x: Greeter/Hello`"), ""),
-        (
-            row("done", "`family_a::B`", "–", "–"),
-            "done, without an API and a test",
-        ),
-        (
-            row("done", "–", test, "–"),
-            "done, without an API and a test",
-        ),
-        (
-            row("open", "`family_a::B::d`", "–", "–"),
-            "`d` is not public",
-        ),
+        (row("done", "`family_a::B`", "–", "–"), "done, without an API and a test"),
+        (row("done", "–", test, "–"), "done, without an API and a test"),
+        (row("open", "`family_a::B::d`", "–", "–"), "`d` is not public"),
         (row("later", "`family_a::C`", "–", "–"), "`C` is not public"),
         (row("open", "`family_b::C`", "–", "–"), "no published crate"),
-        (
-            row("open", "–", "`a/tests/t.rs::it_fails`", "–"),
-            "no `fn it_fails(`",
-        ),
+        (row("open", "–", "`a/tests/t.rs::it_fails`", "–"), "no `fn it_fails(`"),
         (row("open", "–", "`a/tests/u.rs::it_works`", "–"), "u.rs"),
-        (
-            row("open", "–", "–", "`example-x: GET /admin`"),
-            "has no `GET /admin`",
-        ),
-        (
-            row("open", "–", "–", "`example-x: Greeter/Bye`"),
-            "has no `Greeter/Bye`",
-        ),
+        (row("open", "–", "–", "`example-x: GET /admin`"), "has no `GET /admin`"),
+        (row("open", "–", "–", "`example-x: Greeter/Bye`"), "has no `Greeter/Bye`"),
         (row("open", "–", "–", "`example-y: GET /`"), "no package"),
     ];
     for (line, problem) in cases {

@@ -6,11 +6,7 @@ use crate::manifest::Manifest;
 #[test]
 fn no_published_crate_exceeds_its_budget() {
     let members = workspace::members(root()).unwrap();
-    let excess: Vec<String> = costs(&members)
-        .unwrap()
-        .iter()
-        .filter_map(Cost::excess)
-        .collect();
+    let excess: Vec<String> = costs(&members).unwrap().iter().filter_map(Cost::excess).collect();
     assert!(excess.is_empty(), "{}", excess.join("\n"));
 }
 
@@ -32,11 +28,7 @@ fn axum_alone_is_less_than_what_this_workspace_makes_of_it() {
 fn an_excess_says_the_count_and_the_budget() {
     let brings = packages("a v1.0.0\nb v1.0.0 (proc-macro)\na v1.0.0 (*)\na v2.0.0\n");
     assert_eq!(brings.len(), 3, "one for each name and version");
-    let cost = |budget| Cost {
-        name: "buttress-x".to_owned(),
-        brings: brings.clone(),
-        budget,
-    };
+    let cost = |budget| Cost { name: "buttress-x".to_owned(), brings: brings.clone(), budget };
     assert_eq!(cost(3).excess(), None);
     assert_eq!(
         cost(2).excess().unwrap(),
@@ -67,12 +59,7 @@ fn arrows_point_down_only() {
         ("buttress-log", "buttress", false),
         ("buttress-core", "http", true),
     ] {
-        let ours = [
-            "buttress",
-            "buttress-core",
-            "buttress-log",
-            "buttress-redact",
-        ];
+        let ours = ["buttress", "buttress-core", "buttress-log", "buttress-redact"];
         let mut members: Vec<Member> = ours.map(|name| member(name, "bytes")).into();
         members.retain(|known| known.name() != from);
         members.push(member(from, to));

@@ -40,10 +40,7 @@ fn a_manifest_tells_name_features_and_dependencies() {
     assert_eq!(manifest.name, "buttress-example");
     assert!(!manifest.publish);
     // `serde` is a feature because nothing names `dep:serde`.
-    assert_eq!(
-        manifest.features,
-        ["server", "tokio", "quoted-name", "serde"]
-    );
+    assert_eq!(manifest.features, ["server", "tokio", "quoted-name", "serde"]);
     let dependencies: Vec<(&str, bool)> = manifest
         .dependencies
         .iter()
@@ -73,10 +70,7 @@ fn strings_hide_what_would_end_them() {
     let parsed = entries(r##"a = "x = [1, # no" # yes"##);
     assert_eq!(
         parsed,
-        [Entry {
-            path: vec!["a".to_owned()],
-            value: r#""x = [1, # no""#.to_owned()
-        }]
+        [Entry { path: vec!["a".to_owned()], value: r#""x = [1, # no""#.to_owned() }]
     );
     assert_eq!(array(r#"["a,b", 'c', ]"#), ["a,b", "c"]);
     assert_eq!(

@@ -38,26 +38,10 @@ mod tests {
 #[test]
 fn public_items_are_found_and_no_others() {
     let source = Source::parse(EXAMPLE);
-    for name in [
-        "Layer",
-        "Reject",
-        "Accept",
-        "spawn",
-        "Visible",
-        "Direct",
-        "assert_law",
-    ] {
+    for name in ["Layer", "Reject", "Accept", "spawn", "Visible", "Direct", "assert_law"] {
         assert!(source.has_public_item(name), "{name}");
     }
-    for name in [
-        "Commented",
-        "Internal",
-        "Private",
-        "gone",
-        "tests",
-        "quoted",
-        "an_id_is_echoed",
-    ] {
+    for name in ["Commented", "Internal", "Private", "gone", "tests", "quoted", "an_id_is_echoed"] {
         assert!(!source.has_public_item(name), "{name}");
     }
 }
@@ -102,9 +86,7 @@ fn functions_words_and_texts_are_found_in_code_only() {
 
 #[test]
 fn no_input_stops_it() {
-    for text in [
-        "", "'", "\"", "/*", "r#\"", "'\\", "b'x", "é'é'", "impl X {", "pub", "'a",
-    ] {
+    for text in ["", "'", "\"", "/*", "r#\"", "'\\", "b'x", "é'é'", "impl X {", "pub", "'a"] {
         let source = Source::parse(text);
         assert!(!source.has_public_item("x") && !source.has_public_member("X", "x"));
     }
