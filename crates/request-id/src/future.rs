@@ -1,0 +1,46 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use buttress_core::context::InRequest;
+use http::{HeaderValue, Response};
+use pin_project_lite::pin_project;
+
+use crate::layer::Shared;
+
+pin_project! {
+    /// The future of [`RequestId`](crate::RequestId).
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: InRequest<F>,
+        // Empty where the id is not echoed.
+        echo: Option<(Arc<Shared>, HeaderValue)>,
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(crate) const fn new(inner: InRequest<F>, echo: Option<(Arc<Shared>, HeaderValue)>) -> Self {
+        Self { inner, echo }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<InRequest<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let mut response = ready!(this.inner.as_mut().poll(cx))?;
+        if let Some((shared, id)) = this.echo {
+            shared.echo(id, &mut response);
+        }
+        let context = this.inner.take_context();
+        Poll::Ready(Ok(response.map(|body| InRequest::new(context, body))))
+    }
+}

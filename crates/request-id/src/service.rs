@@ -1,0 +1,102 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use buttress_core::context::{InRequest, RequestContext};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use tower_service::Service;
+
+use crate::{ResponseFuture, accept::Inbound, layer::Shared};
+
+/// The service that [`RequestIdLayer`](crate::RequestIdLayer) makes.
+#[derive(Clone, Debug)]
+pub struct RequestId<S> {
+    inner: S,
+    shared: Option<Arc<Shared>>,
+}
+
+impl<S> RequestId<S> {
+    pub(crate) const fn new(inner: S, shared: Option<Arc<Shared>>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequestId<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Response = Response<InRequest<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let Some(shared) = &self.shared else {
+            return ResponseFuture::new(InRequest::new(None, self.inner.call(request)), None);
+        };
+        let (context, own) = RequestContext::join();
+        let mut echo = None;
+        let future = InRequest::call(own, || {
+            let id = shared.identify(&context, &mut request);
+            echo = shared.echo.then(|| (Arc::clone(shared), id));
+            self.inner.call(request)
+        });
+        ResponseFuture::new(future, echo)
+    }
+}
+
+impl Shared {
+    /// Finds or makes the request's id, and leaves no refused one in the request's headers.
+    fn identify<B>(&self, context: &RequestContext, request: &mut Request<B>) -> HeaderValue {
+        let trusted = self.accept.trusts(request.extensions());
+        let headers = request.headers_mut();
+        let first = Inbound::read(headers, &self.header, trusted);
+
+        // One of our layers further out has settled it: there is one id to a request.
+        let settled = context.request_id().or(first.accepted());
+        let id = settled
+            .cloned()
+            .unwrap_or_else(|| self.second_choice(headers, trusted));
+        context.set_request_id(id.clone());
+
+        first.log_refusal(&self.header);
+        if first.accepted() != Some(&id) {
+            put(headers, &self.header, &id);
+        }
+        for name in &self.also_read {
+            let other = Inbound::read(headers, name, trusted);
+            other.log_refusal(name);
+            if other.is_refused() {
+                headers.remove(name);
+            }
+        }
+        id
+    }
+
+    fn second_choice(&self, headers: &HeaderMap, trusted: bool) -> HeaderValue {
+        self.also_read
+            .iter()
+            .find_map(|name| Inbound::read(headers, name, trusted).accepted())
+            .cloned()
+            .unwrap_or_else(|| self.generator.generate())
+    }
+
+    pub(crate) fn echo<B>(&self, id: &HeaderValue, response: &mut Response<B>) {
+        let headers = response.headers_mut();
+        put(headers, &self.header, id);
+        for name in &self.also_echo {
+            put(headers, name, id);
+        }
+    }
+}
+
+/// Leaves this value as the header's only one; none, where the map can take no more.
+fn put(headers: &mut HeaderMap, name: &HeaderName, id: &HeaderValue) {
+    if headers.try_insert(name, id.clone()).is_err() {
+        headers.remove(name);
+    }
+}
