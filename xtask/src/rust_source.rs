@@ -141,12 +141,14 @@ fn declares(tokens: &[Token<'_>], name: &str) -> bool {
     }
 }
 
-/// `use a::{b, c as name};`: what stands behind `pub`.
+/// `use a::{b, c as name};`: what stands behind `pub`. A name of the path on the way is not it.
 fn re_exports(tokens: &[Token<'_>], name: &str) -> bool {
     let [Word("use"), path @ ..] = tokens else {
         return false;
     };
-    path.iter().take_while(|token| **token != Mark(';')).any(|token| *token == Word(name))
+    let end = path.iter().position(|token| *token == Mark(';'));
+    let path = end.and_then(|end| path.get(..=end)).unwrap_or(path);
+    path.windows(2).any(|pair| matches!(pair, [Word(word), Mark(',' | '}' | ';')] if *word == name))
 }
 
 /// The token that `text` starts with, if it is one that counts, and its length in bytes.
