@@ -48,29 +48,19 @@ impl<B> ResponseBody<B> {
     /// Passes the inner service's body through.
     #[must_use]
     pub const fn inner(body: B) -> Self {
-        Self {
-            kind: Kind::Inner { body },
-        }
+        Self { kind: Kind::Inner { body } }
     }
 
     /// A body of our own, of known size and without trailers.
     #[must_use]
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
-        Self {
-            kind: Kind::Own {
-                bytes: bytes.into(),
-            },
-        }
+        Self { kind: Kind::Own { bytes: bytes.into() } }
     }
 
     /// No body at all.
     #[must_use]
     pub const fn empty() -> Self {
-        Self {
-            kind: Kind::Own {
-                bytes: Bytes::new(),
-            },
-        }
+        Self { kind: Kind::Own { bytes: Bytes::new() } }
     }
 }
 

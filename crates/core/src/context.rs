@@ -36,12 +36,14 @@ use http::HeaderValue;
 #[cfg(feature = "tokio")]
 pub use self::task::{blocking, spawn};
 pub use self::{
+    layer::{ContextLayer, InContext, ResponseFuture},
     operation::{Operation, OperationTotal},
     scope::{InRequest, current, in_request},
     trace::TraceContext,
 };
 use crate::value::Value;
 
+mod layer;
 mod operation;
 mod scope;
 #[cfg(feature = "tokio")]
@@ -176,22 +178,13 @@ impl RequestContext {
     /// A copy of the fields that were added, in their order.
     #[must_use]
     pub fn fields(&self) -> Vec<(Cow<'static, str>, Value)> {
-        self.0
-            .fields
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .kept
-            .clone()
+        self.0.fields.lock().unwrap_or_else(PoisonError::into_inner).kept.clone()
     }
 
     /// How many fields were not kept.
     #[must_use]
     pub fn fields_dropped(&self) -> u64 {
-        self.0
-            .fields
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .dropped
+        self.0.fields.lock().unwrap_or_else(PoisonError::into_inner).dropped
     }
 
     /// Counts one operation that this request caused.

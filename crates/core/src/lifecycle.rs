@@ -103,11 +103,7 @@ impl Lifecycle {
 
     /// Resolves once the service has reached `state` or gone past it.
     pub fn reached(&self, state: State) -> Reached {
-        Reached {
-            shared: Arc::clone(&self.0),
-            target: state,
-            id: None,
-        }
+        Reached { shared: Arc::clone(&self.0), target: state, id: None }
     }
 }
 
@@ -163,18 +159,13 @@ impl Future for Reached {
 impl Drop for Reached {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
-        self.shared
-            .waiting()
-            .wakers
-            .retain(|(other, _)| *other != id);
+        self.shared.waiting().wakers.retain(|(other, _)| *other != id);
     }
 }
 
 impl fmt::Debug for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reached")
-            .field("target", &self.target)
-            .finish_non_exhaustive()
+        f.debug_struct("Reached").field("target", &self.target).finish_non_exhaustive()
     }
 }
 

@@ -118,8 +118,7 @@ impl<O: Observer> Observer for Option<O> {
     type Exchange = Option<O::Exchange>;
 
     fn on_request<B>(&self, request: &Request<B>, context: &RequestContext) -> Self::Exchange {
-        self.as_ref()
-            .map(|observer| observer.on_request(request, context))
+        self.as_ref().map(|observer| observer.on_request(request, context))
     }
 
     fn on_response<B>(

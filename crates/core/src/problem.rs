@@ -5,7 +5,10 @@ use std::{borrow::Cow, io::Write};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
-use crate::value::{Value, write_json_str};
+use crate::{
+    context,
+    value::{Value, write_json_str},
+};
 
 /// The media type of a problem document (RFC 9457 §6.1).
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -43,14 +46,7 @@ impl Problem {
     /// A problem with this status and, as its title, the status's reason phrase.
     #[must_use]
     pub const fn new(status: StatusCode) -> Self {
-        Self {
-            status,
-            kind: None,
-            title: None,
-            detail: None,
-            instance: None,
-            members: Vec::new(),
-        }
+        Self { status, kind: None, title: None, detail: None, instance: None, members: Vec::new() }
     }
 
     /// Sets `type`: a URI that names the kind of problem.
@@ -93,6 +89,17 @@ impl Problem {
         self.members.retain(|(other, _)| *other != name);
         self.members.push((name, value.into()));
         self
+    }
+
+    /// Adds the member `request_id`, if there is a current request and it has an id.
+    #[must_use]
+    pub fn for_request(self) -> Self {
+        let context = context::current();
+        let id = context.as_ref().and_then(|request| request.request_id()?.to_str().ok());
+        match id {
+            Some(id) => self.member("request_id", id.to_owned()),
+            None => self,
+        }
     }
 
     /// The status.
@@ -166,10 +173,7 @@ mod tests {
     #[test]
     fn unset_members_are_left_out() {
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(
-            problem.to_json(),
-            r#"{"title":"Too Many Requests","status":429}"#
-        );
+        assert_eq!(problem.to_json(), r#"{"title":"Too Many Requests","status":429}"#);
     }
 
     #[test]
@@ -195,9 +199,6 @@ mod tests {
     #[test]
     fn a_status_without_a_reason_phrase_has_a_title() {
         let status = StatusCode::from_u16(499).unwrap();
-        assert_eq!(
-            Problem::new(status).to_json(),
-            r#"{"title":"Error","status":499}"#
-        );
+        assert_eq!(Problem::new(status).to_json(), r#"{"title":"Error","status":499}"#);
     }
 }

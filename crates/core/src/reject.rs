@@ -32,7 +32,7 @@ use http::{
 };
 
 pub use self::grpc::{GrpcCode, grpc_message};
-use crate::{body::ResponseBody, context, problem::Problem, value::Value};
+use crate::{body::ResponseBody, problem::Problem, value::Value};
 
 mod grpc;
 
@@ -215,9 +215,7 @@ impl Rejection {
         R: Reject + ?Sized,
     {
         let rejected = self.rejected;
-        let mut response = responder
-            .reject(self, protocol)
-            .map(ResponseBody::from_bytes);
+        let mut response = responder.reject(self, protocol).map(ResponseBody::from_bytes);
         response.extensions_mut().insert(rejected);
         response
     }
@@ -262,7 +260,7 @@ where
 /// only.
 ///
 /// The problem document carries the `request_id` of the current
-/// [`RequestContext`](context::RequestContext).
+/// [`RequestContext`](crate::context::RequestContext).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultResponder;
 
@@ -277,24 +275,10 @@ impl Reject for DefaultResponder {
 }
 
 fn http_answer(rejection: Rejection) -> Response<Bytes> {
-    let Rejection {
-        mut problem,
-        retry_after,
-        headers,
-        ..
-    } = rejection;
-    if let Some(id) = context::current()
-        .as_ref()
-        .and_then(context::RequestContext::request_id)
-        && let Ok(id) = id.to_str()
-    {
-        problem = problem.member("request_id", id.to_owned());
-    }
-    let mut response = problem.into_response();
+    let Rejection { problem, retry_after, headers, .. } = rejection;
+    let mut response = problem.for_request().into_response();
     if let Some(after) = retry_after {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, whole_seconds(after).into());
+        response.headers_mut().insert(RETRY_AFTER, whole_seconds(after).into());
     }
     response.headers_mut().extend(headers);
     response
@@ -302,10 +286,7 @@ fn http_answer(rejection: Rejection) -> Response<Bytes> {
 
 /// Rounded up: a client that came back earlier would be refused again.
 fn whole_seconds(after: Duration) -> u64 {
-    after
-        .as_secs()
-        .saturating_add(u64::from(after.subsec_nanos() > 0))
-        .max(1)
+    after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
 #[cfg(test)]

@@ -55,21 +55,13 @@ impl CheckError {
     /// It does not work.
     #[must_use]
     pub const fn failed(public: &'static str) -> Self {
-        Self {
-            public,
-            degraded: false,
-            source: None,
-        }
+        Self { public, degraded: false, source: None }
     }
 
     /// It works, but not as it should.
     #[must_use]
     pub const fn degraded(public: &'static str) -> Self {
-        Self {
-            public,
-            degraded: true,
-            source: None,
-        }
+        Self { public, degraded: true, source: None }
     }
 
     /// Adds the cause, for the log alone.
@@ -146,25 +138,13 @@ impl<'a> Sample<'a> {
     /// A value that only grows, from 0 at the start of the process.
     #[must_use]
     pub const fn counter(name: &'a str, help: &'a str, value: f64) -> Self {
-        Self {
-            name,
-            help,
-            kind: Kind::Counter,
-            labels: &[],
-            value,
-        }
+        Self { name, help, kind: Kind::Counter, labels: &[], value }
     }
 
     /// A value that goes up and down.
     #[must_use]
     pub const fn gauge(name: &'a str, help: &'a str, value: f64) -> Self {
-        Self {
-            name,
-            help,
-            kind: Kind::Gauge,
-            labels: &[],
-            value,
-        }
+        Self { name, help, kind: Kind::Gauge, labels: &[], value }
     }
 
     /// Tells this sample apart from others of the same name.

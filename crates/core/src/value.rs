@@ -41,12 +41,7 @@ impl Value {
         K: Into<Cow<'static, str>>,
         V: Into<Self>,
     {
-        Self::Object(
-            members
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
+        Self::Object(members.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 
     /// The value as JSON on one line.
@@ -168,10 +163,7 @@ mod tests {
     fn an_object_keeps_its_order() {
         let value = Value::object([
             ("z", Value::Null),
-            (
-                "a",
-                Value::from(vec![Value::from(-1), Value::from(true), Value::from(0.5)]),
-            ),
+            ("a", Value::from(vec![Value::from(-1), Value::from(true), Value::from(0.5)])),
         ]);
         assert_eq!(value.to_json(), r#"{"z":null,"a":[-1,true,0.5]}"#);
     }

@@ -49,9 +49,9 @@ impl Counters {
         counter.count.fetch_add(1, Relaxed);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         // The closure always has an answer, so this cannot fail.
-        let _ = counter.nanos.fetch_update(Relaxed, Relaxed, |before| {
-            Some(before.saturating_add(nanos))
-        });
+        let _ = counter
+            .nanos
+            .fetch_update(Relaxed, Relaxed, |before| Some(before.saturating_add(nanos)));
     }
 
     pub(super) fn total(&self, operation: Operation) -> OperationTotal {

@@ -73,10 +73,7 @@ pin_project! {
 impl<T> InRequest<T> {
     /// Lets `inner` run in `context`.
     pub const fn new(context: Option<RequestContext>, inner: T) -> Self {
-        Self {
-            inner: Some(inner),
-            context,
-        }
+        Self { inner: Some(inner), context }
     }
 
     /// Makes the inner value in `context` as well: `call` of an inner service.
@@ -136,9 +133,7 @@ impl<B: Body> Body for InRequest<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

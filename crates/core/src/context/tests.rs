@@ -48,11 +48,7 @@ fn two_requests_interleaved_on_one_thread_never_swap() {
             let mut yielded = false;
             poll_fn(|_| {
                 assert_eq!(id().unwrap(), expected);
-                if std::mem::replace(&mut yielded, true) {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                }
+                if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
         }
@@ -85,12 +81,7 @@ fn what_is_dropped_is_dropped_in_its_context() {
         std::future::pending::<()>().await;
     };
     let mut future = Box::pin(InRequest::new(Some(named("gone")), never));
-    assert!(
-        future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    );
+    assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(future);
     drop(InRequest::new(Some(named("unpolled")), OnDrop("unpolled")));
     assert!(current().is_none());
@@ -100,10 +91,7 @@ fn what_is_dropped_is_dropped_in_its_context() {
 fn without_a_context_of_its_own_it_runs_in_the_one_around_it() {
     named("around").scope(|| {
         let mut future = pin!(InRequest::new(None, async { id().unwrap() }));
-        let Poll::Ready(id) = future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        else {
+        let Poll::Ready(id) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
             panic!("nothing to wait for");
         };
         assert_eq!(id, "around");

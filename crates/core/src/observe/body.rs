@@ -34,29 +34,19 @@ impl<B: Body, O: Observer> ObserveBody<B, O> {
                 guard.data(0, body.size_hint().exact());
             }
         }
-        Self {
-            guard,
-            ended: false,
-            body,
-        }
+        Self { guard, ended: false, body }
     }
 }
 
 impl<B: Default, O: Observer> Default for ObserveBody<B, O> {
     fn default() -> Self {
-        Self {
-            guard: None,
-            ended: false,
-            body: InRequest::default(),
-        }
+        Self { guard: None, ended: false, body: InRequest::default() }
     }
 }
 
 impl<B: fmt::Debug, O: Observer> fmt::Debug for ObserveBody<B, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserveBody")
-            .field("body", &self.body)
-            .finish_non_exhaustive()
+        f.debug_struct("ObserveBody").field("body", &self.body).finish_non_exhaustive()
     }
 }
 
@@ -101,10 +91,6 @@ impl<B: Body, O: Observer> Body for ObserveBody<B, O> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.ended {
-            SizeHint::with_exact(0)
-        } else {
-            self.body.size_hint()
-        }
+        if self.ended { SizeHint::with_exact(0) } else { self.body.size_hint() }
     }
 }

@@ -61,12 +61,7 @@ impl<O: Observer> Guard<O> {
             .headers()
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok());
-        let Watched {
-            observer,
-            exchange,
-            context,
-            ..
-        } = watched;
+        let Watched { observer, exchange, context, .. } = watched;
         context.scope(|| observer.on_response(exchange, response, context));
         let bodiless = watched.head_request
             || status.is_informational()
@@ -83,9 +78,7 @@ impl<O: Observer> Guard<O> {
     pub(super) fn data(&mut self, bytes: u64, left: Option<u64>) {
         let Some(watched) = &mut self.0 else { return };
         watched.end.bytes_out += bytes;
-        let all_sent = watched
-            .declared
-            .is_some_and(|length| watched.end.bytes_out >= length);
+        let all_sent = watched.declared.is_some_and(|length| watched.end.bytes_out >= length);
         watched.end.outcome = match left {
             Some(0) => Outcome::Complete,
             _ if all_sent => Outcome::Complete,
@@ -95,14 +88,7 @@ impl<O: Observer> Guard<O> {
 
     pub(super) fn end(&mut self, outcome: Outcome) {
         let Some(watched) = self.0.take() else { return };
-        let Watched {
-            observer,
-            exchange,
-            context,
-            started,
-            mut end,
-            ..
-        } = watched;
+        let Watched { observer, exchange, context, started, mut end, .. } = watched;
         end.outcome = outcome;
         end.duration = started.elapsed();
         context.scope(|| observer.on_end(exchange, &end, &context));
@@ -112,11 +98,7 @@ impl<O: Observer> Guard<O> {
 impl<O: Observer> Drop for Guard<O> {
     fn drop(&mut self) {
         let Some(watched) = &self.0 else { return };
-        let outcome = if std::thread::panicking() {
-            Outcome::Panic
-        } else {
-            watched.end.outcome
-        };
+        let outcome = if std::thread::panicking() { Outcome::Panic } else { watched.end.outcome };
         // A panic that leaves a `Drop` during unwinding ends the process. What was observed is
         // gone either way, so nothing can be seen in a broken state.
         let _ = catch_unwind(AssertUnwindSafe(|| self.end(outcome)));

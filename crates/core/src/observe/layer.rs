@@ -21,9 +21,7 @@ impl<O> ObserveLayer<O> {
     /// Tells `observer` of each exchange.
     #[must_use]
     pub fn new(observer: O) -> Self {
-        Self {
-            observer: Some(Arc::new(observer)),
-        }
+        Self { observer: Some(Arc::new(observer)) }
     }
 
     /// Observes nothing, and makes no context: the service as it is, at the price of a branch.
@@ -35,17 +33,13 @@ impl<O> ObserveLayer<O> {
 
 impl<O> Clone for ObserveLayer<O> {
     fn clone(&self) -> Self {
-        Self {
-            observer: self.observer.clone(),
-        }
+        Self { observer: self.observer.clone() }
     }
 }
 
 impl<O: fmt::Debug> fmt::Debug for ObserveLayer<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserveLayer")
-            .field("observer", &self.observer)
-            .finish()
+        f.debug_struct("ObserveLayer").field("observer", &self.observer).finish()
     }
 }
 
@@ -53,10 +47,7 @@ impl<S, O> Layer<S> for ObserveLayer<O> {
     type Service = Observe<S, O>;
 
     fn layer(&self, inner: S) -> Observe<S, O> {
-        Observe {
-            inner,
-            observer: self.observer.clone(),
-        }
+        Observe { inner, observer: self.observer.clone() }
     }
 }
 
@@ -68,10 +59,7 @@ pub struct Observe<S, O> {
 
 impl<S: Clone, O> Clone for Observe<S, O> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            observer: self.observer.clone(),
-        }
+        Self { inner: self.inner.clone(), observer: self.observer.clone() }
     }
 }
 

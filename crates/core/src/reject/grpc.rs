@@ -82,13 +82,7 @@ impl GrpcCode {
 /// HTTP 200 with the status among the headers and no body: "Trailers-Only" of the gRPC over
 /// HTTP/2 specification.
 pub(super) fn answer(rejection: Rejection, content_type: &'static str) -> Response<Bytes> {
-    let Rejection {
-        problem,
-        grpc,
-        retry_after,
-        headers,
-        ..
-    } = rejection;
+    let Rejection { problem, grpc, retry_after, headers, .. } = rejection;
     let reason = problem.status().canonical_reason().unwrap_or("refused");
     let message = grpc_message(problem.get_detail().unwrap_or(reason));
 
@@ -100,10 +94,7 @@ pub(super) fn answer(rejection: Rejection, content_type: &'static str) -> Respon
     out.insert(GRPC_MESSAGE, message);
     if let Some(after) = retry_after {
         let millis = after.as_nanos().div_ceil(1_000_000);
-        out.insert(
-            GRPC_RETRY_PUSHBACK_MS,
-            u64::try_from(millis).unwrap_or(u64::MAX).into(),
-        );
+        out.insert(GRPC_RETRY_PUSHBACK_MS, u64::try_from(millis).unwrap_or(u64::MAX).into());
     }
     response
 }

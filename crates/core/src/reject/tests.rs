@@ -2,15 +2,13 @@ use http_body::Body;
 use proptest::prelude::*;
 
 use super::*;
+use crate::context;
 
 fn quota() -> Rejection {
     Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
         .detail("only 5 % left — wait")
         .retry_after(Duration::from_millis(8_400))
-        .header(
-            HeaderName::from_static("x-extra"),
-            HeaderValue::from_static("1"),
-        )
+        .header(HeaderName::from_static("x-extra"), HeaderValue::from_static("1"))
         .member("remaining", 0_u64)
 }
 
@@ -33,19 +31,15 @@ fn http_gets_a_problem_document() {
 
 #[test]
 fn grpc_gets_trailers_only() {
-    for (protocol, content_type) in [
-        (Protocol::Grpc, "application/grpc"),
-        (Protocol::GrpcWeb, "application/grpc-web"),
-    ] {
+    for (protocol, content_type) in
+        [(Protocol::Grpc, "application/grpc"), (Protocol::GrpcWeb, "application/grpc-web")]
+    {
         let response =
             quota().respond::<_, http_body_util::Full<Bytes>>(&DefaultResponder, protocol);
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[CONTENT_TYPE], content_type);
         assert_eq!(response.headers()["grpc-status"], "8");
-        assert_eq!(
-            response.headers()["grpc-message"],
-            "only 5 %25 left %E2%80%94 wait"
-        );
+        assert_eq!(response.headers()["grpc-message"], "only 5 %25 left %E2%80%94 wait");
         assert_eq!(response.headers()["grpc-retry-pushback-ms"], "8400");
         assert_eq!(response.headers()["x-extra"], "1");
         assert!(!response.headers().contains_key("content-length"));
@@ -56,16 +50,11 @@ fn grpc_gets_trailers_only() {
 #[test]
 fn the_reason_stands_in_the_extensions_whoever_answers() {
     let own = |_: Rejection, _: Protocol| Response::new(Bytes::from_static(b"no"));
-    for response in [
-        answer(Protocol::Http),
-        answer(Protocol::Grpc),
-        quota().respond(&own, Protocol::Http),
-    ] {
+    for response in
+        [answer(Protocol::Http), answer(Protocol::Grpc), quota().respond(&own, Protocol::Http)]
+    {
         let rejected = response.extensions().get::<Rejected>().unwrap();
-        assert_eq!(
-            (rejected.layer(), rejected.reason()),
-            ("limit", "quota_exceeded")
-        );
+        assert_eq!((rejected.layer(), rejected.reason()), ("limit", "quota_exceeded"));
     }
 }
 
@@ -81,11 +70,7 @@ fn the_problem_document_names_the_request() {
 #[test]
 fn retry_after_is_rounded_up_and_never_zero() {
     for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (8_999, 9)] {
-        assert_eq!(
-            whole_seconds(Duration::from_millis(millis)),
-            seconds,
-            "{millis} ms"
-        );
+        assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
     }
     assert_eq!(whole_seconds(Duration::MAX), u64::MAX);
 }

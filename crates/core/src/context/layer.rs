@@ -1,0 +1,134 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{InRequest, RequestContext};
+use crate::client_ip::ClientIp;
+
+/// Makes the request's context, and knows in it who called.
+///
+/// Every layer of the family that needs a context makes one if there is none, so this layer is
+/// for those who want the client's address in it, or a context and nothing else. Place it
+/// outermost.
+///
+/// ```
+/// use buttress_core::{client_ip::{ClientIp, Peer}, context::{self, ContextLayer}};
+/// use http::{Request, Response};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = ServiceBuilder::new()
+///     .layer(ContextLayer::new().client_ip(ClientIp::peer()))
+///     .service_fn(|_: Request<()>| async {
+///         let caller = context::current().and_then(|request| request.client_ip());
+///         Ok::<_, std::convert::Infallible>(Response::new(format!("{caller:?}")))
+///     });
+///
+/// let request = Request::builder().extension(Peer("192.0.2.4".parse()?)).body(())?;
+/// let response = service.oneshot(request).await?;
+/// assert_eq!(http_body_util::BodyExt::collect(response.into_body()).await?.to_bytes(), "Some(192.0.2.4)");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ContextLayer {
+    enabled: bool,
+    client_ip: Option<ClientIp>,
+}
+
+impl ContextLayer {
+    /// Makes a context in which nothing is known yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { enabled: true, client_ip: None }
+    }
+
+    /// Does nothing, at the price of a branch.
+    #[must_use]
+    pub const fn disabled() -> Self {
+        Self { enabled: false, client_ip: None }
+    }
+
+    /// Puts the client's address into the context, by this rule.
+    #[must_use]
+    pub fn client_ip(mut self, rule: ClientIp) -> Self {
+        self.client_ip = Some(rule);
+        self
+    }
+}
+
+impl Default for ContextLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ContextLayer {
+    type Service = InContext<S>;
+
+    fn layer(&self, inner: S) -> InContext<S> {
+        InContext { inner, layer: self.clone() }
+    }
+}
+
+/// The service that [`ContextLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct InContext<S> {
+    inner: S,
+    layer: ContextLayer,
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for InContext<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Response = Response<InRequest<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        if !self.layer.enabled {
+            return ResponseFuture { future: InRequest::new(None, self.inner.call(request)) };
+        }
+        let (context, own) = RequestContext::join();
+        if let Some(ip) = self.layer.client_ip.as_ref().and_then(|rule| rule.of(&request)) {
+            context.set_client_ip(ip);
+        }
+        ResponseFuture { future: InRequest::call(own, || self.inner.call(request)) }
+    }
+}
+
+pin_project! {
+    /// The future of [`InContext`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        future: InRequest<F>,
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<InRequest<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut future = self.project().future;
+        let response = ready!(future.as_mut().poll(cx))?;
+        let context = future.take_context();
+        Poll::Ready(Ok(response.map(|body| InRequest::new(context, body))))
+    }
+}

@@ -1,0 +1,291 @@
+//! Every way in which an exchange can end, told exactly once.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
+
+use std::{
+    convert::Infallible,
+    future::{Future, pending},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+use buttress_core::{
+    context::{self, RequestContext},
+    observe::{ObserveLayer, Observer, Outcome, Totals},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::BoxBody};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// Keeps each end that it is told of.
+#[derive(Clone, Debug, Default)]
+struct Ends(Arc<Mutex<Vec<Totals>>>);
+
+impl Observer for Ends {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, context: &RequestContext) {
+        assert!(context::current().is_some());
+        context.set_request_id(http::HeaderValue::from_static("watched"));
+    }
+
+    fn on_end(&self, (): (), end: &Totals, _: &RequestContext) {
+        let id = context::current().and_then(|context| context.request_id().cloned());
+        assert_eq!(id.unwrap(), "watched");
+        self.0.lock().unwrap().push(*end);
+    }
+}
+
+impl Ends {
+    fn only(&self) -> Totals {
+        let ends = self.0.lock().unwrap();
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        *ends.first().unwrap()
+    }
+
+    fn none(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+}
+
+type AnyBody = BoxBody<Bytes, io::Error>;
+
+fn frames(frames: Vec<io::Result<Frame<Bytes>>>) -> AnyBody {
+    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+}
+
+fn data(bytes: &'static [u8]) -> io::Result<Frame<Bytes>> {
+    Ok(Frame::data(Bytes::from_static(bytes)))
+}
+
+fn full(bytes: &'static [u8]) -> AnyBody {
+    Full::new(Bytes::from_static(bytes)).map_err(|never| match never {}).boxed()
+}
+
+fn empty() -> AnyBody {
+    Empty::new().map_err(|never| match never {}).boxed()
+}
+
+/// Serves `response` to a request of `method`, observed.
+async fn observed(
+    method: Method,
+    response: Response<AnyBody>,
+) -> (Ends, Response<impl Body<Data = Bytes, Error = io::Error>>) {
+    let ends = Ends::default();
+    let mut response = Some(response);
+    let service = ObserveLayer::new(ends.clone()).layer(service_fn(move |_: Request<()>| {
+        std::future::ready(Ok::<_, Infallible>(response.take().unwrap()))
+    }));
+    let request = Request::builder().method(method).body(()).unwrap();
+    (ends, service.oneshot(request).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_body_that_is_read_to_its_end_is_complete() {
+    let trailers = || Ok(Frame::trailers(HeaderMap::new()));
+    for (body, bytes) in [
+        (frames(vec![data(b"ab"), data(b"cde")]), 5),
+        (frames(vec![data(b"ab"), trailers()]), 2),
+        (frames(vec![trailers()]), 0),
+        (frames(vec![]), 0),
+        (full(b"abc"), 3),
+    ] {
+        let (ends, response) = observed(Method::GET, Response::new(body)).await;
+        assert!(ends.none());
+        let _ = response.into_body().collect().await.unwrap();
+        let end = ends.only();
+        assert_eq!((end.outcome, end.bytes_out), (Outcome::Complete, bytes));
+        assert_eq!(end.status, Some(StatusCode::OK));
+        assert!(end.head.unwrap() <= end.duration);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_ends_with_its_head() {
+    for (method, status, body) in [
+        (Method::GET, 200, empty()),
+        (Method::HEAD, 200, full(b"not sent")),
+        (Method::GET, 204, full(b"not sent")),
+        (Method::GET, 304, full(b"not sent")),
+        (Method::GET, 101, empty()),
+    ] {
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        let (ends, response) = observed(method, response).await;
+        assert_eq!(ends.only().outcome, Outcome::Complete, "{status}");
+        // What is there is still handed on, and tells of no second end.
+        let _ = response.into_body().collect().await.unwrap();
+        ends.only();
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_an_error() {
+    let body = frames(vec![data(b"ab"), Err(io::ErrorKind::ConnectionReset.into()), data(b"c")]);
+    let (ends, response) = observed(Method::GET, Response::new(body)).await;
+    let mut body = pin!(response.into_body());
+    assert!(body.as_mut().frame().await.unwrap().is_ok());
+    assert!(body.as_mut().frame().await.unwrap().is_err());
+    assert_eq!(ends.only().outcome, Outcome::BodyError);
+    assert!(body.as_mut().frame().await.is_none(), "nothing is asked for after an error");
+    ends.only();
+}
+
+#[tokio::test]
+async fn a_body_that_is_dropped_half_way_is_a_client_that_left() {
+    let (ends, response) =
+        observed(Method::GET, Response::new(frames(vec![data(b"ab"), data(b"c")]))).await;
+    let mut body = Box::pin(response.into_body());
+    let _ = body.frame().await;
+    assert!(ends.none());
+    drop(body);
+    let end = ends.only();
+    assert_eq!((end.outcome, end.bytes_out), (Outcome::ClientGone, 2));
+}
+
+#[tokio::test]
+async fn a_body_dropped_after_its_declared_length_is_complete() {
+    let mut response = Response::new(frames(vec![data(b"ab"), data(b"cd"), data(b"")]));
+    response.headers_mut().insert(CONTENT_LENGTH, 4.into());
+    let (ends, response) = observed(Method::GET, response).await;
+    let mut body = Box::pin(response.into_body());
+    let _ = body.frame().await;
+    let _ = body.frame().await;
+    drop(body);
+    assert_eq!(ends.only().outcome, Outcome::Complete);
+}
+
+#[tokio::test]
+async fn a_service_that_fails_has_no_status() {
+    let ends = Ends::default();
+    let service = ObserveLayer::new(ends.clone()).layer(service_fn(|_: Request<()>| async {
+        Err::<Response<AnyBody>, _>(io::Error::other("down"))
+    }));
+    assert_eq!(service.oneshot(Request::new(())).await.unwrap_err().to_string(), "down");
+    let end = ends.only();
+    assert_eq!((end.outcome, end.status, end.head), (Outcome::ServiceError, None, None));
+}
+
+#[test]
+fn a_call_that_is_dropped_is_a_client_that_left() {
+    for polls in 0..3 {
+        let ends = Ends::default();
+        let mut service = ObserveLayer::new(ends.clone())
+            .layer(service_fn(|_: Request<()>| pending::<Result<Response<AnyBody>, Infallible>>()));
+        let mut future = Box::pin(service.call(Request::new(())));
+        for _ in 0..polls {
+            let _ = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+        assert!(ends.none());
+        drop(future);
+        assert_eq!(ends.only().outcome, Outcome::ClientGone);
+    }
+}
+
+/// Panics where it is told to.
+struct PanickingBody;
+
+impl Body for PanickingBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("in the body");
+    }
+}
+
+#[test]
+fn a_panic_is_told_wherever_it_is() {
+    let run = |service: &dyn Fn(Ends)| {
+        let ends = Ends::default();
+        assert!(catch_unwind(AssertUnwindSafe(|| service(ends.clone()))).is_err());
+        assert!(context::current().is_none());
+        ends.only()
+    };
+    let poll = |future: Pin<&mut dyn Future<Output = ()>>| {
+        let _ = future.poll(&mut Context::from_waker(Waker::noop()));
+    };
+
+    let in_call = run(&|ends| {
+        let mut service = ObserveLayer::new(ends).layer(service_fn(
+            |_: Request<()>| -> std::future::Ready<Result<Response<AnyBody>, Infallible>> {
+                panic!("in the call")
+            },
+        ));
+        drop(service.call(Request::new(())));
+    });
+    let in_future = run(&|ends| {
+        let mut service = ObserveLayer::new(ends).layer(service_fn(|_: Request<()>| async {
+            if true {
+                panic!("in the future");
+            }
+            Ok::<_, Infallible>(Response::new(empty()))
+        }));
+        let future = service.call(Request::new(()));
+        poll(pin!(async { drop(future.await) }));
+    });
+    let in_body = run(&|ends| {
+        let mut service = ObserveLayer::new(ends).layer(service_fn(|_: Request<()>| async {
+            Ok::<_, Infallible>(Response::new(PanickingBody))
+        }));
+        let future = service.call(Request::new(()));
+        poll(pin!(async {
+            let _ = future.await.unwrap().into_body().collect().await;
+        }));
+    });
+
+    assert_eq!((in_call.outcome, in_call.status), (Outcome::Panic, None));
+    assert_eq!((in_future.outcome, in_future.status), (Outcome::Panic, None));
+    assert_eq!((in_body.outcome, in_body.status), (Outcome::Panic, Some(StatusCode::OK)));
+}
+
+#[derive(Debug)]
+struct Panicking;
+
+impl Observer for Panicking {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+
+    fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {
+        panic!("an observer's own mistake");
+    }
+}
+
+#[test]
+fn a_panic_of_an_observer_does_not_leave_a_drop() {
+    let mut service = ObserveLayer::new(Panicking)
+        .layer(service_fn(|_: Request<()>| pending::<Result<Response<AnyBody>, Infallible>>()));
+    drop(service.call(Request::new(())));
+}
+
+#[tokio::test]
+async fn all_observers_of_a_tuple_are_told_and_an_absent_one_is_not() {
+    let (first, second, third) = (Ends::default(), Ends::default(), Ends::default());
+    let observers = (first.clone(), Some(second.clone()), None::<Ends>, (third.clone(),));
+    let service = ObserveLayer::new(observers)
+        .layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(empty())) }));
+    let _ = service.oneshot(Request::new(())).await.unwrap();
+    for ends in [first, second, third] {
+        assert_eq!(ends.only().outcome, Outcome::Complete);
+    }
+}
+
+#[tokio::test]
+async fn disabled_it_tells_nobody_and_makes_no_context() {
+    let service = ObserveLayer::<Ends>::disabled().layer(service_fn(|_: Request<()>| async {
+        assert!(context::current().is_none());
+        Ok::<_, Infallible>(Response::new(full(b"as it is")))
+    }));
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.into_body().size_hint().exact(), Some(8));
+}
