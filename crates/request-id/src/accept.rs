@@ -67,7 +67,7 @@ impl<'a> Inbound<'a> {
         Self::Accepted(id)
     }
 
-    pub(crate) const fn accepted(&self) -> Option<&'a HeaderValue> {
+    pub(crate) const fn accepted(self) -> Option<&'a HeaderValue> {
         match self {
             Self::Accepted(id) => Some(id),
             Self::Absent | Self::Refused(..) => None,

@@ -47,10 +47,7 @@ pub struct Carrier {
 impl Carrier {
     /// Carries the id as [`X_REQUEST_ID`].
     pub const fn new() -> Self {
-        Self {
-            header: X_REQUEST_ID,
-            also_send: Vec::new(),
-        }
+        Self { header: X_REQUEST_ID, also_send: Vec::new() }
     }
 
     /// The name that the id is sent under and read from. Default [`X_REQUEST_ID`].

@@ -24,32 +24,18 @@ pub(crate) struct Tick {
 impl Clock {
     pub(crate) const fn new() -> Self {
         // Used up, so that the first tick is seeded even where the clock says 1970.
-        Self {
-            last: Tick {
-                millis: 0,
-                count: MAX_COUNT,
-            },
-        }
+        Self { last: Tick { millis: 0, count: MAX_COUNT } }
     }
 
     /// The next tick: greater than every one before it, and at `now` unless that is in the past.
     pub(crate) fn tick(&mut self, now: u64, seed: impl FnOnce() -> u32) -> Tick {
         let Tick { millis, count } = self.last;
         self.last = if now > millis {
-            Tick {
-                millis: now.min(MAX_MILLIS),
-                count: seed() & SEED,
-            }
+            Tick { millis: now.min(MAX_MILLIS), count: seed() & SEED }
         } else if count < MAX_COUNT {
-            Tick {
-                millis,
-                count: count + 1,
-            }
+            Tick { millis, count: count + 1 }
         } else {
-            Tick {
-                millis: (millis + 1).min(MAX_MILLIS),
-                count: seed() & SEED,
-            }
+            Tick { millis: (millis + 1).min(MAX_MILLIS), count: seed() & SEED }
         };
         self.last
     }
@@ -64,62 +50,21 @@ mod tests {
     #[test]
     fn a_new_millisecond_begins_at_a_seed_with_its_top_bit_clear() {
         let mut clock = Clock::new();
-        assert_eq!(
-            clock.tick(7, || u32::MAX),
-            Tick {
-                millis: 7,
-                count: SEED
-            }
-        );
-        assert_eq!(
-            clock.tick(8, || 5),
-            Tick {
-                millis: 8,
-                count: 5
-            }
-        );
-        assert_eq!(
-            clock.tick(8, || 99),
-            Tick {
-                millis: 8,
-                count: 6
-            }
-        );
+        assert_eq!(clock.tick(7, || u32::MAX), Tick { millis: 7, count: SEED });
+        assert_eq!(clock.tick(8, || 5), Tick { millis: 8, count: 5 });
+        assert_eq!(clock.tick(8, || 99), Tick { millis: 8, count: 6 });
     }
 
     #[test]
     fn a_count_used_up_borrows_the_next_millisecond() {
-        let mut clock = Clock {
-            last: Tick {
-                millis: 7,
-                count: MAX_COUNT,
-            },
-        };
-        assert_eq!(
-            clock.tick(7, || 3),
-            Tick {
-                millis: 8,
-                count: 3
-            }
-        );
-        assert_eq!(
-            clock.tick(8, || 0),
-            Tick {
-                millis: 8,
-                count: 4
-            }
-        );
+        let mut clock = Clock { last: Tick { millis: 7, count: MAX_COUNT } };
+        assert_eq!(clock.tick(7, || 3), Tick { millis: 8, count: 3 });
+        assert_eq!(clock.tick(8, || 0), Tick { millis: 8, count: 4 });
     }
 
     #[test]
     fn the_first_tick_is_seeded_even_in_1970() {
-        assert_eq!(
-            Clock::new().tick(0, || 3),
-            Tick {
-                millis: 1,
-                count: 3
-            }
-        );
+        assert_eq!(Clock::new().tick(0, || 3), Tick { millis: 1, count: 3 });
     }
 
     proptest! {

@@ -21,11 +21,7 @@ pub(crate) struct Entropy {
 
 impl Entropy {
     pub(crate) const fn new(source: Source) -> Self {
-        Self {
-            block: [0; BLOCK],
-            used: BLOCK,
-            source,
-        }
+        Self { block: [0; BLOCK], used: BLOCK, source }
     }
 
     pub(crate) fn take<const N: usize>(&mut self) -> [u8; N] {
@@ -33,10 +29,7 @@ impl Entropy {
         if self.used + N > BLOCK {
             self.refill();
         }
-        let bytes = self
-            .block
-            .get(self.used..)
-            .and_then(|rest| rest.first_chunk());
+        let bytes = self.block.get(self.used..).and_then(|rest| rest.first_chunk());
         self.used += N;
         bytes.copied().unwrap_or([0; N])
     }
@@ -57,9 +50,7 @@ fn hashed(block: &mut [u8]) {
     let keys = RandomState::new();
     let now = SystemTime::now();
     for (count, chunk) in block.chunks_mut(8).enumerate() {
-        let hash = keys
-            .hash_one((count, now, thread::current().id()))
-            .to_ne_bytes();
+        let hash = keys.hash_one((count, now, thread::current().id())).to_ne_bytes();
         for (byte, random) in chunk.iter_mut().zip(hash) {
             *byte = random;
         }

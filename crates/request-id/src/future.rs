@@ -5,8 +5,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::context::InRequest;
-use http::{HeaderValue, Response};
+use buttress_core::context::{InRequest, RequestContext};
+use http::Response;
 use pin_project_lite::pin_project;
 
 use crate::layer::Shared;
@@ -18,12 +18,15 @@ pin_project! {
         #[pin]
         inner: InRequest<F>,
         // Empty where the id is not echoed.
-        echo: Option<(Arc<Shared>, HeaderValue)>,
+        echo: Option<(Arc<Shared>, RequestContext)>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(crate) const fn new(inner: InRequest<F>, echo: Option<(Arc<Shared>, HeaderValue)>) -> Self {
+    pub(crate) const fn new(
+        inner: InRequest<F>,
+        echo: Option<(Arc<Shared>, RequestContext)>,
+    ) -> Self {
         Self { inner, echo }
     }
 }
@@ -37,8 +40,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let mut response = ready!(this.inner.as_mut().poll(cx))?;
-        if let Some((shared, id)) = this.echo {
-            shared.echo(id, &mut response);
+        if let Some((shared, context)) = this.echo {
+            shared.echo(context, &mut response);
         }
         let context = this.inner.take_context();
         Poll::Ready(Ok(response.map(|body| InRequest::new(context, body))))

@@ -48,23 +48,17 @@ pub struct Propagate<S> {
 impl PropagateLayer {
     /// Sends the id as [`X_REQUEST_ID`](crate::X_REQUEST_ID).
     pub const fn new() -> Self {
-        Self {
-            carrier: Carrier::new(),
-        }
+        Self { carrier: Carrier::new() }
     }
 
     /// The header that the id is sent in. Default [`X_REQUEST_ID`](crate::X_REQUEST_ID).
     pub fn header(self, name: HeaderName) -> Self {
-        Self {
-            carrier: self.carrier.header(name),
-        }
+        Self { carrier: self.carrier.header(name) }
     }
 
     /// Headers that the id is sent in besides the first one.
     pub fn also_send(self, names: impl IntoIterator<Item = HeaderName>) -> Self {
-        Self {
-            carrier: self.carrier.also_send(names),
-        }
+        Self { carrier: self.carrier.also_send(names) }
     }
 }
 
@@ -72,10 +66,7 @@ impl<S> Layer<S> for PropagateLayer {
     type Service = Propagate<S>;
 
     fn layer(&self, inner: S) -> Propagate<S> {
-        Propagate {
-            inner,
-            carrier: self.carrier.clone(),
-        }
+        Propagate { inner, carrier: self.carrier.clone() }
     }
 }
 

@@ -39,33 +39,31 @@ where
             return ResponseFuture::new(InRequest::new(None, self.inner.call(request)), None);
         };
         let (context, own) = RequestContext::join();
-        let mut echo = None;
         let future = InRequest::call(own, || {
-            let id = shared.identify(&context, &mut request);
-            echo = shared.echo.then(|| (Arc::clone(shared), id));
+            shared.identify(&context, &mut request);
             self.inner.call(request)
         });
-        ResponseFuture::new(future, echo)
+        ResponseFuture::new(future, shared.echo.then(|| (Arc::clone(shared), context)))
     }
 }
 
 impl Shared {
     /// Finds or makes the request's id, and leaves no refused one in the request's headers.
-    fn identify<B>(&self, context: &RequestContext, request: &mut Request<B>) -> HeaderValue {
+    fn identify<B>(&self, context: &RequestContext, request: &mut Request<B>) {
         let trusted = self.accept.trusts(request.extensions());
         let headers = request.headers_mut();
-        let first = Inbound::read(headers, &self.header, trusted);
-
-        // One of our layers further out has settled it: there is one id to a request.
-        let settled = context.request_id().or(first.accepted());
-        let id = settled
-            .cloned()
-            .unwrap_or_else(|| self.second_choice(headers, trusted));
-        context.set_request_id(id.clone());
-
-        first.log_refusal(&self.header);
-        if first.accepted() != Some(&id) {
-            put(headers, &self.header, &id);
+        match Inbound::read(headers, &self.header, trusted) {
+            Inbound::Accepted(id) if context.set_request_id(id.clone()) => {}
+            first => {
+                // What a layer of ours further out has settled stays: one id to a request.
+                let id = context.request_id().cloned().unwrap_or_else(|| {
+                    let id = self.second_choice(headers, trusted);
+                    context.set_request_id(id.clone());
+                    id
+                });
+                first.log_refusal(&self.header);
+                put(headers, &self.header, id);
+            }
         }
         for name in &self.also_read {
             let other = Inbound::read(headers, name, trusted);
@@ -74,7 +72,6 @@ impl Shared {
                 headers.remove(name);
             }
         }
-        id
     }
 
     fn second_choice(&self, headers: &HeaderMap, trusted: bool) -> HeaderValue {
@@ -85,18 +82,19 @@ impl Shared {
             .unwrap_or_else(|| self.generator.generate())
     }
 
-    pub(crate) fn echo<B>(&self, id: &HeaderValue, response: &mut Response<B>) {
+    pub(crate) fn echo<B>(&self, context: &RequestContext, response: &mut Response<B>) {
+        let Some(id) = context.request_id() else { return };
         let headers = response.headers_mut();
-        put(headers, &self.header, id);
+        put(headers, &self.header, id.clone());
         for name in &self.also_echo {
-            put(headers, name, id);
+            put(headers, name, id.clone());
         }
     }
 }
 
 /// Leaves this value as the header's only one; none, where the map can take no more.
-fn put(headers: &mut HeaderMap, name: &HeaderName, id: &HeaderValue) {
-    if headers.try_insert(name, id.clone()).is_err() {
+fn put(headers: &mut HeaderMap, name: &HeaderName, id: HeaderValue) {
+    if headers.try_insert(name, id).is_err() {
         headers.remove(name);
     }
 }

@@ -46,9 +46,7 @@ impl Uuid {
     /// increasing from the latest time that was seen.
     #[must_use]
     pub fn v7() -> Self {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let millis = now.as_secs() * 1_000 + u64::from(now.subsec_millis());
         MINT.with_borrow_mut(|Mint { clock, entropy }| {
             let tick = clock.tick(millis, || u32::from_ne_bytes(entropy.take()));
@@ -128,10 +126,7 @@ impl Uuid {
 }
 
 /// The two hexadecimal digits of each byte.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler, which checks it"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
 const HEX: [[u8; 2]; 256] = {
     let digits = b"0123456789abcdef";
     let mut table = [[0; 2]; 256];

@@ -41,9 +41,7 @@ fn version_and_variant_are_those_of_rfc_9562() {
 fn a_v7_begins_with_the_time() {
     let millis = || {
         let now = std::time::SystemTime::now();
-        now.duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_millis()
+        now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()
     };
     let before = millis();
     let stamp = u128::from_be_bytes(Uuid::v7().to_bytes()) >> 80;
@@ -56,11 +54,7 @@ fn the_last_seven_bytes_of_a_v7_are_random() {
     for place in 9..16 {
         let distinct: HashSet<u8> = ids.iter().map(|id| id[place]).collect();
         // 4,096 fair draws miss one given value of 256 with a chance of 10^-7.
-        assert!(
-            distinct.len() > 250,
-            "byte {place} took {} values",
-            distinct.len()
-        );
+        assert!(distinct.len() > 250, "byte {place} took {} values", distinct.len());
     }
 }
 
@@ -71,18 +65,9 @@ fn both_writings_are_exact() {
     assert_eq!(id.to_string(), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
     assert_eq!(id.to_header_value(), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
     assert_eq!(id.to_ulid_header_value(), "01FWHE4YDGFK1SHH6W1G60EECF");
-    assert_eq!(
-        Uuid([0xff; 16]).to_ulid_header_value(),
-        "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
-    );
-    assert_eq!(
-        Uuid([0; 16]).to_ulid_header_value(),
-        "00000000000000000000000000"
-    );
-    assert_eq!(
-        format!("{id:?}"),
-        "Uuid(017f22e2-79b0-7cc3-98c4-dc0c0c07398f)"
-    );
+    assert_eq!(Uuid([0xff; 16]).to_ulid_header_value(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+    assert_eq!(Uuid([0; 16]).to_ulid_header_value(), "00000000000000000000000000");
+    assert_eq!(format!("{id:?}"), "Uuid(017f22e2-79b0-7cc3-98c4-dc0c0c07398f)");
 }
 
 #[test]
