@@ -1,0 +1,48 @@
+use std::fmt;
+
+use crate::Law;
+
+/// A law that a layer breaks, and what was seen. It prints as what an assertion says: the law, what
+/// was seen, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    law: Law,
+    seen: String,
+}
+
+/// Whether a layer keeps a law.
+pub(crate) type Verdict<T = ()> = Result<T, Finding>;
+
+impl Finding {
+    pub(crate) fn new(law: Law, seen: impl Into<String>) -> Self {
+        Self { law, seen: seen.into() }
+    }
+
+    /// The law that is broken.
+    #[must_use]
+    pub const fn law(&self) -> Law {
+        self.law
+    }
+
+    /// What was seen.
+    #[must_use]
+    pub fn seen(&self) -> &str {
+        &self.seen
+    }
+}
+
+impl Law {
+    /// `Ok` if the law is kept.
+    pub(crate) fn kept(self, kept: bool, seen: impl FnOnce() -> String) -> Verdict {
+        if kept { Ok(()) } else { Err(Finding::new(self, seen())) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { law, seen } = self;
+        writeln!(f, "the law of {law} is broken: {}", law.statement())?;
+        writeln!(f, "  seen: {seen}")?;
+        write!(f, "  to do: {}", law.remedy())
+    }
+}

@@ -1,0 +1,163 @@
+//! Layers that break a law of what passes through them, one each.
+
+mod support;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use buttress_conformance::{BoxError, Law, Laws, ProbeBody, ProbeError, ProbeService};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use support::bodies::{Fault, FaultyLayer};
+use support::{breaks, call, odd, ready};
+use tower_layer::layer_fn;
+use tower_service::Service;
+
+#[test]
+fn an_error_is_replaced() {
+    let layer = odd(ready, |inner, request| {
+        let future = call(inner, request);
+        async move { future.await.map_err(|_| ProbeError::new("another")) }
+    });
+    breaks(&Laws::of(layer), &[Law::Error]);
+}
+
+#[test]
+fn an_error_becomes_a_response() {
+    let layer = odd(ready, |inner, request| {
+        let future = call(inner, request);
+        async move {
+            Ok(future.await.unwrap_or_else(|_| {
+                let mut response = Response::new(ProbeBody::new());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }))
+        }
+    });
+    breaks(&Laws::of(layer), &[Law::Error]);
+}
+
+/// Boxes its errors.
+#[derive(Clone, Debug)]
+struct Boxing(ProbeService);
+
+impl Service<Request<ProbeBody>> for Boxing {
+    type Response = Response<ProbeBody>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ProbeBody>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        ready(&mut self.0, cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<ProbeBody>) -> Self::Future {
+        let future = call(&mut self.0, request);
+        Box::pin(async move { future.await.map_err(Into::into) })
+    }
+}
+
+#[test]
+fn the_error_type_is_erased() {
+    breaks(&Laws::of(layer_fn(Boxing)), &[Law::ErrorType]);
+}
+
+#[test]
+fn a_header_an_extension_or_the_target_is_lost_on_the_way_in() {
+    let faults: [fn(&mut Request<ProbeBody>); 5] = [
+        |request| {
+            request.headers_mut().remove("x-probe-kept");
+        },
+        |request| {
+            // `insert` for `append`: of two lines, one is left.
+            request.headers_mut().insert("x-probe-kept", "two".parse().unwrap());
+        },
+        |request| request.extensions_mut().clear(),
+        |request| *request.uri_mut() = "/elsewhere".parse().unwrap(),
+        |request| *request.version_mut() = http::Version::HTTP_10,
+    ];
+    for fault in faults {
+        let layer = odd(ready, move |inner, mut request| {
+            fault(&mut request);
+            call(inner, request)
+        });
+        breaks(&Laws::of(layer), &[Law::Request]);
+    }
+}
+
+#[test]
+fn the_inner_is_not_called() {
+    let layer = odd(ready, |_, _| async { Ok(Response::new(ProbeBody::new())) });
+    let laws = Laws::of(layer).only(Law::Request);
+    breaks(&laws, &[Law::Request]);
+    assert!(laws.findings()[0].seen().contains("`Laws::request`"));
+}
+
+/// A request body of another type.
+#[derive(Debug)]
+struct Wrapped(ProbeBody);
+
+impl Body for Wrapped {
+    type Data = Bytes;
+    type Error = ProbeError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ProbeError>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+}
+
+#[test]
+fn the_request_body_changes_its_type() {
+    let layer = odd(ready, |inner, request: Request<ProbeBody>| {
+        // The inner was made ready for one type of body and is called with another.
+        inner.call(request.map(Wrapped))
+    });
+    breaks(&Laws::of(layer), &[Law::RequestBody]);
+}
+
+#[test]
+fn the_request_body_is_emptied() {
+    let layer = odd(ready, |inner, request: Request<ProbeBody>| {
+        call(inner, request.map(|_| ProbeBody::new()))
+    });
+    let laws = Laws::of(layer).request(|| Request::new(ProbeBody::new().data("hello").exact()));
+    breaks(&laws, &[Law::RequestBody]);
+}
+
+#[test]
+fn the_response_is_built_anew() {
+    let layer = odd(ready, |inner, request| {
+        let future = call(inner, request);
+        async move { Ok(Response::new(future.await?.into_body())) }
+    });
+    breaks(&Laws::of(layer), &[Law::Response]);
+}
+
+#[test]
+fn faults_of_a_body() {
+    for (fault, laws) in [
+        (Fault::DropsTrailers, &[Law::Frames][..]),
+        (Fault::SkipsEmptyFrames, &[Law::Frames]),
+        (Fault::SwallowsErrors, &[Law::Frames]),
+        (Fault::ForgetsSize, &[Law::Sizes]),
+        (Fault::ForgetsEnd, &[Law::Sizes]),
+        (Fault::ClaimsFiveBytes, &[Law::Sizes, Law::HonestSize]),
+        (Fault::ClaimsTheEnd, &[Law::Sizes, Law::HonestSize]),
+        (Fault::AddsTrailers, &[Law::Frames, Law::Sizes, Law::HonestSize]),
+        (Fault::ForwardsAfterEnd, &[Law::AfterEnd]),
+    ] {
+        breaks(&Laws::of(FaultyLayer(fault)), laws);
+    }
+}
+
+#[test]
+fn a_layer_that_changes_bytes_must_still_be_honest() {
+    let changes = |fault| Laws::of(FaultyLayer(fault)).except(Law::Frames).except(Law::Sizes);
+    changes(Fault::ForgetsSize).check();
+    breaks(&changes(Fault::ClaimsFiveBytes), &[Law::HonestSize]);
+    breaks(&changes(Fault::AddsTrailers), &[Law::HonestSize]);
+}
