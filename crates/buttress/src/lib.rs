@@ -1,1 +1,24 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "server")]
+mod cors;
+#[cfg(feature = "server")]
+mod csrf;
+#[cfg(feature = "server")]
+mod origin;
+#[cfg(feature = "server")]
+mod stack;
+
+pub use buttress_core::{
+    CENSOR, Secret, body, client_ip, context, lifecycle, observe, problem, reject, source, value,
+};
+#[cfg(feature = "server")]
+pub use {buttress_headers as headers, buttress_request_id as request_id};
+
+#[cfg(feature = "server")]
+pub use self::{
+    cors::Cors,
+    csrf::Csrf,
+    origin::{ConfigError, ConfigErrorKind},
+    stack::{Hardened, RequestBody, Stack},
+};
