@@ -1,1 +1,108 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+pub mod engine;
+pub mod targets;
+
+/// One thing that reads what the outside sent, with the laws that must hold for any bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of the function, of the folder in `corpus/` and of the binary in `libfuzzer/`.
+    pub name: &'static str,
+    /// Panics when a law is broken.
+    pub run: fn(&[u8]),
+    /// Pieces of the format that random bytes would take long to find.
+    pub dictionary: &'static [&'static str],
+}
+
+/// All there are.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "client_ip",
+        run: targets::client_ip,
+        dictionary: &[
+            ",",
+            ", ",
+            ";",
+            "\"",
+            "\\",
+            "\\\"",
+            "=",
+            "for=",
+            "For=",
+            ";for=",
+            "for=\"",
+            "\n",
+            "\n0",
+            "[",
+            "]",
+            "]:",
+            ":",
+            "::",
+            "::ffff:",
+            "64:ff9b::",
+            "10.0.0.2",
+            "10.0.0.2, ",
+            "198.51.100.7",
+            "[2001:db8:ffff::1]",
+            ":80",
+            ":_x",
+            "_x",
+            "unknown",
+            "%eth0",
+            "proto=",
+            "host=\"",
+            " ",
+            "\t",
+        ],
+    },
+    Target {
+        name: "cidr",
+        run: targets::cidr,
+        dictionary: &[
+            "/",
+            "/0",
+            "/8",
+            "/32",
+            "/33",
+            "/96",
+            "/128",
+            "/129",
+            "/-1",
+            "/+8",
+            "/08",
+            ".",
+            ":",
+            "::",
+            "::ffff:",
+            "64:ff9b::",
+            "10.0.0.0",
+            "255.255.255.255",
+            "2001:db8::",
+            " ",
+            "%1",
+        ],
+    },
+    Target {
+        name: "grpc_message",
+        run: targets::grpc_message,
+        dictionary: &[
+            "%",
+            "%%",
+            "%41",
+            "%0",
+            " ",
+            "~",
+            "\r\n",
+            "\0",
+            "\x7f",
+            "\u{e9}",
+            "\u{1f600}",
+        ],
+    },
+];
+
+/// The target of this name.
+#[must_use]
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}

@@ -1,0 +1,146 @@
+//! The targets: what must hold whatever the bytes are.
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a panic is how a target tells of a broken law"
+)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use buttress_core::{
+    client_ip::{Cidr, ClientIp, ConfigErrorKind, MAX_HOPS, X_FORWARDED_FOR},
+    reject::grpc_message as encode,
+};
+use http::{HeaderMap, HeaderValue, header::FORWARDED};
+
+/// A header map refuses to grow without end; this many lines are enough.
+const MAX_LINES: usize = 64;
+
+/// The client's address. The first byte chooses the header and the peer, the first line is what
+/// is planted left of the list, the rest are the header's lines.
+pub fn client_ip(data: &[u8]) {
+    let Some((choice, text)) = data.split_first() else { return };
+    let mut lines = text
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| HeaderValue::from_bytes(line).ok())
+        .take(MAX_LINES);
+    let planted = lines.next();
+    let lines: Vec<HeaderValue> = lines.collect();
+
+    let trusting = ClientIp::behind(["10.0.0.0/8", "2001:db8:ffff::/48"]).expect("networks");
+    let (header, proxy) = if choice & 1 == 0 {
+        (X_FORWARDED_FOR, HeaderValue::from_static("10.0.0.2"))
+    } else {
+        (FORWARDED, HeaderValue::from_static("for=10.0.0.2"))
+    };
+    let trusting = trusting.header(header.clone());
+    let from = |peer: IpAddr, lines: &[HeaderValue]| {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(&header, line.clone());
+        }
+        trusting.resolve(peer, &headers)
+    };
+
+    let stranger = IpAddr::from(Ipv4Addr::new(192, 0, 2, 1));
+    assert_eq!(from(stranger, &lines), stranger, "a stranger is believed");
+
+    let peer = match choice & 2 {
+        0 => IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)),
+        _ => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1)),
+    };
+    let client = from(peer, &lines);
+    let mut named = lines.iter().flat_map(|line| addresses(line.as_bytes()));
+    assert!(client == peer || named.any(|ip| ip == client), "{client} comes from nowhere");
+
+    // A proxy that adds a hop changes nothing: what it says is what it would have been believed.
+    let entries: usize =
+        lines.iter().map(|line| line.as_bytes().split(|byte| *byte == b',').count()).sum();
+    if entries < MAX_HOPS {
+        let hop = IpAddr::from(Ipv4Addr::new(10, 0, 0, 2));
+        let more: Vec<_> = lines.iter().cloned().chain([proxy]).collect();
+        assert_eq!(from(peer, &more), from(hop, &lines), "a hop is not a hop");
+    }
+
+    // Nothing left of the first who is no proxy counts.
+    let is_proxy = match client {
+        IpAddr::V4(ip) => matches!(ip.octets(), [10, ..]),
+        IpAddr::V6(ip) => matches!(ip.segments(), [0x2001, 0xdb8, 0xffff, ..]),
+    };
+    if let Some(planted) = planted
+        && !is_proxy
+    {
+        let mut before = vec![planted.clone()];
+        before.extend(lines.iter().cloned());
+        assert_eq!(from(peer, &before), client, "a planted line is believed");
+
+        let mut joined = planted.as_bytes().to_vec();
+        joined.push(b',');
+        joined.extend_from_slice(lines.first().map_or(b"", HeaderValue::as_bytes));
+        let mut before = vec![HeaderValue::from_bytes(&joined).expect("two values and a comma")];
+        before.extend(lines.iter().skip(1).cloned());
+        assert_eq!(from(peer, &before), client, "a planted entry is believed");
+    }
+
+    // Several lines are one list (but a quoted string of `Forwarded` ends with its line).
+    if header == X_FORWARDED_FOR && !lines.is_empty() {
+        let lines: Vec<_> = lines.iter().map(HeaderValue::as_bytes).collect();
+        let joined = HeaderValue::from_bytes(&lines.join(&b',')).expect("values and commas");
+        assert_eq!(from(peer, &[joined]), client, "lines are not a list");
+    }
+}
+
+/// A trusted network as it is written: parsed, printed and parsed again.
+pub fn cidr(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let Ok(cidr) = text.parse::<Cidr>() else { return };
+    assert_eq!(cidr.to_string().parse(), Ok(cidr), "it does not read back");
+
+    let bits = if cidr.network().is_ipv4() { 32 } else { 128 };
+    assert!(cidr.prefix() <= bits, "more bits than there are");
+    assert!(cidr.contains(cidr.network()), "its first address is outside");
+    assert_eq!(Cidr::new(cidr.network(), cidr.prefix()), Ok(cidr), "the parts make another");
+    assert_eq!(cidr.network(), plain(cidr.network()), "IPv4 is hidden in IPv6");
+
+    let trusted = ClientIp::behind([cidr]).map_err(|error| error.kind());
+    match cidr.prefix() {
+        0 => assert_eq!(trusted.err(), Some(ConfigErrorKind::Everyone), "everyone is trusted"),
+        _ => assert!(trusted.is_ok(), "a network is refused"),
+    }
+}
+
+/// The text of a gRPC status: printable, and the same when decoded.
+pub fn grpc_message(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let value = encode(&text);
+    let value = value.to_str().expect("visible ASCII");
+    assert!(value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)), "{value:?} is not printable");
+
+    // Split at each `%`: all parts but the first begin with two digits.
+    let mut parts = value.split('%');
+    let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).expect("two digits");
+        decoded.push(u8::from_str_radix(digits, 16).expect("hexadecimal digits"));
+        decoded.extend_from_slice(rest.as_bytes());
+    }
+    assert_eq!(decoded, text.as_bytes(), "it decodes to something else");
+}
+
+/// All that could be an address in these bytes, however it is delimited.
+fn addresses(line: &[u8]) -> Vec<IpAddr> {
+    let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    let runs = line.split(|byte| !is_part(byte)).filter_map(|run| std::str::from_utf8(run).ok());
+    let without_port = |run: &str| run.split(':').next().and_then(|host| host.parse().ok());
+    runs.filter_map(|run| run.parse().ok().or_else(|| without_port(run))).map(plain).collect()
+}
+
+/// IPv4 inside IPv6 as IPv4, by comparing bytes.
+fn plain(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = ip else { return ip };
+    match v6.octets() {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+        | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => [a, b, c, d].into(),
+        _ => ip,
+    }
+}
