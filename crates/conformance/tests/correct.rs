@@ -8,6 +8,7 @@ use buttress_conformance::{End, Laws, assert_any_body, assert_auto_traits, asser
 use support::account::AccountLayer;
 use support::bodies::{Fault, FaultyLayer};
 use support::{call, odd, ready};
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_layer::Identity;
 
 #[test]
@@ -42,6 +43,11 @@ fn a_layer_that_keeps_account_to_the_end_of_the_body() {
     #[cfg(feature = "allocations")]
     let laws = laws.allocates(0);
     laws.check();
+}
+
+#[test]
+fn a_limiter_with_room_for_one_call() {
+    Laws::of(GlobalConcurrencyLimitLayer::new(1)).check();
 }
 
 #[test]

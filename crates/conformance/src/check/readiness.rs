@@ -62,12 +62,15 @@ pub(crate) fn clone_is_unready<L: Subject>(laws: &Laws<L>) -> Verdict {
     trial.probe.readiness().close();
     let claimed = clone.task.poll(|cx| clone.service.poll_ready(cx)).is_ready();
     trial.probe.readiness().open();
-    if !claimed {
-        clone.ready()?;
+    if claimed {
+        let future = clone.service.call((laws.request)());
+        clone.run(future)?.ok();
     }
-    for ready in [&mut clone, &mut trial] {
-        let future = ready.service.call((laws.request)());
-        ready.run(future)?.ok();
+    let future = trial.service.call((laws.request)());
+    trial.run(future)?.ok();
+    // Only now: a limiter may have room for one.
+    if !claimed {
+        clone.answer((laws.request)())?;
     }
     none_unready(&trial.probe, Law::CloneReadiness, "by a ready service and its clone")
 }

@@ -28,7 +28,7 @@ pub(crate) fn ready_answer<L: Subject>(laws: &Laws<L>) -> Verdict {
     if trial.task.poll(|cx| future.as_mut().poll(cx)).is_pending() {
         trial.probe.answer().open();
         pass_time();
-        let answered = trial.run(future)?;
+        let answered = trial.run(future.as_mut())?;
         let response = expect_ok(answered)?;
         let inners = response.extensions().get() == Some(&Mark);
         Law::ReadyAnswer.kept(inners, || {
@@ -39,6 +39,7 @@ pub(crate) fn ready_answer<L: Subject>(laws: &Laws<L>) -> Verdict {
         })?;
     }
 
+    drop(future);
     trial.probe.answer().open();
     let mut body = Box::pin(trial.answer((laws.request)())?.into_body());
     trial.event(body.as_mut())?;
