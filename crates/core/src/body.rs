@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -38,17 +38,22 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<B> {
-        Inner { #[pin] body: B },
+        Inner { #[pin] body: B, ended: bool },
         // Empty once its bytes are sent.
         Own { bytes: Bytes },
     }
+}
+
+/// Whether a body may not be polled again after this: at its end, after its trailers or an error.
+pub(crate) fn is_last<D, E>(frame: &Option<Result<Frame<D>, E>>) -> bool {
+    !matches!(frame, Some(Ok(frame)) if !frame.is_trailers())
 }
 
 impl<B> ResponseBody<B> {
     /// Passes the inner service's body through.
     #[must_use]
     pub const fn inner(body: B) -> Self {
-        Self { kind: Kind::Inner { body } }
+        Self { kind: Kind::Inner { body, ended: false } }
     }
 
     /// A body of our own, of known size and without trailers.
@@ -73,7 +78,7 @@ impl<B> Default for ResponseBody<B> {
 impl<B: fmt::Debug> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Inner { body } => f.debug_tuple("ResponseBody").field(body).finish(),
+            Kind::Inner { body, .. } => f.debug_tuple("ResponseBody").field(body).finish(),
             Kind::Own { bytes } => f.debug_tuple("ResponseBody").field(bytes).finish(),
         }
     }
@@ -91,7 +96,12 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            KindProj::Inner { body } => body.poll_frame(cx),
+            KindProj::Inner { ended: true, .. } => Poll::Ready(None),
+            KindProj::Inner { body, ended } => {
+                let frame = ready!(body.poll_frame(cx));
+                *ended = is_last(&frame);
+                Poll::Ready(frame)
+            }
             KindProj::Own { bytes } if bytes.is_empty() => Poll::Ready(None),
             KindProj::Own { bytes } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
         }
@@ -99,14 +109,14 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Inner { body, .. } => body.is_end_stream(),
             Kind::Own { bytes } => bytes.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
+            Kind::Inner { body, .. } => body.size_hint(),
             Kind::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
     }

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::RequestContext;
+use crate::body::is_last;
 
 thread_local! {
     static CURRENT: Cell<Option<RequestContext>> = const { Cell::new(None) };
@@ -58,6 +59,8 @@ pin_project! {
         // Empty only from its end on: what is dropped is dropped in its context too.
         #[pin]
         inner: Option<T>,
+        // Of a body: it has given its last frame.
+        ended: bool,
         context: Option<RequestContext>,
     }
 
@@ -73,7 +76,7 @@ pin_project! {
 impl<T> InRequest<T> {
     /// Lets `inner` run in `context`.
     pub const fn new(context: Option<RequestContext>, inner: T) -> Self {
-        Self { inner: Some(inner), context }
+        Self { inner: Some(inner), ended: false, context }
     }
 
     /// Makes the inner value in `context` as well: `call` of an inner service.
@@ -122,10 +125,12 @@ impl<B: Body> Body for InRequest<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let _entered = Entered::new(this.context);
-        let Some(inner) = this.inner.as_pin_mut() else {
+        let (Some(inner), false) = (this.inner.as_pin_mut(), *this.ended) else {
             return Poll::Ready(None);
         };
-        inner.poll_frame(cx)
+        let frame = ready!(inner.poll_frame(cx));
+        *this.ended = is_last(&frame);
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -18,8 +18,6 @@ pin_project! {
         O: Observer,
     {
         guard: Option<Guard<O>>,
-        // The inner body has ended or failed, and is not polled again.
-        ended: bool,
         #[pin]
         body: InRequest<B>,
     }
@@ -34,13 +32,13 @@ impl<B: Body, O: Observer> ObserveBody<B, O> {
                 guard.data(0, body.size_hint().exact());
             }
         }
-        Self { guard, ended: false, body }
+        Self { guard, body }
     }
 }
 
 impl<B: Default, O: Observer> Default for ObserveBody<B, O> {
     fn default() -> Self {
-        Self { guard: None, ended: false, body: InRequest::default() }
+        Self { guard: None, body: InRequest::default() }
     }
 }
 
@@ -59,9 +57,6 @@ impl<B: Body, O: Observer> Body for ObserveBody<B, O> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        if *this.ended {
-            return Poll::Ready(None);
-        }
         let frame = ready!(this.body.as_mut().poll_frame(cx));
         let end = match &frame {
             Some(Ok(frame)) => match frame.data_ref() {
@@ -77,20 +72,17 @@ impl<B: Body, O: Observer> Body for ObserveBody<B, O> {
             Some(Err(_)) => Some(Outcome::BodyError),
             None => Some(Outcome::Complete),
         };
-        if let Some(outcome) = end {
-            *this.ended = true;
-            if let Some(guard) = this.guard {
-                guard.end(outcome);
-            }
+        if let (Some(guard), Some(outcome)) = (this.guard, end) {
+            guard.end(outcome);
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.ended { SizeHint::with_exact(0) } else { self.body.size_hint() }
+        self.body.size_hint()
     }
 }
