@@ -24,12 +24,12 @@ pub(super) fn word(text: &str) -> String {
     visible(text.split_ascii_whitespace().next().unwrap_or_default(), MAX_WORD)
 }
 
-/// Visible ASCII, the rest escaped; cut with `...` where it is longer than `max` characters.
+/// Visible ASCII, the rest as `\u{…}`; cut with `...` where it is longer than `max` characters.
 fn visible(text: &str, max: usize) -> String {
     let mut out = String::new();
     for c in text.chars() {
         let is_plain = c.is_ascii_graphic() && !matches!(c, '"' | '\\');
-        let length = if is_plain { 1 } else { c.escape_default().count() };
+        let length = if is_plain { 1 } else { c.escape_unicode().len() };
         if out.len() + length > max {
             out.push_str("...");
             return out;
@@ -37,7 +37,7 @@ fn visible(text: &str, max: usize) -> String {
         if is_plain {
             out.push(c);
         } else {
-            out.extend(c.escape_default());
+            out.extend(c.escape_unicode());
         }
     }
     out
