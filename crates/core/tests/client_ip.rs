@@ -430,6 +430,7 @@ mod forwarded {
 
     #[test]
     fn a_quote_does_not_reach_over_lines() {
+        assert_eq!(by_forwarded(&["for=198.51.100.7;x=\""]), ip(PEER));
         assert_eq!(by_forwarded(&["for=198.51.100.7;x=\"", "\""]), ip(PEER));
         assert_eq!(by_forwarded(&["for=198.51.100.7;x=\"", "\", for=10.0.0.2"]), ip("10.0.0.2"));
     }
