@@ -9,6 +9,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use buttress_conformance::allocations;
 use buttress_core::client_ip::{
     Cidr, ClientIp, ConfigError, ConfigErrorKind, MAX_HOPS, Peer, X_FORWARDED_FOR,
 };
@@ -238,6 +239,18 @@ mod the_walk {
                 assert_eq!(by_list(&[&line]), ip(client), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn allocates_nothing() {
+        let list = vec!["[2001:db8:ffff::2]:80"; MAX_HOPS].join(",");
+        let list = headers(&X_FORWARDED_FOR, &["198.51.100.7", &list]);
+        let elements = vec!["by=_x;for=\"[2001:db8:ffff::2]:80\";host=\",\""; MAX_HOPS].join(",");
+        let elements = headers(&FORWARDED, &[CLIENT, &elements]);
+        let (by_list, by_forwarded) = (behind(), behind().header(FORWARDED));
+        assert_eq!(allocations(|| by_list.resolve(ip(PEER), &list)), 0);
+        assert_eq!(allocations(|| by_forwarded.resolve(ip(PEER), &elements)), 0);
+        assert_eq!(allocations(|| by_list.clone()), 0);
     }
 
     #[test]
