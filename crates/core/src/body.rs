@@ -45,7 +45,7 @@ pin_project! {
 }
 
 /// Whether a body may not be polled again after this: at its end, after its trailers or an error.
-pub(crate) fn is_last<D, E>(frame: &Option<Result<Frame<D>, E>>) -> bool {
+pub(crate) fn is_last<D, E>(frame: Option<&Result<Frame<D>, E>>) -> bool {
     !matches!(frame, Some(Ok(frame)) if !frame.is_trailers())
 }
 
@@ -99,7 +99,7 @@ where
             KindProj::Inner { ended: true, .. } => Poll::Ready(None),
             KindProj::Inner { body, ended } => {
                 let frame = ready!(body.poll_frame(cx));
-                *ended = is_last(&frame);
+                *ended = is_last(frame.as_ref());
                 Poll::Ready(frame)
             }
             KindProj::Own { bytes } if bytes.is_empty() => Poll::Ready(None),

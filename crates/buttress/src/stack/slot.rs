@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -9,10 +10,20 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// A service that stands behind a layer, or, where the slot is empty, does not.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Slot<T, S> {
     Filled(T),
     Empty(S),
+}
+
+// Not every service of tower-http is `Debug`.
+impl<T, S> fmt::Debug for Slot<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Filled(_) => "Filled",
+            Self::Empty(_) => "Empty",
+        })
+    }
 }
 
 /// Fills the slot if there is a layer for it.

@@ -129,7 +129,7 @@ impl<B: Body> Body for InRequest<B> {
             return Poll::Ready(None);
         };
         let frame = ready!(inner.poll_frame(cx));
-        *this.ended = is_last(&frame);
+        *this.ended = is_last(frame.as_ref());
         Poll::Ready(frame)
     }
 

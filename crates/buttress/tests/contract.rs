@@ -1,0 +1,30 @@
+//! The laws of a correct layer, proved for the stack.
+
+use buttress::{Cors, Csrf, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer};
+use buttress_conformance::{Law, Laws, assert_auto_traits};
+use tower_http::compression::CompressionLayer;
+
+#[test]
+fn an_empty_stack_keeps_the_laws() {
+    let stack = Stack::new();
+    assert_auto_traits(&stack);
+    Laws::of(stack)
+        // By design: what the stack judges of a body, it judges while it is read.
+        .except(Law::RequestBody)
+        .allocates(0)
+        .check();
+}
+
+/// Some slots hold tower-http's timers, which want a runtime around them.
+#[test]
+fn a_full_stack_keeps_the_laws() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _inside = runtime.enter();
+    let full = Stack::production(ClientIp::peer())
+        .headers(SecurityHeadersLayer::web())
+        .cors(Cors::allow(["https://app.example.com"]).unwrap())
+        .compression(CompressionLayer::new())
+        .csrf(Csrf::new());
+    assert_auto_traits(&full);
+    Laws::of(full).except(Law::RequestBody).check();
+}

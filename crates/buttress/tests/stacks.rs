@@ -1,0 +1,184 @@
+//! The stack where people put stacks: its type written down, under axum, hyper and tonic.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test is meant to panic")]
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{Router, body::Body, routing::get};
+use buttress::{Cors, Hardened, RequestBody, Stack, client_ip::ClientIp};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_http::{
+    compression::CompressionLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer,
+    trace::TraceLayer,
+};
+
+/// A field of each of these types can be declared.
+struct App<S> {
+    stack: Stack,
+    with_joint: Stack<(CorsLayer, CompressionLayer)>,
+    service: Hardened<S>,
+}
+
+fn production() -> Stack {
+    Stack::production(ClientIp::peer()).timeout(Duration::from_secs(5))
+}
+
+async fn hello(_: Request<RequestBody<Body>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::new(Bytes::from_static(b"hello"))))
+}
+
+fn origin(request: http::request::Builder) -> Request<Body> {
+    request.header("origin", "https://app.example.com").body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn its_types_can_be_written_down() {
+    let app = App {
+        stack: production(),
+        with_joint: production().joint((CorsLayer::permissive(), CompressionLayer::new())),
+        service: production().layer(service_fn(hello)),
+    };
+    let request = || origin(Request::get("/").header("accept-encoding", "gzip"));
+    for response in [
+        app.stack.layer(service_fn(hello)).oneshot(request()).await.unwrap().map(Body::new),
+        app.with_joint.layer(service_fn(hello)).oneshot(request()).await.unwrap().map(Body::new),
+        app.service.oneshot(request()).await.unwrap().map(Body::new),
+    ] {
+        assert!(response.headers().contains_key("x-request-id"));
+    }
+}
+
+#[tokio::test]
+async fn around_and_inside_an_axum_router() {
+    let cors = Cors::allow(["https://app.example.com"]).unwrap();
+    let app: Router = Router::new()
+        .route("/own", get(|| async { "own" }).layer(Stack::new().body_limit(10)))
+        .route("/routes", get(|| async { "routes" }))
+        .route_layer(Stack::new().timeout(Duration::from_secs(1)))
+        .layer(TraceLayer::new_for_http())
+        .layer(production().cors(cors.clone()))
+        .layer(TraceLayer::new_for_http());
+    for (path, status) in [("/own", 200), ("/routes", 200), ("/missing", 404)] {
+        let response = app.clone().oneshot(origin(Request::get(path))).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert!(response.headers().contains_key("x-request-id"));
+        assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example.com");
+    }
+}
+
+/// Layers of others in the joint, and on both sides of the stack.
+#[tokio::test]
+async fn among_the_layers_of_others() {
+    let mark = |name: &'static str| {
+        SetResponseHeaderLayer::overriding(
+            HeaderName::from_static("x-mark"),
+            HeaderValue::from_static(name),
+        )
+    };
+    let service = ServiceBuilder::new()
+        .layer(TraceLayer::new_for_http())
+        .layer(CorsLayer::permissive())
+        .layer(production().joint((mark("outer"), mark("inner"), CompressionLayer::new())))
+        .layer(TraceLayer::new_for_http())
+        .service_fn(hello);
+    let request = origin(Request::post("/").header("sec-fetch-site", "cross-site"));
+    let response = service.oneshot(request).await.unwrap();
+    // The joint is outside of what refuses, and the first of its layers is the outermost.
+    assert_eq!(response.status(), 403);
+    assert_eq!(response.headers()["x-mark"], "outer");
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+}
+
+#[tokio::test]
+async fn served_by_hyper() {
+    let service = production().layer(service_fn(|request: Request<RequestBody<_>>| async move {
+        let body: RequestBody<hyper::body::Incoming> = request.into_body();
+        // Past the limit this fails, and so does the service: the connection is closed.
+        let bytes = body.collect().await?.to_bytes();
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Response::new(Full::new(bytes)))
+    }));
+    let (client, server) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move {
+        hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+            .serve_connection(
+                TokioIo::new(server),
+                hyper_util::service::TowerToHyperService::new(service),
+            )
+            .await
+    });
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post("/").body(Full::new(Bytes::from_static(b"echo"))).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert!(response.headers().contains_key("x-request-id"));
+    assert_eq!(response.headers()["content-length"], "4");
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "echo");
+
+    let large = Request::post("/").body(Full::new(Bytes::from(vec![0; (1 << 20) + 1]))).unwrap();
+    let response = sender.send_request(large).await.unwrap();
+    assert_eq!(response.status(), 413);
+    assert!(response.headers().contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn as_a_layer_of_tonics_server() {
+    let routes = tonic::service::Routes::default();
+    let service = ServiceBuilder::new()
+        .layer(TraceLayer::new_for_grpc())
+        .layer(production())
+        .service(routes.clone().prepare());
+    let request = Request::post("/none.Such/Method")
+        .header("content-type", "application/grpc")
+        .body(tonic::body::Body::empty())
+        .unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "12");
+    assert!(response.headers().contains_key("x-request-id"));
+    assert!(!response.headers().contains_key("content-security-policy"));
+
+    let _ = tonic::transport::Server::builder()
+        .layer(TraceLayer::new_for_grpc())
+        .layer(production())
+        .add_routes(routes);
+}
+
+#[test]
+fn it_says_what_is_in_force_in_order() {
+    let stack = Stack::production(ClientIp::behind(["10.0.0.0/8"]).unwrap())
+        .cors(Cors::allow(["https://app.example.com"]).unwrap().credentials().unwrap())
+        .joint(CompressionLayer::new());
+    let described = stack.describe();
+    let slots: Vec<&str> = described.lines().map(|line| line[..12].trim()).collect();
+    assert_eq!(
+        slots,
+        [
+            "client ip",
+            "request id",
+            "headers",
+            "cors",
+            "compression",
+            "joint",
+            "csrf",
+            "timeout",
+            "body limit"
+        ]
+    );
+    for said in [
+        "x-forwarded-for behind 10.0.0.0/8",
+        "else UUIDv7",
+        "content-security-policy",
+        "https://app.example.com, with credentials",
+        "compression  -",
+        "CompressionLayer",
+        "own origin",
+        "30s",
+        "1048576 bytes",
+    ] {
+        assert!(described.contains(said), "{said}:\n{described}");
+    }
+}
