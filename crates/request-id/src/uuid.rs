@@ -11,7 +11,7 @@ use crate::{clock::Clock, entropy::Entropy};
 ///
 /// Version 7 sorts by the time it was made, in milliseconds, and within one thread strictly by
 /// the order of making. Its last 7 bytes are always random, so its bytes can serve as a W3C
-/// trace id with the random flag set (Trace Context level 2, §3.2.3.2).
+/// trace id with the random-trace-id flag set (Trace Context level 2).
 ///
 /// ```
 /// use buttress_request_id::Uuid;

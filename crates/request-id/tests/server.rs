@@ -89,7 +89,8 @@ async fn a_request_without_an_id_gets_one() {
 async fn other_headers_are_read_in_their_order() {
     let amzn = HeaderName::from_static("x-amzn-request-id");
     let layer = RequestIdLayer::new().also_read([X_CORRELATION_ID, amzn.clone()]);
-    let cases: [([(HeaderName, &[u8]); 2], &str); 4] = [
+    type Headers<'a> = [(HeaderName, &'a [u8]); 2];
+    let cases: [(Headers<'_>, &str); 4] = [
         ([(amzn.clone(), b"third"), (X_CORRELATION_ID, b"second")], "second"),
         ([(amzn.clone(), b"third"), (X_CORRELATION_ID, b"not one")], "third"),
         ([(amzn.clone(), b"third"), (X_REQUEST_ID, b"not one")], "third"),
