@@ -7,7 +7,7 @@ mod tests;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, Entry,
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY,
         STRICT_TRANSPORT_SECURITY,
     },
 };
@@ -41,29 +41,22 @@ pub(crate) struct Policy {
 
 #[derive(Clone, Debug, Default)]
 struct Compiled {
-    secure: Pairs,
-    plain: Pairs,
+    secure: Ready,
+    plain: Ready,
     remove: HeaderMap<()>,
 }
 
 /// The headers of one kind of answer.
 #[derive(Clone, Debug, Default)]
-struct Pairs {
-    /// What an answer without headers gets, when nobody asked for a nonce.
-    ready: HeaderMap,
-    /// The same, one by one.
-    pairs: Vec<Pair>,
-    uses_nonce: bool,
+struct Ready {
+    /// When nobody asked for a nonce.
+    headers: HeaderMap,
+    /// Those of them that depend on it.
+    with_nonce: Vec<(HeaderName, CompiledCsp)>,
 }
 
-#[derive(Clone, Debug)]
-struct Pair {
-    name: HeaderName,
-    /// Without a nonce.
-    value: HeaderValue,
-    /// Where the value depends on the nonce.
-    csp: Option<CompiledCsp>,
-}
+/// What others may add to an answer of ours before its index has to grow.
+const ROOM: usize = 12;
 
 impl Policy {
     pub(crate) fn new(csp: Option<Csp>, remove: Vec<HeaderName>) -> Self {
@@ -90,40 +83,46 @@ impl Policy {
 
     pub(crate) fn compile(&mut self) {
         self.compiled = Compiled {
-            secure: self.pairs(true),
-            plain: self.pairs(false),
+            secure: self.ready_headers(true),
+            plain: self.ready_headers(false),
             remove: self.remove.iter().map(|name| (name.clone(), ())).collect(),
         };
     }
 
-    fn pairs(&self, secure: bool) -> Pairs {
+    fn ready_headers(&self, secure: bool) -> Ready {
         let policies = [
             (CONTENT_SECURITY_POLICY, &self.csp),
             (CONTENT_SECURITY_POLICY_REPORT_ONLY, &self.csp_report_only),
         ];
-        let policies = policies.into_iter().filter_map(|(name, csp)| {
-            let csp = CompiledCsp::new(csp.as_ref()?, secure)?;
-            let value = csp.without_nonce.clone();
-            Some(Pair { name, value, csp: csp.uses_nonce().then_some(csp) })
-        });
-        let fixed = self
-            .fixed
-            .iter()
-            .filter(|(name, _)| secure || *name != STRICT_TRANSPORT_SECURITY)
-            .map(|(name, value)| Pair { name: name.clone(), value: value.clone(), csp: None });
-        let pairs: Vec<_> = policies.chain(fixed).collect();
-        let mut ready = HeaderMap::with_capacity(pairs.len());
-        ready.extend(pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())));
-        Pairs { ready, uses_nonce: pairs.iter().any(|pair| pair.csp.is_some()), pairs }
+        let mut ready = Ready {
+            headers: HeaderMap::with_capacity(self.fixed.len() + policies.len() + ROOM),
+            with_nonce: Vec::new(),
+        };
+        for (name, csp) in policies {
+            let Some(csp) = csp.as_ref().and_then(|csp| CompiledCsp::new(csp, secure)) else {
+                continue;
+            };
+            ready.headers.insert(name.clone(), csp.without_nonce.clone());
+            if csp.uses_nonce() {
+                ready.with_nonce.push((name, csp));
+            }
+        }
+        let fixed = self.fixed.iter();
+        ready.headers.extend(
+            fixed
+                .filter(|(name, _)| secure || *name != STRICT_TRANSPORT_SECURITY)
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        ready
     }
 
     pub(crate) const fn uses_nonce(&self) -> bool {
-        self.compiled.secure.uses_nonce
+        !self.compiled.secure.with_nonce.is_empty()
     }
 
     /// What an answer over https gets when it has no header of its own and no nonce.
     pub(crate) const fn ready(&self) -> &HeaderMap {
-        &self.compiled.secure.ready
+        &self.compiled.secure.headers
     }
 
     /// Removes what must not go out, then adds what must.
@@ -135,43 +134,66 @@ impl Policy {
         nonce: Option<&str>,
     ) {
         let Compiled { secure: https, plain, remove } = &self.compiled;
-        let Pairs { ready, pairs, uses_nonce } = if secure { https } else { plain };
+        strip(headers, remove);
+        let Ready { headers: ready, with_nonce } = if secure { https } else { plain };
+        if ready.is_empty() {
+            return;
+        }
+        let mut ours = ready.clone();
+        if !with_nonce.is_empty() {
+            settle_nonce(&mut ours, with_nonce, status, nonce);
+        }
+        if headers.is_empty() {
+            *headers = ours;
+        } else {
+            self.mode.merge(headers, ours);
+        }
+    }
+}
+
+/// Puts the nonce into those of `ours` that have one.
+fn settle_nonce(
+    ours: &mut HeaderMap,
+    policies: &[(HeaderName, CompiledCsp)],
+    status: StatusCode,
+    nonce: Option<&str>,
+) {
+    if status == StatusCode::NOT_MODIFIED {
         // A 304 updates the headers of the stored answer (RFC 9111 §4.3.4): a new policy would
         // not have the nonce that the stored page's scripts carry.
-        let keeps_policy = *uses_nonce && status == StatusCode::NOT_MODIFIED;
-        let nonce = nonce.filter(|_| *uses_nonce && !keeps_policy);
+        for (name, _) in policies {
+            ours.remove(name);
+        }
+    } else if let Some(nonce) = nonce {
+        for (name, csp) in policies {
+            ours.insert(name.clone(), csp.with_nonce(nonce));
+        }
+        ours.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+}
 
-        strip(headers, remove);
-        if headers.is_empty() && nonce.is_none() && !keeps_policy {
-            headers.clone_from(ready);
+impl Mode {
+    /// Adds the answer's headers to `ours`: our map has the room, and the answer's are the fewer.
+    fn merge(self, headers: &mut HeaderMap, mut ours: HeaderMap) {
+        // Where one map cannot hold them all, the answer's are left as they are.
+        if ours.try_reserve(headers.len()).is_err() {
             return;
         }
-        // Where the map can take no more, it keeps what it has.
-        if headers.try_reserve(pairs.len()).is_err() {
-            return;
-        }
-        for Pair { name, value, csp } in pairs {
-            if keeps_policy && csp.is_some() {
-                continue;
-            }
-            let value = || match (csp, nonce) {
-                (Some(csp), Some(nonce)) => csp.with_nonce(nonce),
-                _ => value.clone(),
-            };
-            match headers.try_entry(name) {
-                Ok(Entry::Vacant(entry)) => drop(entry.try_insert(value())),
-                Ok(Entry::Occupied(mut entry))
-                    if self.mode == Mode::Override && *name != CACHE_CONTROL =>
-                {
-                    entry.insert(value());
+        // To copy a name that is no standard one may allocate.
+        let repeats = headers.len() > headers.keys_len();
+        let mut last = None;
+        for (name, value) in std::mem::replace(headers, ours) {
+            // A line without a name is one more of the last name's.
+            if let Some(name) = name {
+                let stays =
+                    self == Self::IfAbsent || name == CACHE_CONTROL || !headers.contains_key(&name);
+                last = (stays && repeats).then(|| name.clone());
+                if stays {
+                    let _ = headers.try_insert(name, value);
                 }
-                Ok(Entry::Occupied(_)) | Err(_) => {}
+            } else if let Some(name) = &last {
+                let _ = headers.try_append(name, value);
             }
-        }
-        if nonce.is_some()
-            && let Ok(Entry::Vacant(entry)) = headers.try_entry(CACHE_CONTROL)
-        {
-            drop(entry.try_insert(HeaderValue::from_static("no-store")));
         }
     }
 }

@@ -97,6 +97,25 @@ fn cache_control_is_set_only_if_absent_even_with_override() {
 }
 
 #[test]
+fn the_lines_of_a_header_keep_their_number_and_order() {
+    let own =
+        [(SET_COOKIE, "a=1"), (X_FRAME_OPTIONS, "DENY"), (SET_COOKIE, "b=2"), (SET_COOKIE, "c=3")];
+    for mode in [Mode::IfAbsent, Mode::Override] {
+        let response = answer(&SecurityHeadersLayer::web().mode(mode), |_| with(&own));
+        let cookies: Vec<_> = response.headers().get_all(SET_COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2", "c=3"]);
+    }
+}
+
+#[test]
+fn if_absent_keeps_all_lines_of_a_header_that_is_there() {
+    let own = [(REFERRER_POLICY, "no-referrer"), (REFERRER_POLICY, "origin")];
+    let response = answer(&SecurityHeadersLayer::web(), |_| with(&own));
+    let lines: Vec<_> = response.headers().get_all(REFERRER_POLICY).iter().collect();
+    assert_eq!(lines, ["no-referrer", "origin"]);
+}
+
+#[test]
 fn an_inner_layer_of_a_sub_route_wins_and_nothing_is_sent_twice() {
     let inner = SecurityHeadersLayer::none().frame_options(FrameOptions::Deny);
     let outer = SecurityHeadersLayer::web();

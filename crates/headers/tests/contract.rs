@@ -39,7 +39,7 @@ fn an_answer_with_headers_costs_three_allocations_at_most() {
     };
     let mut bare =
         tower::service_fn(move |_: Request<()>| std::future::ready(Ok::<_, ()>(answer())));
-    let mut layered = SecurityHeadersLayer::web().layer(bare.clone());
+    let mut layered = SecurityHeadersLayer::web().layer(bare);
     let bare = allocations(|| bare.call(Request::new(())).now_or_never());
     let layered = allocations(|| layered.call(Request::new(())).now_or_never());
     assert!(layered - bare <= 3, "{}", layered - bare);

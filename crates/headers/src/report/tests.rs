@@ -102,7 +102,7 @@ fn what_is_no_document_of_its_type_is_not_read() {
         (Format::Reports, "\u{feff}[]"),
         (Format::Reports, &deep),
     ] {
-        assert_eq!(read(format, document.as_bytes()), None, "{:.20}", document);
+        assert_eq!(read(format, document.as_bytes()), None, "{document:.20}");
     }
 }
 
