@@ -219,56 +219,28 @@ impl Directive {
     fn check_value(&self, takes: Takes, value: &Source) -> Result<(), ConfigError> {
         let name = &*self.name;
         let text = value.to_string();
-        let expected = match (takes, value) {
-            (Takes::Ancestors, Source::None | Source::SelfOrigin) => return Ok(()),
-            (Takes::Ancestors, Source::Value(_)) if unquoted(&text).is_none() => {
-                return value.check(name);
-            }
-            (Takes::Ancestors, _) => "schemes, hosts, 'self' and 'none' only",
-            (Takes::Nothing, _) => "no value",
-            (Takes::SandboxTokens, _) => {
-                check_characters(name, &text)?;
-                if SANDBOX_TOKENS.contains(&&*text) {
-                    return Ok(());
-                }
-                "the sandboxing flags of HTML only"
-            }
-            (Takes::Urls, Source::Value(_)) => {
-                check_characters(name, &text)?;
-                if text.starts_with('/') || text.contains("://") {
-                    return Ok(());
-                }
-                "absolute URLs and paths only"
-            }
-            (Takes::Urls, _) => "absolute URLs and paths only",
-            (Takes::EndpointName, Source::Value(_)) => {
-                check_characters(name, &text)?;
-                if is_endpoint_name(&text) && self.values.len() == 1 {
-                    return Ok(());
-                }
-                "one endpoint's name"
-            }
-            (Takes::EndpointName, _) => "one endpoint's name",
-            (Takes::TrustedTypesSinks, Source::Value(_)) if text == "'script'" => return Ok(()),
-            (Takes::TrustedTypesSinks, _) => "'script' only",
-            (Takes::TrustedTypesPolicies, Source::None) => return Ok(()),
-            (Takes::TrustedTypesPolicies, Source::Value(_)) => {
-                check_characters(name, &text)?;
-                if is_trusted_types_policy(&text) {
-                    return Ok(());
-                }
-                "names of policies, *, 'allow-duplicates' and 'none' only"
-            }
-            (Takes::TrustedTypesPolicies, _) => {
-                "names of policies, *, 'allow-duplicates' and 'none' only"
-            }
-            (Takes::Webrtc, Source::Value(_)) if matches!(&*text, "'allow'" | "'block'") => {
-                return Ok(());
-            }
-            (Takes::Webrtc, _) => "'allow' or 'block'",
-            (Takes::Sources, _) => return value.check(name),
+        if matches!(value, Source::Value(_)) {
+            check_characters(name, &text)?;
+        }
+        let is_taken = match takes {
+            Takes::Sources => return value.check(name),
+            Takes::Ancestors => match value {
+                Source::None | Source::SelfOrigin => true,
+                Source::Value(_) if unquoted(&text).is_none() => return value.check(name),
+                _ => false,
+            },
+            Takes::Nothing => false,
+            Takes::SandboxTokens => SANDBOX_TOKENS.contains(&&*text),
+            Takes::Urls => ["/", "https://", "http://"].iter().any(|start| text.starts_with(start)),
+            Takes::EndpointName => self.values.len() == 1 && is_endpoint_name(&text),
+            Takes::TrustedTypesSinks => text == "'script'",
+            Takes::TrustedTypesPolicies => *value == Source::None || is_trusted_types_policy(&text),
+            Takes::Webrtc => matches!(&*text, "'allow'" | "'block'"),
         };
-        let message = format!("{name}: it takes {expected}, not {text:?}");
+        if is_taken {
+            return Ok(());
+        }
+        let message = format!("{name}: it takes {}, not {text:?}", takes.in_words());
         Err(ConfigError::new(Kind::UnexpectedValue, message))
     }
 }

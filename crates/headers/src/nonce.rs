@@ -33,7 +33,7 @@ const BYTES: usize = 16;
 /// }
 /// # assert!(page(&Request::new(())).is_ok());
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct CspNonce(Arc<OnceLock<State>>);
 
 #[derive(Debug)]
@@ -44,8 +44,13 @@ enum State {
 }
 
 impl CspNonce {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    /// One that was not asked for yet. The layer makes it; a test of a handler may too.
+    ///
+    /// A request that has one already, from an outer layer, keeps it.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a nonce that comes by itself is a mistake")]
+    pub fn new() -> Self {
+        Self(Arc::new(OnceLock::new()))
     }
 
     /// The nonce, for `nonce="…"`. It needs no escaping: `[A-Za-z0-9_-]{22}`.

@@ -12,9 +12,20 @@ use http::{
     },
 };
 
-use crate::{csp::CompiledCsp, csp::Csp, endpoint::Endpoints, secure::SecureWhen};
+use crate::{
+    csp::{CompiledCsp, Csp},
+    endpoint::Endpoints,
+    names::REPORTING_ENDPOINTS,
+    secure::SecureWhen,
+};
 
 /// What happens to a header that the answer already has.
+///
+/// ```
+/// use buttress_headers::{Mode, SecurityHeadersLayer};
+///
+/// let layer = SecurityHeadersLayer::api().mode(Mode::Override);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
@@ -78,6 +89,9 @@ impl Policy {
         }
         if *name == CONTENT_SECURITY_POLICY_REPORT_ONLY {
             self.csp_report_only = None;
+        }
+        if *name == REPORTING_ENDPOINTS {
+            self.endpoints = Endpoints::default();
         }
     }
 

@@ -12,6 +12,17 @@ use crate::{future::ResponseFuture, nonce::CspNonce, policy::Policy};
 
 /// Puts security headers on the answers of `S`; made by a
 /// [`SecurityHeadersLayer`](crate::SecurityHeadersLayer).
+///
+/// ```
+/// use buttress_headers::{SecurityHeaders, SecurityHeadersLayer};
+/// use tower::Layer;
+///
+/// struct Server {
+///     app: SecurityHeaders<axum::Router>,
+/// }
+///
+/// let server = Server { app: SecurityHeadersLayer::api().layer(axum::Router::new()) };
+/// ```
 #[derive(Clone, Debug)]
 pub struct SecurityHeaders<S> {
     inner: S,

@@ -30,6 +30,12 @@ macro_rules! words {
 words! {
     /// `X-Frame-Options` (RFC 7034): who may embed the page, for browsers that do not know
     /// `frame-ancestors`. `ALLOW-FROM` is left out: browsers ignore the whole header for it.
+    ///
+    /// ```
+    /// use buttress_headers::{FrameOptions, SecurityHeadersLayer};
+    ///
+    /// let layer = SecurityHeadersLayer::web().frame_options(FrameOptions::Deny);
+    /// ```
     FrameOptions {
         /// Nobody.
         Deny = "DENY",
@@ -40,6 +46,12 @@ words! {
 
 words! {
     /// `Referrer-Policy`: how much of a page's URL those see to whom it links.
+    ///
+    /// ```
+    /// use buttress_headers::{ReferrerPolicy, SecurityHeadersLayer};
+    ///
+    /// let layer = SecurityHeadersLayer::web().referrer_policy(ReferrerPolicy::SameOrigin);
+    /// ```
     ReferrerPolicy {
         /// Nothing.
         NoReferrer = "no-referrer",
@@ -63,6 +75,12 @@ words! {
 
 words! {
     /// `Cross-Origin-Opener-Policy`: which windows share a browsing context group.
+    ///
+    /// ```
+    /// use buttress_headers::{Coop, SecurityHeadersLayer};
+    ///
+    /// let layer = SecurityHeadersLayer::web().coop(Coop::SameOriginAllowPopups);
+    /// ```
     Coop {
         /// Only those of the same origin with the same policy.
         SameOrigin = "same-origin",
@@ -78,6 +96,12 @@ words! {
 
 words! {
     /// `Cross-Origin-Embedder-Policy`: whether the page may embed what did not opt in.
+    ///
+    /// ```
+    /// use buttress_headers::{Coep, SecurityHeadersLayer};
+    ///
+    /// let layer = SecurityHeadersLayer::web().coep(Coep::Credentialless);
+    /// ```
     Coep {
         /// Only what allows it by CORS or `Cross-Origin-Resource-Policy`.
         RequireCorp = "require-corp",
@@ -90,6 +114,12 @@ words! {
 
 words! {
     /// `Cross-Origin-Resource-Policy`: who may embed this answer without CORS.
+    ///
+    /// ```
+    /// use buttress_headers::{Corp, SecurityHeadersLayer};
+    ///
+    /// let layer = SecurityHeadersLayer::web().corp(Corp::CrossOrigin);
+    /// ```
     Corp {
         /// Pages of the same origin.
         SameOrigin = "same-origin",

@@ -23,6 +23,25 @@ pub(super) enum Takes {
     Webrtc,
 }
 
+impl Takes {
+    /// For the message of a refusal.
+    pub(super) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Sources => "schemes, hosts, keywords, hashes and nonces only",
+            Self::Ancestors => "schemes, hosts, 'self' and 'none' only",
+            Self::Nothing => "no value",
+            Self::SandboxTokens => "the sandboxing flags of HTML only",
+            Self::Urls => "absolute URLs and paths only",
+            Self::EndpointName => "one endpoint's name",
+            Self::TrustedTypesSinks => "'script' only",
+            Self::TrustedTypesPolicies => {
+                "names of policies, *, 'allow-duplicates' and 'none' only"
+            }
+            Self::Webrtc => "'allow' or 'block'",
+        }
+    }
+}
+
 /// CSP Level 3 and what its neighbours add: Trusted Types, Upgrade Insecure Requests, Fenced
 /// Frame. Withdrawn directives (`block-all-mixed-content`, `plugin-types`, `prefetch-src`,
 /// `navigate-to`, `referrer`, `reflected-xss`) are left out: browsers ignore them.

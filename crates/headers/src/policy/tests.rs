@@ -1,5 +1,7 @@
 use std::collections::HashSet;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::SecurityHeadersLayer;
 
@@ -82,5 +84,68 @@ fn both_ways_of_stripping_take_the_same_headers() {
         let answer = applied(&layer, present(), 200);
         assert!(!names(&answer).contains("server"));
         assert_eq!(answer.get_all("x-kept").iter().count(), 2);
+    }
+}
+
+#[test]
+fn endpoints_are_forgotten_with_their_header() {
+    let layer = SecurityHeadersLayer::none()
+        .reporting_endpoint("old", "/old")
+        .unwrap()
+        .without(REPORTING_ENDPOINTS)
+        .reporting_endpoint("new", "/new")
+        .unwrap();
+    assert_eq!(layer.headers()[REPORTING_ENDPOINTS], "new=\"/new\"");
+}
+
+/// What `apply` is to do, said line by line.
+fn expected(
+    layer: &SecurityHeadersLayer,
+    theirs: &[(&str, u8)],
+    mode: Mode,
+) -> Vec<(String, String)> {
+    let ours = layer.headers();
+    let removed = |name: &str| layer.policy().remove.iter().any(|remove| remove == name);
+    let is_theirs = |name: &str| !removed(name) && theirs.iter().any(|(theirs, _)| *theirs == name);
+    let wins =
+        |name: &str| mode == Mode::Override && name != CACHE_CONTROL && ours.contains_key(name);
+    let mut lines: Vec<_> = theirs
+        .iter()
+        .filter(|(name, _)| !removed(name) && !wins(name))
+        .map(|(name, value)| ((*name).to_owned(), value.to_string()))
+        .chain(ours.iter().filter_map(|(name, value)| {
+            let name = name.as_str();
+            (!is_theirs(name) || wins(name))
+                .then(|| (name.to_owned(), value.to_str().unwrap().to_owned()))
+        }))
+        .collect();
+    lines.sort_by(|one, next| one.0.cmp(&next.0));
+    lines
+}
+
+proptest! {
+    #[test]
+    fn every_line_is_where_it_should_be(
+        theirs in proptest::collection::vec((proptest::sample::select(vec![
+            "server", "x-powered-by", "x-frame-options", "content-security-policy",
+            "cache-control", "set-cookie", "x-one", "x-two", "referrer-policy", "content-type",
+        ]), 0..9_u8), 0..12),
+        overrides in any::<bool>(),
+        api in any::<bool>(),
+    ) {
+        let mode = if overrides { Mode::Override } else { Mode::IfAbsent };
+        let layer = if api { SecurityHeadersLayer::api() } else { SecurityHeadersLayer::owasp() };
+        let layer = layer.mode(mode);
+        let mut headers = HeaderMap::new();
+        for (name, value) in &theirs {
+            headers.append(*name, HeaderValue::from(u16::from(*value)));
+        }
+        let applied = applied(&layer, headers, 200);
+        let mut lines: Vec<_> = applied
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        lines.sort_by(|one, next| one.0.cmp(&next.0));
+        prop_assert_eq!(lines, expected(&layer, &theirs, mode));
     }
 }
