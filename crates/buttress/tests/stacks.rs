@@ -9,6 +9,7 @@ use buttress::{Cors, Hardened, RequestBody, Stack, client_ip::ClientIp};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::{
@@ -93,14 +94,16 @@ async fn among_the_layers_of_others() {
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
 }
 
+/// Past the limit, reading fails, and so does the service.
+async fn echo(
+    request: Request<RequestBody<Incoming>>,
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Response::new(Full::new(request.into_body().collect().await?.to_bytes())))
+}
+
 #[tokio::test]
 async fn served_by_hyper() {
-    let service = production().layer(service_fn(|request: Request<RequestBody<_>>| async move {
-        let body: RequestBody<hyper::body::Incoming> = request.into_body();
-        // Past the limit this fails, and so does the service: the connection is closed.
-        let bytes = body.collect().await?.to_bytes();
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Response::new(Full::new(bytes)))
-    }));
+    let service = production().layer(service_fn(echo));
     let (client, server) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {
         hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
