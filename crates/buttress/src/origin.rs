@@ -81,8 +81,9 @@ pub(crate) fn parse(origin: &str) -> Result<HeaderValue, ConfigError> {
         return refuse("the scheme of a web origin is https or http");
     }
     match uri.authority() {
-        Some(host) if !host.host().is_empty() => {}
-        _ => return refuse("the host is missing"),
+        Some(to) if to.host().is_empty() => return refuse("the host is missing"),
+        Some(to) if to.port().is_none() || to.port_u16().is_some() => {}
+        _ => return refuse("the host or port is malformed"),
     }
     HeaderValue::from_str(origin).or_else(|_| refuse("the host or port is malformed"))
 }

@@ -156,7 +156,7 @@ fn it_says_what_is_in_force_in_order() {
         .cors(Cors::allow(["https://app.example.com"]).unwrap().credentials().unwrap())
         .joint(CompressionLayer::new());
     let described = stack.describe();
-    let slots: Vec<&str> = described.lines().map(|line| line[..12].trim()).collect();
+    let slots: Vec<&str> = described.lines().map(|line| line.get(..12).unwrap().trim()).collect();
     assert_eq!(
         slots,
         [
