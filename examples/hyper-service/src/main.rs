@@ -1,2 +1,83 @@
-//! Under construction.
-fn main() {}
+//! A hardened service on plain hyper: no framework, the same stack.
+//!
+//! `cargo run -p example-hyper`, and then `curl -i localhost:3000/users/1`. `BIND` sets another
+//! address.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use buttress::{
+    Stack,
+    client_ip::{ClientIp, Peer},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use tokio::net::TcpListener;
+use tower::{Layer, service_fn};
+use tower_http::add_extension::AddExtension;
+
+mod bind;
+mod routes;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    match bind::listener().await {
+        Ok(listener) => serve(listener).await,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn serve(listener: TcpListener) -> ExitCode {
+    // Behind a proxy: `ClientIp::behind(["10.0.0.0/8"])?`.
+    let stack: Stack = Stack::production(ClientIp::peer());
+    tracing::info!("the stack in force, outermost first:\n{}", stack.describe());
+    let service = stack.layer(service_fn(routes::answer));
+
+    // Without a timer hyper waits for ever for a client that sends half of its headers.
+    let mut server = Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new());
+    server.http2().timer(TokioTimer::new());
+
+    if let Err(error) = announce(&listener) {
+        tracing::error!(%error, "cannot tell the address");
+        return ExitCode::FAILURE;
+    }
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: time for some connections to end.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        // hyper shows the service no socket, so the peer's address rides in each request.
+        let service = AddExtension::new(service.clone(), Peer::from(peer));
+        let connection = server
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .into_owned();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection broke");
+            }
+        });
+    }
+}
+
+/// A line of its own on stdout, once connections are accepted.
+fn announce(listener: &TcpListener) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on http://{}", listener.local_addr()?)?;
+    stdout.flush()
+}

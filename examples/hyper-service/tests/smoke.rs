@@ -1,0 +1,347 @@
+//! The built service, over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test is meant to panic"
+)]
+
+use std::{
+    convert::Infallible,
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    thread::JoinHandle,
+};
+
+use buttress::headers::SecurityHeadersLayer;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    body::Frame,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+/// What `Stack::production` lets a request's body hold.
+const LIMIT: usize = 1 << 20;
+
+const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
+
+#[tokio::test]
+async fn every_answer_has_one_id_and_the_headers_of_an_api() {
+    let service = Service::start();
+    let policy = SecurityHeadersLayer::api();
+    for version in VERSIONS {
+        for (path, status) in [("/users/1", 200), ("/users/one", 404), ("/", 404), ("/fail", 500)] {
+            let answer = service.send(version, get(path)).await;
+            assert_eq!(answer.status(), status, "{version:?} {path}");
+            assert_eq!(answer.version(), version);
+            assert_eq!(id(answer.headers()).len(), 36);
+            for (name, value) in policy.headers() {
+                let sent: Vec<_> = answer.headers().get_all(name).iter().collect();
+                assert_eq!(sent, [value], "{version:?} {path} {name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_json() {
+    let service = Service::start();
+    for version in VERSIONS {
+        let answer = service.send(version, get("/users/7")).await;
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        assert_eq!(document(&answer), json!({ "id": 7, "name": "user 7" }));
+    }
+}
+
+#[tokio::test]
+async fn a_valid_id_is_taken_and_any_other_is_replaced() {
+    let service = Service::start();
+    let longest = "x".repeat(128);
+    let too_long = "x".repeat(129);
+    for version in VERSIONS {
+        for (given, taken) in [
+            (vec!["Order_7.retry-2"], true),
+            (vec![longest.as_str()], true),
+            (vec![too_long.as_str()], false),
+            (vec!["two words"], false),
+            (vec!["a/b"], false),
+            (vec![r#"a"b"#], false),
+            (vec![""], false),
+            (vec!["one", "two"], false),
+        ] {
+            let mut request = get("/users/1");
+            for line in &given {
+                request.headers_mut().append("x-request-id", line.parse().unwrap());
+            }
+            let answer = service.send(version, request).await;
+            let id = id(answer.headers());
+            assert_eq!(id == given[0], taken, "{version:?} {given:?} became {id}");
+            assert!(taken || id.len() == 36, "{id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_of_one_connection_have_ids_of_their_own() {
+    let service = Service::start();
+    for version in VERSIONS {
+        let mut connection = service.connect(version).await;
+        let first = connection.send(get("/users/1")).await;
+        let second = connection.send(get("/users/1")).await;
+        assert_ne!(id(first.headers()), id(second.headers()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_document_with_the_id() {
+    let service = Service::start();
+    for version in VERSIONS {
+        for request in [get("/nothing"), post("/users/1", "{}")] {
+            let answer = service.send(version, request).await;
+            assert_problem(&answer, StatusCode::NOT_FOUND);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_internal_error_is_told_to_the_log_alone() {
+    let service = Service::start();
+    let mut ids = Vec::new();
+    for version in VERSIONS {
+        let answer = service.send(version, get("/fail")).await;
+        assert_problem(&answer, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(document(&answer).as_object().unwrap().len(), 3);
+        ids.push(id(answer.headers()).to_owned());
+    }
+    let log = service.stop();
+    for id in ids {
+        let line = log.lines().find(|line| line.contains(&id)).unwrap();
+        assert!(line.contains("db.internal:5432 refused"), "{line}");
+        // hyper's requests know no socket: this is the extension, set for each connection.
+        assert!(line.contains("127.0.0.1"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn json_comes_back_and_what_is_none_is_refused() {
+    let service = Service::start();
+    for version in VERSIONS {
+        let answer = service.send(version, post("/echo", r#"{ "a": [1, null] }"#)).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(document(&answer), json!({ "a": [1, null] }));
+
+        let answer = service.send(version, post("/echo", "{")).await;
+        assert_problem(&answer, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_long_is_not_waited_for() {
+    let service = Service::start();
+    for version in VERSIONS {
+        let request = Request::post("/echo")
+            .header("content-length", LIMIT + 1)
+            .body(unending(Vec::new()))
+            .unwrap();
+        let answer = service.send(version, request).await;
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{version:?}");
+        assert_eq!(id(answer.headers()).len(), 36);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_turns_out_too_long_is_read_no_further() {
+    let service = Service::start();
+    for version in VERSIONS {
+        let body = unending(vec![b' '; LIMIT + 1]);
+        let answer = service.send(version, Request::post("/echo").body(body).unwrap()).await;
+        assert_problem(&answer, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
+
+#[tokio::test]
+async fn a_form_on_another_site_cannot_post() {
+    let service = Service::start();
+    for version in VERSIONS {
+        let mut request = post("/echo", "{}");
+        request.headers_mut().insert("sec-fetch-site", "cross-site".parse().unwrap());
+        let answer = service.send(version, request).await;
+        assert_problem(&answer, StatusCode::FORBIDDEN);
+    }
+}
+
+#[test]
+fn the_stack_in_force_is_logged() {
+    let log = Service::start().stop();
+    for line in
+        ["client ip    the peer", "request id   x-request-id;", "body limit   1048576 bytes"]
+    {
+        assert!(log.contains(line), "no {line:?} in {log}");
+    }
+}
+
+#[test]
+fn a_bind_that_cannot_be_is_refused_with_advice() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (bind, what, advice) in [
+        ("localhost", "\"localhost\"", "127.0.0.1:3000"),
+        ("", "\"\"", "127.0.0.1:3000"),
+        ("127.0.0.1:99999", "99999", "port 0"),
+        (&taken, &taken, "set BIND to another port"),
+        // TEST-NET-1 (RFC 5737): nobody's machine has it.
+        ("192.0.2.1:0", "192.0.2.1:0", "an address of this machine"),
+    ] {
+        let Err((code, log)) = Service::at(bind) else { panic!("{bind:?} was taken") };
+        assert_eq!(code, Some(2), "{bind:?}: {log}");
+        assert!(log.contains(what) && log.contains(advice), "{bind:?}: {log}");
+    }
+}
+
+// === what the tests are written in ===
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+fn get(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::default()).unwrap()
+}
+
+fn post(path: &str, body: &'static str) -> Request<Body> {
+    Request::post(path).body(Full::from(body).boxed_unsync()).unwrap()
+}
+
+/// These bytes, and then nothing, and no end.
+fn unending(bytes: Vec<u8>) -> Body {
+    let first = stream::iter([Ok(Frame::data(Bytes::from(bytes)))]);
+    StreamBody::new(first.chain(stream::pending())).boxed_unsync()
+}
+
+fn id(headers: &HeaderMap) -> &str {
+    let ids: Vec<_> = headers.get_all("x-request-id").iter().collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    ids[0].to_str().unwrap()
+}
+
+fn document(answer: &Response<Bytes>) -> Value {
+    serde_json::from_slice(answer.body()).unwrap()
+}
+
+fn assert_problem(answer: &Response<Bytes>, status: StatusCode) {
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let problem = document(answer);
+    assert_eq!(problem["status"], status.as_u16());
+    assert_eq!(problem["title"], status.canonical_reason().unwrap());
+    assert_eq!(problem["request_id"], id(answer.headers()));
+}
+
+/// The running service; it ends with this value, whatever becomes of the test.
+struct Service {
+    child: Child,
+    address: SocketAddr,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Service {
+    fn start() -> Self {
+        Self::at("127.0.0.1:0").unwrap_or_else(|end| panic!("{end:?}"))
+    }
+
+    /// The service with this `BIND`, or the exit code and the log of one that would not start.
+    fn at(bind: &str) -> Result<Self, (Option<i32>, String)> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_example-hyper"))
+            .env("BIND", bind)
+            // Fields and values stand side by side in a log without colours.
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        // Read all the time: a full pipe would stop the service.
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
+        let mut service =
+            Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log: Some(log) };
+
+        let mut line = String::new();
+        if BufReader::new(stdout).read_line(&mut line).unwrap() == 0 {
+            let code = service.child.wait().unwrap().code();
+            return Err((code, service.stop()));
+        }
+        let address = line.strip_prefix("listening on http://").and_then(|a| a.strip_suffix('\n'));
+        service.address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
+        Ok(service)
+    }
+
+    /// Ends it and gives what it logged.
+    fn stop(mut self) -> String {
+        self.end();
+        self.log.take().unwrap().join().unwrap()
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    async fn send(&self, version: Version, request: Request<Body>) -> Response<Bytes> {
+        self.connect(version).await.send(request).await
+    }
+
+    async fn connect(&self, version: Version) -> Connection {
+        let io = TokioIo::new(TcpStream::connect(self.address).await.unwrap());
+        if version == Version::HTTP_2 {
+            // With prior knowledge: no TLS, and so nobody to agree on it with.
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            tokio::spawn(connection);
+            return Connection::Http2(sender, self.address);
+        }
+        let (sender, connection) = http1::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        Connection::Http1(sender, self.address)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+enum Connection {
+    Http1(http1::SendRequest<Body>, SocketAddr),
+    Http2(http2::SendRequest<Body>, SocketAddr),
+}
+
+impl Connection {
+    async fn send(&mut self, mut request: Request<Body>) -> Response<Bytes> {
+        let answer = match self {
+            Self::Http1(sender, address) => {
+                request.headers_mut().insert("host", address.to_string().parse().unwrap());
+                sender.ready().await.unwrap();
+                sender.send_request(request).await.unwrap()
+            }
+            Self::Http2(sender, address) => {
+                let uri = format!("http://{address}{}", request.uri().path());
+                *request.uri_mut() = uri.parse().unwrap();
+                sender.ready().await.unwrap();
+                sender.send_request(request).await.unwrap()
+            }
+        };
+        let (parts, body) = answer.into_parts();
+        Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+    }
+}
