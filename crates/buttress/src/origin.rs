@@ -82,7 +82,7 @@ pub(crate) fn parse(origin: &str) -> Result<HeaderValue, ConfigError> {
     }
     match uri.authority() {
         Some(to) if to.host().is_empty() => return refuse("the host is missing"),
-        Some(to) if to.port().is_none() || to.port_u16().is_some() => {}
+        Some(to) if to.as_str() == to.host() || to.port_u16().is_some() => {}
         _ => return refuse("the host or port is malformed"),
     }
     HeaderValue::from_str(origin).or_else(|_| refuse("the host or port is malformed"))
