@@ -1,1 +1,30 @@
-//! Under construction.
+//! Buttress layers measured beside their peers: what each adds to a request.
+//!
+//! A [`Case`] is one job, done by a layer of ours and by each of its peers around the same
+//! service. All are driven in-process, one request after the other: `poll_ready`, `call`, and the
+//! body to its end. What the bare service takes is taken off.
+//!
+//! Three things are measured, each where nothing else disturbs it:
+//!
+//! - times, in interleaved rounds ([`times`]): they depend on the machine and on who else uses it;
+//! - instructions, by valgrind's callgrind ([`callgrind`]): repeatable for one compiler;
+//! - allocations, in a program of their own (`buttress-bench-allocations`): exact.
+
+pub mod allocations;
+pub mod callgrind;
+mod case;
+mod cases;
+mod drive;
+pub mod gate;
+pub mod load;
+mod peers;
+pub mod table;
+pub mod times;
+
+pub use self::{
+    case::{Asked, Case, Loop, Side},
+    cases::cases,
+};
+
+/// What could not be done, in words for the one who started it.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,34 @@
+//! How often each side of the cases allocates: a line of its key, a tab, and the count.
+//!
+//! A program of its own, since the allocator that counts would be part of what is timed.
+#![allow(clippy::print_stdout, reason = "a program speaks to the one who started it")]
+
+use std::collections::BTreeSet;
+
+use buttress_bench::{Failure, Loop, cases};
+
+/// Requests that may still build what is built once.
+const WARM_UP: u64 = 8;
+/// Requests that are counted, each by itself; the worst one counts.
+const COUNTED: usize = 64;
+
+fn main() -> Result<(), Failure> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut done = BTreeSet::new();
+    for case in cases(&words) {
+        for side in case.sides() {
+            if done.insert(side.key().to_owned()) {
+                println!("{}\t{}", side.key(), worst(side.start()?));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn worst(mut run: Loop) -> u64 {
+    run(WARM_UP);
+    (0..COUNTED)
+        .map(|_| allocation_counter::measure(|| run(1)).count_total)
+        .max()
+        .unwrap_or_default()
+}

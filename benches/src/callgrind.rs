@@ -1,0 +1,98 @@
+//! Instruction counts: this program again, under valgrind's callgrind.
+
+use std::{
+    collections::BTreeMap,
+    process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use crate::Failure;
+
+/// Two runs of different length; in their difference the start of the program cancels out, and so
+/// does what is only done the first time.
+const FEW: u64 = 200;
+const MANY: u64 = 1_200;
+
+/// Whether `valgrind` can be started.
+#[must_use]
+pub fn is_installed() -> bool {
+    Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// What each side takes, by its key; the bare one is not taken off. `begin` is told of each side
+/// as it is started.
+///
+/// As many run at once as there are cores: who else uses the machine does not change the count.
+///
+/// # Errors
+///
+/// When callgrind does not run, or does not say what it counted.
+pub fn count(
+    sides: &[&str],
+    begin: impl Fn(&str) + Sync,
+) -> Result<BTreeMap<String, u64>, Failure> {
+    let queue = Mutex::new(sides.iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let mut counts = Vec::new();
+        while let Some(side) = next() {
+            begin(side);
+            counts.push(((*side).to_owned(), count_one(side)?));
+        }
+        Ok::<_, Failure>(counts)
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let results: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    });
+    let mut counts = BTreeMap::new();
+    for result in results {
+        counts.extend(result.map_err(|_| "a thread that counts instructions panicked")??);
+    }
+    Ok(counts)
+}
+
+fn count_one(side: &str) -> Result<u64, Failure> {
+    let (few, many) = (collected(side, FEW)?, collected(side, MANY)?);
+    let times = MANY - FEW;
+    Ok((many.saturating_sub(few) + times / 2) / times)
+}
+
+fn collected(side: &str, iterations: u64) -> Result<u64, Failure> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe()?)
+        .args(["--case", side, "--iterations", &iterations.to_string()])
+        .stdin(Stdio::null())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("{side}: valgrind: {}: {}", output.status, text.trim()).into());
+    }
+    read(&text).ok_or_else(|| format!("{side}: callgrind said no count: {}", text.trim()).into())
+}
+
+/// From `==42== Collected : 1234567`.
+fn read(output: &str) -> Option<u64> {
+    let (_, rest) = output.split_once("Collected :")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn the_count_is_read_from_what_callgrind_says_at_its_end() {
+        let said = "==7== \n==7== Events    : Ir\n==7== Collected : 1234567\n==7== \n";
+        assert_eq!(read(said), Some(1_234_567));
+        assert_eq!(read("==7== Events    : Ir\n"), None);
+    }
+}

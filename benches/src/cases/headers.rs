@@ -1,0 +1,63 @@
+use axum_helmet::Helmet;
+use buttress::headers::SecurityHeadersLayer;
+use http::{HeaderName, HeaderValue, header::InvalidHeaderValue};
+use tower_helmet::IntoHeader;
+use tower_layer::Layer;
+
+use super::Headers;
+use crate::{
+    Case, Failure, Side,
+    case::bare,
+    drive::{Answer, Bare, serve},
+};
+
+/// The 12 headers of `web`, over an answer that has none of its own and over one that has two
+/// others. The peers are given the same names and values.
+pub(super) fn cases() -> Vec<Case> {
+    let two = bare("an answer with 2 headers", || {
+        Ok(serve(Bare(Answer::TwoHeaders), Headers::None.request()))
+    });
+    vec![
+        case("12 headers, on an empty map", Headers::None.bare(), Answer::Empty).asked(2_000, 2),
+        case("12 headers, 2 others present", two, Answer::TwoHeaders).asked(3_300, 3),
+    ]
+}
+
+fn case(name: &str, bare: Side, answer: Answer) -> Case {
+    let request = || Headers::None.request();
+    Case::new(name, bare, move || {
+        Ok(serve(SecurityHeadersLayer::web().layer(Bare(answer)), request()))
+    })
+    .peer("axum-helmet", move || Ok(serve(axum_helmet()?.layer(Bare(answer)), request())))
+    .peer("tower-helmet", move || Ok(serve(tower_helmet().layer(Bare(answer)), request())))
+}
+
+fn axum_helmet() -> Result<axum_helmet::HelmetLayer, Failure> {
+    let mut layer = Helmet::new();
+    for (name, value) in SecurityHeadersLayer::web().headers() {
+        // It takes a `&'static str`; this is done a few times in a program's life.
+        let name: &'static str = name.as_str().to_owned().leak();
+        layer = layer.add((name, value.to_str()?.to_owned()));
+    }
+    Ok(layer.into_layer()?)
+}
+
+fn tower_helmet() -> tower_helmet::HelmetLayer {
+    let mut layer = tower_helmet::HelmetLayer::blank();
+    for (name, value) in SecurityHeadersLayer::web().headers() {
+        layer.enable(Given(name.clone(), value.clone()));
+    }
+    layer
+}
+
+struct Given(HeaderName, HeaderValue);
+
+impl IntoHeader for Given {
+    fn header_name(&self) -> HeaderName {
+        self.0.clone()
+    }
+
+    fn header_value(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        Ok(self.1.clone())
+    }
+}

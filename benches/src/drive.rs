@@ -1,0 +1,108 @@
+//! A service driven in-process.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    hint::black_box,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body::Body;
+use http_body_util::Empty;
+use tower_service::Service;
+
+use crate::{Failure, Loop};
+
+/// The body of every request and of every bare answer.
+pub(crate) type Nothing = Empty<Bytes>;
+
+/// The service inside: it answers at once, without a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bare(pub(crate) Answer);
+
+/// What the bare service answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// 200, without a header.
+    Empty,
+    /// 200 with a `content-type` and a `content-length`.
+    TwoHeaders,
+}
+
+impl<B> Service<Request<B>> for Bare {
+    type Response = Response<Nothing>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Nothing>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        drop(black_box(request));
+        let mut response = Response::new(Nothing::new());
+        if self.0 == Answer::TwoHeaders {
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        ready(Ok(black_box(response)))
+    }
+}
+
+/// Sends a clone of `request` to `service` again and again.
+pub(crate) fn serve<S, B>(mut service: S, request: Request<Nothing>) -> Loop
+where
+    S: Service<Request<Nothing>, Response = Response<B>> + 'static,
+    B: Body,
+{
+    Box::new(move |times| {
+        let answered = (0..times).filter(|_| exchange(&mut service, request.clone())).count();
+        assert_eq!(answered as u64, times, "a service was not ready, or did not answer at once");
+    })
+}
+
+fn exchange<S, B>(service: &mut S, request: Request<Nothing>) -> bool
+where
+    S: Service<Request<Nothing>, Response = Response<B>>,
+    B: Body,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    if !matches!(service.poll_ready(&mut cx), Poll::Ready(Ok(()))) {
+        return false;
+    }
+    let Poll::Ready(Ok(response)) = pin!(service.call(black_box(request))).poll(&mut cx) else {
+        return false;
+    };
+    let (head, body) = response.into_parts();
+    let mut body = pin!(body);
+    while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
+        drop(black_box(frame));
+    }
+    black_box(head);
+    true
+}
+
+/// The same, where a timer may be made: inside a tokio runtime, which is never run.
+pub(crate) fn with_timer(mut inner: Loop) -> Result<Loop, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    Ok(Box::new(move |times| {
+        let _entered = runtime.enter();
+        inner(times);
+    }))
+}
+
+/// Calls `job` again and again.
+pub(crate) fn repeat<T>(mut job: impl FnMut() -> T + 'static) -> Loop {
+    Box::new(move |times| {
+        for _ in 0..times {
+            drop(black_box(job()));
+        }
+    })
+}

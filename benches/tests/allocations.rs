@@ -1,0 +1,40 @@
+//! How often our layers allocate: exact, so asserted.
+
+use std::process::Command;
+
+use buttress_bench::{allocations, cases};
+
+/// What each case adds to the bare service. Who lowers a count writes it down; who raises it, why.
+const ADDED: &[(&str, u64)] = &[
+    ("bare service, no headers", 0),
+    ("bare service, 8 headers", 2),
+    ("request id minted, no headers", 6),
+    ("request id minted, 8 headers", 5),
+    ("request id taken, no other headers", 3),
+    ("request id taken, 8 other headers", 3),
+    ("id into a header value", 1),
+    ("12 headers, on an empty map", 2),
+    ("12 headers, 2 others present", 3),
+    ("stack, every slot empty", 0),
+    ("8 layers that pass through", 0),
+    ("stack, production, no headers", 7),
+    ("stack, production, 8 headers", 6),
+    ("stack, production with the 12 of web, no headers", 7),
+    ("stack, production with the 12 of web, 8 headers", 6),
+    ("context::current()", 0),
+    ("observe, nobody listening", 1),
+    ("rejection, http", 9),
+    ("rejection, gRPC", 8),
+];
+
+#[test]
+fn our_layers_allocate_as_often_as_is_written_down() {
+    let program = env!("CARGO_BIN_EXE_buttress-bench-allocations");
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let counts = allocations::read(&String::from_utf8(output.stdout).unwrap()).unwrap();
+
+    let cases = cases::<&str>(&[]);
+    let added = cases.iter().map(|case| (case.name.as_str(), case.added(&counts)[0].unwrap()));
+    assert_eq!(added.collect::<Vec<_>>(), ADDED);
+}
