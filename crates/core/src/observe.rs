@@ -3,7 +3,7 @@
 //! Logs, metrics, traces and a drain all ask the same: when did it begin, what was answered, how
 //! did it end? [`ObserveLayer`] finds that out with one wrapper around the response body and tells
 //! any number of [`Observer`]s, which are combined as a tuple and called without indirection. It
-//! makes the [`RequestContext`](crate::context::RequestContext) if no layer further out has.
+//! makes the [`RequestContext`] if no layer further out has.
 //!
 //! Place it outside everything whose answers it is to see: rejections, timeouts and caught panics
 //! included.
