@@ -43,7 +43,8 @@ async fn serve(listener: TcpListener) -> ExitCode {
     tracing::info!("the stack in force, outermost first:\n{}", stack.describe());
     let service = stack.layer(service_fn(routes::answer));
 
-    // Without a timer hyper waits for ever for a client that sends half of its headers.
+    // Without a timer hyper waits for ever for the rest of a request's headers; with it, 30 s. For
+    // a client that never says a word hyper-util 0.1 has no limit: that is a proxy's to end.
     let mut server = Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
     server.http2().timer(TokioTimer::new());
@@ -55,6 +56,8 @@ async fn serve(listener: TcpListener) -> ExitCode {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
+            // A client that left before its turn.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
                 // Out of file descriptors, mostly: time for some connections to end.
                 tracing::warn!(%error, "cannot accept a connection");
