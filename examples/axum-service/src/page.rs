@@ -1,0 +1,22 @@
+//! The page at `/`, whose inline style and script run by the request's nonce alone.
+
+use axum::{
+    Extension,
+    extract::State,
+    response::{Html, IntoResponse},
+};
+use buttress::headers::CspNonce;
+
+use crate::{error::Error, routes::Service};
+
+const PAGE: &str = include_str!("page.html");
+
+pub(crate) async fn show(
+    State(service): State<Service>,
+    Extension(nonce): Extension<CspNonce>,
+) -> Result<impl IntoResponse, Error> {
+    let nonce = nonce.get().map_err(Error::internal)?;
+    // Neither needs escaping: the one is base64url, and the other a socket's address.
+    let origin = format!("http://{}", service.address);
+    Ok(Html(PAGE.replace("{nonce}", nonce).replace("{origin}", &origin)))
+}
