@@ -13,9 +13,11 @@ const FUZZ_SECONDS: u64 = 60;
 
 /// Measured as it ships: the profile is `release` with line numbers.
 pub(crate) fn bench(console: Console, arguments: &[String]) -> Result<ExitCode, Failure> {
-    let known = |word: &&String| !word.starts_with('-') || word.as_str() == "--load";
+    let known =
+        |word: &&String| !word.starts_with('-') || ["--gate", "--load"].contains(&word.as_str());
     if let Some(unknown) = arguments.iter().find(|word| !known(word)) {
-        return Err(format!("`{unknown}` is not an option of bench; there is: --load").into());
+        let message = format!("`{unknown}` is not an option of bench; there are: --gate, --load");
+        return Err(message.into());
     }
     let run = ["run", "--profile", "bench", "-p", "buttress-bench", "--"];
     let arguments = arguments.iter().map(String::as_str);

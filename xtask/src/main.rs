@@ -67,7 +67,8 @@ usage: cargo xtask <command>
 
   test [step…]              every check, or only the steps named
   deps                      dependencies of each published crate beside its budget
-  bench [filter] [--load]   our layers beside their peers
+  bench [filter]            our layers beside their peers; --gate: only whether one of ours
+                            got dearer; --load: as servers
   fuzz [target] [seconds]   one fuzz target, or all of them
   doc                       API documentation, and the book where mdbook is installed
 
