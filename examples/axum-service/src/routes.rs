@@ -16,7 +16,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
-use buttress::headers::SecurityHeadersLayer;
+use buttress::headers::{SecureWhen, SecurityHeadersLayer};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -43,8 +43,10 @@ pub(crate) struct Service {
 
 pub(crate) fn router(address: SocketAddr) -> Router {
     // A page among the answers of an API: it brings its own headers, and the stack leaves those
-    // that are there as they are.
-    let page = get(page::show).layer(SecurityHeadersLayer::web_strict());
+    // that are there as they are. On a desk it comes over plain HTTP, where Safari would take
+    // `upgrade-insecure-requests` at its word, for localhost too: so that is for https alone.
+    let headers = SecurityHeadersLayer::web_strict().secure_when(SecureWhen::scheme_https());
+    let page = get(page::show).layer(headers);
     Router::new()
         .route("/", page)
         .route("/users/{id}", get(user))

@@ -301,6 +301,7 @@ async fn the_page_has_its_own_headers_and_a_nonce_for_each_request() {
         assert_eq!(only(page.headers(), "cache-control"), "no-store");
         assert_eq!(id(&page).len(), 36);
         let policy = only(page.headers(), "content-security-policy");
+        assert!(!policy.contains("upgrade-insecure-requests"), "links would break over plain HTTP");
         let (_, rest) = policy.split_once("script-src 'nonce-").expect(policy);
         let (nonce, _) = rest.split_once('\'').unwrap();
         assert_eq!(text(&page).matches(&format!(" nonce=\"{nonce}\">")).count(), 2);
