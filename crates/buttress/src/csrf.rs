@@ -1,13 +1,20 @@
 //! CSRF protection with answers of ours.
 
-use std::fmt;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use buttress_core::{
     body::ResponseBody,
     reject::{DefaultResponder, Protocol, Rejection},
 };
-use http::{HeaderValue, Response, StatusCode};
-use tower_http::csrf::{CsrfLayer, ProtectionError, ResponseForProtectionError};
+use http::{HeaderValue, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tower_service::Service;
 
 use crate::origin::{self, ConfigError};
 
@@ -50,16 +57,14 @@ impl Csrf {
     }
 
     /// The layer that trusts `more` beside its own.
-    pub(crate) fn layer(&self, more: &[HeaderValue]) -> CsrfLayer<ProblemAnswer> {
-        self.trusted
-            .iter()
-            .chain(more)
-            .filter_map(|origin| origin.to_str().ok())
-            .fold(CsrfLayer::new(), |layer, origin| {
+    pub(crate) fn layer(&self, more: &[HeaderValue]) -> CsrfLayer {
+        self.trusted.iter().chain(more).filter_map(|origin| origin.to_str().ok()).fold(
+            CsrfLayer::new(),
+            |layer, origin| {
                 // Each was judged by `origin::parse`, which is the stricter of the two.
                 layer.clone().add_trusted_origin(origin).unwrap_or(layer)
-            })
-            .with_rejection_response(ProblemAnswer)
+            },
+        )
     }
 }
 
@@ -73,14 +78,52 @@ impl fmt::Display for Csrf {
     }
 }
 
-/// Answers as every rejection of the family does.
-#[derive(Clone, Copy, Debug)]
-pub struct ProblemAnswer;
+/// Puts tower-http's refusal into the family's words, for the protocol that the caller speaks:
+/// what builds the answer there is not shown the request.
+#[derive(Clone, Debug)]
+pub struct CsrfAnswer<S>(pub(crate) S);
 
-impl<B> ResponseForProtectionError<ResponseBody<B>> for ProblemAnswer {
-    fn response_for_protection_error(&mut self, _: ProtectionError) -> Response<ResponseBody<B>> {
-        Rejection::new("csrf", "cross_origin", StatusCode::FORBIDDEN)
-            .detail("this request came from a page of another origin")
-            .respond(&DefaultResponder, Protocol::Http)
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for CsrfAnswer<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResponseBody<ResBody>>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = CsrfFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let protocol = Protocol::of(request.headers());
+        CsrfFuture { future: self.0.call(request), protocol }
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    pub struct CsrfFuture<F> {
+        #[pin]
+        future: F,
+        protocol: Protocol,
+    }
+}
+
+impl<F, B, E> Future for CsrfFuture<F>
+where
+    F: Future<Output = Result<Response<ResponseBody<B>>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let response = ready!(this.future.poll(cx))?;
+        if response.extensions().get::<ProtectionError>().is_none() {
+            return Poll::Ready(Ok(response));
+        }
+        let no = Rejection::new("csrf", "cross_origin", StatusCode::FORBIDDEN)
+            .detail("this request came from a page of another origin");
+        Poll::Ready(Ok(no.respond(&DefaultResponder, *this.protocol)))
     }
 }

@@ -5,20 +5,18 @@ use std::{any::type_name, fmt, time::Duration};
 use buttress_core::{client_ip::ClientIp, context::ContextLayer};
 use buttress_headers::SecurityHeadersLayer;
 use buttress_request_id::RequestIdLayer;
-use http::StatusCode;
-use tower_http::{
-    compression::CompressionLayer, cors::CorsLayer, csrf::CsrfLayer, timeout::TimeoutLayer,
-};
+use tower_http::{compression::CompressionLayer, cors::CorsLayer, csrf::CsrfLayer};
 use tower_layer::Identity;
 
-pub use self::{request::RequestBody, service::Hardened};
-use crate::{Cors, Csrf, csrf::ProblemAnswer};
+pub use self::{body_limit::RequestBody, service::Hardened};
+use crate::{Cors, Csrf};
 
+mod body_limit;
 mod compression;
 mod rebody;
-mod request;
 mod service;
 mod slot;
+mod timeout;
 
 /// The layers of a hardened service, in the order in which they are right.
 ///
@@ -70,8 +68,8 @@ pub struct Stack<M = Identity> {
     cors: Option<(Cors, CorsLayer)>,
     compression: Option<CompressionLayer>,
     joint: M,
-    csrf: Option<(Csrf, CsrfLayer<ProblemAnswer>)>,
-    timeout: Option<(Duration, TimeoutLayer)>,
+    csrf: Option<(Csrf, CsrfLayer)>,
+    timeout: Option<Duration>,
     body_limit: Option<usize>,
 }
 
@@ -202,18 +200,21 @@ impl<M> Stack<M> {
         self
     }
 
-    /// How long the service may take to begin its answer; then the client gets 503. What it was
-    /// doing is dropped where it stands. It needs tokio's timer.
+    /// How long the service may take to begin its answer, counted from when it is first waited
+    /// for; then the client gets 503, or `DEADLINE_EXCEEDED` in gRPC. What it was doing is dropped
+    /// where it stands. An answer that is ready at the limit still counts. It needs tokio's timer.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.timeout = limit.into().map(|limit| {
-            (limit, TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limit))
-        });
+        self.timeout = limit.into();
         self
     }
 
     /// How many bytes of a request's body the service may read. A longer `content-length` is
-    /// answered with 413 before the service is called; a chunked body ends with an error at the
-    /// limit.
+    /// answered with 413, or `RESOURCE_EXHAUSTED` in gRPC, before the service is called. A body
+    /// that does not declare its length ends with an error at the limit
+    /// ([`RequestBody::is_too_large`]).
+    ///
+    /// In gRPC a stream of messages is one body: leave the slot empty where clients stream, as
+    /// tonic limits each message by itself.
     pub fn body_limit(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.body_limit = bytes.into();
         self
@@ -231,8 +232,8 @@ impl<M> Stack<M> {
     #[must_use]
     pub fn describe(&self) -> String {
         self.slots()
-            .map(|(name, filling)| format!("{name:<12} {}\n", filling.as_deref().unwrap_or("-")))
-            .concat()
+            .map(|(name, filling)| format!("{name:<12} {}", filling.as_deref().unwrap_or("-")))
+            .join("\n")
     }
 
     fn slots(&self) -> [(&'static str, Option<String>); 9] {
@@ -247,7 +248,7 @@ impl<M> Stack<M> {
                 Some(type_name::<M>().to_owned()).filter(|name| name != type_name::<Identity>()),
             ),
             ("csrf", self.csrf.as_ref().map(|(csrf, _)| csrf.to_string())),
-            ("timeout", self.timeout.as_ref().map(|(limit, _)| format!("{limit:?}"))),
+            ("timeout", self.timeout.map(|limit| format!("{limit:?}"))),
             ("body limit", self.body_limit.map(|bytes| format!("{bytes} bytes"))),
         ]
     }

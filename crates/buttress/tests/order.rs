@@ -156,10 +156,12 @@ async fn check(stack: &Stack, filled: &[Slot]) {
     // What the innermost slots refuse passes through all of the above.
     let answer = send(stack, Method::GET, "/slow", &[("origin", APP)]).await;
     assert_eq!(answer.status == 503, has(Slot::Timeout));
+    assert_eq!(answer.rejected.map(Rejected::layer), has(Slot::Timeout).then_some("timeout"));
     outside(&answer);
     let large = [("origin", APP), ("content-length", "65")];
     let answer = send(stack, Method::GET, "/", &large).await;
     assert_eq!(answer.status == 413, has(Slot::BodyLimit));
+    assert_eq!(answer.rejected.map(Rejected::layer), has(Slot::BodyLimit).then_some("body_limit"));
     outside(&answer);
 }
 

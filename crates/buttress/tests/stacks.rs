@@ -94,16 +94,19 @@ async fn among_the_layers_of_others() {
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
 }
 
-/// Past the limit, reading fails, and so does the service.
-async fn echo(
-    request: Request<RequestBody<Incoming>>,
-) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+/// Past the limit, reading fails, and so does this service.
+async fn echo_any<B>(
+    request: Request<RequestBody<B>>,
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>>
+where
+    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
     Ok(Response::new(Full::new(request.into_body().collect().await?.to_bytes())))
 }
 
 #[tokio::test]
 async fn served_by_hyper() {
-    let service = production().layer(service_fn(echo));
+    let service = production().layer(service_fn(echo_any::<Incoming>));
     let (client, server) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {
         hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
@@ -148,6 +151,44 @@ async fn as_a_layer_of_tonics_server() {
         .layer(TraceLayer::new_for_grpc())
         .layer(production())
         .add_routes(routes);
+}
+
+/// Each refusal, for a caller that would misread a plain HTTP status.
+#[tokio::test(start_paused = true)]
+async fn a_grpc_caller_is_refused_in_grpc() {
+    let slow = |_: Request<RequestBody<Body>>| async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+    };
+    let call = || Request::post("/").header("content-type", "application/grpc");
+    for (request, code) in [
+        (call().header("content-length", "2000000"), "8"),
+        (call().header("sec-fetch-site", "cross-site"), "7"),
+        (call(), "4"),
+    ] {
+        let request = request.body(Body::empty()).unwrap();
+        let response = production().layer(service_fn(slow)).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "application/grpc");
+        assert_eq!(response.headers()["grpc-status"], code);
+        assert!(response.headers().contains_key("x-request-id"));
+        assert!(!response.headers().contains_key("x-frame-options"));
+        assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_body_past_the_limit_is_told_apart_from_one_that_broke() {
+    let limited = Stack::new().body_limit(4).layer(service_fn(echo_any));
+    let request = |bytes: &'static [u8]| {
+        let frames =
+            futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(bytes))]);
+        Request::post("/").body(Body::from_stream(frames)).unwrap()
+    };
+    assert!(limited.clone().oneshot(request(b"four")).await.is_ok());
+    let error = limited.oneshot(request(b"fives")).await.unwrap_err();
+    assert!(RequestBody::is_too_large(error.as_ref()));
+    assert!(!RequestBody::is_too_large(&std::io::Error::other("gone")));
 }
 
 #[test]

@@ -19,18 +19,6 @@ pub trait Convert<B> {
     fn convert(body: B) -> Self::Body;
 }
 
-/// The inner body as one that layers further out may put theirs in the place of.
-#[derive(Clone, Copy, Debug)]
-pub struct Replaceable;
-
-impl<B> Convert<B> for Replaceable {
-    type Body = ResponseBody<B>;
-
-    fn convert(body: B) -> Self::Body {
-        ResponseBody::inner(body)
-    }
-}
-
 /// The body of an answer that compression has seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Compressed;

@@ -1,28 +1,22 @@
 use buttress_core::context::InContext;
 use buttress_headers::SecurityHeaders;
 use buttress_request_id::RequestId;
-use tower_http::{
-    compression::Compression,
-    cors::Cors,
-    csrf::Csrf,
-    limit::{RequestBodyLimit, RequestBodyLimitLayer},
-    timeout::Timeout,
-};
+use tower_http::{compression::Compression, cors::Cors, csrf::Csrf};
 use tower_layer::Layer;
 
 use super::{
     Stack,
-    rebody::{Compressed, Plain, Rebody, Replaceable},
-    request::Enter,
+    body_limit::BodyLimit,
+    rebody::{Compressed, Plain, Rebody},
     slot::{Slot, slot},
+    timeout::Timeout,
 };
-use crate::csrf::ProblemAnswer;
+use crate::csrf::CsrfAnswer;
 
 // Innermost first; each line is one slot.
-type Limited<S> = Rebody<RequestBodyLimit<Enter<S>>, Replaceable>;
-type Timed<S> = Slot<Timeout<Limited<S>>, Limited<S>>;
+type Bounded<S> = Timeout<BodyLimit<S>>;
 /// What stands inside the joint.
-pub(super) type Inner<S> = Slot<Csrf<Timed<S>, ProblemAnswer>, Timed<S>>;
+pub(super) type Inner<S> = Slot<CsrfAnswer<Csrf<Bounded<S>>>, Bounded<S>>;
 
 type Packed<S> = Slot<Rebody<Compression<S>, Compressed>, Rebody<S, Plain>>;
 type Shared<S> = Slot<Cors<Packed<S>>, Packed<S>>;
@@ -40,10 +34,12 @@ where
     type Service = Hardened<S, M>;
 
     fn layer(&self, service: S) -> Self::Service {
-        let limit = self.body_limit.unwrap_or(usize::MAX);
-        let service = Rebody::new(RequestBodyLimitLayer::new(limit).layer(Enter(service)));
-        let service = slot(self.timeout.as_ref().map(|(_, layer)| layer), service);
-        let service = slot(self.csrf.as_ref().map(|(_, layer)| layer), service);
+        let service = BodyLimit { inner: service, limit: self.body_limit };
+        let service = Timeout { inner: service, limit: self.timeout };
+        let service = match &self.csrf {
+            Some((_, layer)) => Slot::Filled(CsrfAnswer(layer.layer(service))),
+            None => Slot::Empty(service),
+        };
 
         let service = self.joint.layer(service);
 
