@@ -86,36 +86,36 @@ impl Csp {
     /// `'none'`.
     #[must_use]
     pub fn extend(
-        mut self,
+        self,
         name: impl Into<Cow<'static, str>>,
         values: impl IntoIterator<Item = impl Into<Source>>,
     ) -> Self {
-        let name = name.into();
-        match self.directives.iter_mut().find(|directive| directive.name == name) {
-            Some(directive) => {
-                directive.values.retain(|value| *value != Source::None);
-                directive.values.extend(values.into_iter().map(Into::into));
-                self
-            }
-            None => self.directive(name, values),
-        }
+        self.change(name.into(), |present| {
+            present.retain(|value| *value != Source::None);
+            present.extend(values.into_iter().map(Into::into));
+        })
     }
 
     /// Puts these sources in the place of a directive's present ones.
     #[must_use]
     pub fn replace(
-        mut self,
+        self,
         name: impl Into<Cow<'static, str>>,
         values: impl IntoIterator<Item = impl Into<Source>>,
     ) -> Self {
-        let name = name.into();
+        self.change(name.into(), |present| *present = values.into_iter().map(Into::into).collect())
+    }
+
+    fn change(mut self, name: Cow<'static, str>, change: impl FnOnce(&mut Vec<Source>)) -> Self {
         match self.directives.iter_mut().find(|directive| directive.name == name) {
-            Some(directive) => {
-                directive.values = values.into_iter().map(Into::into).collect();
-                self
+            Some(directive) => change(&mut directive.values),
+            None => {
+                let mut values = Vec::new();
+                change(&mut values);
+                self.directives.push(Directive { name, values });
             }
-            None => self.directive(name, values),
         }
+        self
     }
 
     /// Takes a directive out. A fetch directive that is not named falls back to `default-src`;
@@ -195,11 +195,7 @@ impl Directive {
             let message = format!("{name}: it has no value; to allow nothing, say Source::None");
             return Err(ConfigError::new(Kind::Empty, message));
         }
-        if takes == Takes::Sources {
-            self.values.iter().try_for_each(|value| value.check(name))?;
-        } else {
-            self.values.iter().try_for_each(|value| self.check_value(takes, value))?;
-        }
+        self.values.iter().try_for_each(|value| self.check_value(takes, value))?;
         if self.values.len() > 1 && self.values.contains(&Source::None) {
             let message = format!("{name}: 'none' stands alone; beside others it is ignored");
             return Err(ConfigError::new(Kind::NoneWithOthers, message));
@@ -215,7 +211,6 @@ impl Directive {
         Ok(())
     }
 
-    /// Of the directives that take something else than a source list.
     fn check_value(&self, takes: Takes, value: &Source) -> Result<(), ConfigError> {
         let name = &*self.name;
         let text = value.to_string();

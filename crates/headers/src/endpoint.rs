@@ -4,32 +4,34 @@ use http::HeaderValue;
 
 use crate::error::{ConfigError, ConfigErrorKind as Kind};
 
-/// The named endpoints, in the order in which they were given.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Endpoints(Vec<(String, String)>);
-
-impl Endpoints {
-    pub(crate) fn add(&mut self, name: &str, url: &str) -> Result<HeaderValue, ConfigError> {
-        if !is_endpoint_name(name) {
-            let message = format!(
-                "the endpoint name {name:?} is no key of a structured field: a-z, then a-z 0-9 _ - . *"
-            );
-            return Err(ConfigError::new(Kind::InvalidEndpointName, message));
-        }
-        if self.0.iter().any(|(known, _)| known == name) {
-            let message = format!("the endpoint {name} is named twice");
-            return Err(ConfigError::new(Kind::InvalidEndpointName, message));
-        }
-        if !is_endpoint_url(url) {
-            let message =
-                format!("browsers send reports to https (or to this machine) only, not to {url:?}");
-            return Err(ConfigError::new(Kind::InvalidEndpointUrl, message));
-        }
-        self.0.push((name.to_owned(), url.to_owned()));
-        let pairs: Vec<_> = self.0.iter().map(|(name, url)| format!("{name}=\"{url}\"")).collect();
-        HeaderValue::try_from(pairs.join(", "))
-            .map_err(|_| ConfigError::new(Kind::InvalidEndpointUrl, "no header value"))
+/// The header with one more endpoint.
+pub(crate) fn added(
+    present: Option<&HeaderValue>,
+    name: &str,
+    url: &str,
+) -> Result<HeaderValue, ConfigError> {
+    if !is_endpoint_name(name) {
+        let message = format!(
+            "the endpoint name {name:?} is no key of a structured field: a-z, then a-z 0-9 _ - . *"
+        );
+        return Err(ConfigError::new(Kind::InvalidEndpointName, message));
     }
+    if !is_endpoint_url(url) {
+        let message =
+            format!("browsers send reports to https (or to this machine) only, not to {url:?}");
+        return Err(ConfigError::new(Kind::InvalidEndpointUrl, message));
+    }
+    // No URL has a space in it, so each of these is one endpoint.
+    let present = present.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut endpoints: Vec<_> = present.split_terminator(", ").collect();
+    if endpoints.iter().filter_map(|known| known.split_once('=')).any(|(known, _)| known == name) {
+        let message = format!("the endpoint {name} is named twice");
+        return Err(ConfigError::new(Kind::InvalidEndpointName, message));
+    }
+    let added = format!("{name}=\"{url}\"");
+    endpoints.push(&added);
+    HeaderValue::try_from(endpoints.join(", "))
+        .map_err(|_| ConfigError::new(Kind::InvalidEndpointUrl, "no header value"))
 }
 
 /// A key of a structured field's dictionary (RFC 9651 §3.2).

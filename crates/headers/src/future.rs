@@ -63,9 +63,7 @@ fn finish<B>(response: &mut Response<B>, policy: &Policy, secure: bool, nonce: O
             None => return,
         },
     };
-    let nonce = nonce.and_then(CspNonce::close);
-    let status = response.status();
-    policy.apply(response.headers_mut(), status, secure, nonce);
+    policy.apply(response, secure, nonce.and_then(CspNonce::close));
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

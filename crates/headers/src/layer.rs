@@ -14,6 +14,7 @@ use tower_layer::Layer;
 
 use crate::{
     csp::Csp,
+    endpoint,
     error::{ConfigError, ConfigErrorKind as Kind},
     hsts::Hsts,
     names,
@@ -48,9 +49,14 @@ pub struct SecurityHeadersLayer {
 }
 
 impl SecurityHeadersLayer {
-    pub(crate) fn from_policy(mut policy: Policy) -> Self {
-        policy.compile();
-        Self { policy: Arc::new(policy) }
+    /// Nothing: only what the verbs say.
+    ///
+    /// ```
+    /// let layer = buttress_headers::SecurityHeadersLayer::none();
+    /// assert!(layer.headers().is_empty());
+    /// ```
+    pub fn none() -> Self {
+        Self { policy: Arc::default() }
     }
 
     /// The Content-Security-Policy that browsers enforce.
@@ -81,12 +87,9 @@ impl SecurityHeadersLayer {
     /// When the name is not `[a-z*][a-z0-9_.*-]*` or is taken, or when the URL is neither `https`,
     /// nor `http` to a loopback host, nor a path.
     pub fn reporting_endpoint(self, name: &str, url: &str) -> Result<Self, ConfigError> {
-        let mut result = Ok(());
-        let layer = self.with(|policy| match policy.endpoints.add(name, url) {
-            Ok(value) => policy.set(names::REPORTING_ENDPOINTS, value),
-            Err(error) => result = Err(error),
-        });
-        result.map(|()| layer)
+        let present = self.policy.fixed.get(names::REPORTING_ENDPOINTS);
+        let value = endpoint::added(present, name, url)?;
+        Ok(self.set(names::REPORTING_ENDPOINTS, value))
     }
 
     /// `Strict-Transport-Security`.
@@ -191,7 +194,7 @@ impl SecurityHeadersLayer {
     /// let layer = SecurityHeadersLayer::none().remove([SERVER]);
     /// ```
     pub fn remove(self, names: impl IntoIterator<Item = HeaderName>) -> Self {
-        let names = names.into_iter().collect();
+        let names = names.into_iter().map(|name| (name, ())).collect();
         self.with(|policy| policy.remove = names)
     }
 
@@ -212,10 +215,12 @@ impl SecurityHeadersLayer {
     }
 
     fn set(self, name: HeaderName, value: HeaderValue) -> Self {
-        self.with(|policy| policy.set(name, value))
+        self.with(|policy| {
+            policy.fixed.insert(name, value);
+        })
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         let policy = Arc::make_mut(&mut self.policy);
         change(policy);
         policy.compile();

@@ -14,4 +14,3 @@ pub(crate) const REPORTING_ENDPOINTS: HeaderName = HeaderName::from_static("repo
 pub(crate) const X_DOWNLOAD_OPTIONS: HeaderName = HeaderName::from_static("x-download-options");
 pub(crate) const X_PERMITTED_CROSS_DOMAIN_POLICIES: HeaderName =
     HeaderName::from_static("x-permitted-cross-domain-policies");
-pub(crate) const X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");

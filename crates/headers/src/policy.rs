@@ -5,7 +5,7 @@
 mod tests;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY,
         STRICT_TRANSPORT_SECURITY,
@@ -14,8 +14,6 @@ use http::{
 
 use crate::{
     csp::{CompiledCsp, Csp},
-    endpoint::Endpoints,
-    names::REPORTING_ENDPOINTS,
     secure::SecureWhen,
 };
 
@@ -29,7 +27,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// It stays: the handler, or a layer on a sub-route, knows better.
+    /// It stays, with all its lines: the handler, or a layer on a sub-route, knows better.
     #[default]
     IfAbsent,
     /// The layer's takes its place. `Cache-Control` stays even so.
@@ -39,22 +37,16 @@ pub enum Mode {
 /// A configuration, and what follows from it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policy {
-    /// All but the two policies, in the order of their names.
-    pub(crate) fixed: Vec<(HeaderName, HeaderValue)>,
+    /// All but the two policies.
+    pub(crate) fixed: HeaderMap,
     pub(crate) csp: Option<Csp>,
     pub(crate) csp_report_only: Option<Csp>,
-    pub(crate) endpoints: Endpoints,
-    pub(crate) remove: Vec<HeaderName>,
+    pub(crate) remove: HeaderMap<()>,
     pub(crate) mode: Mode,
     pub(crate) secure_when: SecureWhen,
-    compiled: Compiled,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Compiled {
+    /// What follows, for answers over https and for all others.
     secure: Ready,
     plain: Ready,
-    remove: HeaderMap<()>,
 }
 
 /// The headers of one kind of answer.
@@ -66,41 +58,29 @@ struct Ready {
     with_nonce: Vec<(HeaderName, CompiledCsp)>,
 }
 
+/// In the extensions of a 304 that leaves the stored page its policy. An outer layer's would take
+/// that policy's place all the same, so the outer one leaves it out too.
+#[derive(Clone, Copy, Debug)]
+struct StoredPolicyStays;
+
 /// What others may add to an answer of ours before its index has to grow.
 const ROOM: usize = 12;
 
 impl Policy {
-    pub(crate) fn new(csp: Option<Csp>, remove: Vec<HeaderName>) -> Self {
-        Self { csp, remove, ..Self::default() }
-    }
-
-    /// Sets a header, once.
-    pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        self.fixed.retain(|(known, _)| *known != name);
-        let at = self.fixed.partition_point(|(known, _)| known.as_str() < name.as_str());
-        self.fixed.insert(at, (name, value));
-    }
-
     /// Takes a header out of the configuration.
     pub(crate) fn unset(&mut self, name: &HeaderName) {
-        self.fixed.retain(|(known, _)| known != name);
+        self.fixed.remove(name);
         if *name == CONTENT_SECURITY_POLICY {
             self.csp = None;
         }
         if *name == CONTENT_SECURITY_POLICY_REPORT_ONLY {
             self.csp_report_only = None;
         }
-        if *name == REPORTING_ENDPOINTS {
-            self.endpoints = Endpoints::default();
-        }
     }
 
     pub(crate) fn compile(&mut self) {
-        self.compiled = Compiled {
-            secure: self.ready_headers(true),
-            plain: self.ready_headers(false),
-            remove: self.remove.iter().map(|name| (name.clone(), ())).collect(),
-        };
+        self.secure = self.ready_headers(true);
+        self.plain = self.ready_headers(false);
     }
 
     fn ready_headers(&self, secure: bool) -> Ready {
@@ -121,68 +101,56 @@ impl Policy {
                 ready.with_nonce.push((name, csp));
             }
         }
-        let fixed = self.fixed.iter();
-        ready.headers.extend(
-            fixed
-                .filter(|(name, _)| secure || *name != STRICT_TRANSPORT_SECURITY)
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        ready.headers.extend(self.fixed.clone());
+        if !secure {
+            ready.headers.remove(STRICT_TRANSPORT_SECURITY);
+        }
         ready
     }
 
     pub(crate) const fn uses_nonce(&self) -> bool {
-        !self.compiled.secure.with_nonce.is_empty()
+        !self.secure.with_nonce.is_empty()
     }
 
     /// What an answer over https gets when it has no header of its own and no nonce.
     pub(crate) const fn ready(&self) -> &HeaderMap {
-        &self.compiled.secure.headers
+        &self.secure.headers
     }
 
     /// Removes what must not go out, then adds what must.
-    pub(crate) fn apply(
-        &self,
-        headers: &mut HeaderMap,
-        status: StatusCode,
-        secure: bool,
-        nonce: Option<&str>,
-    ) {
-        let Compiled { secure: https, plain, remove } = &self.compiled;
-        strip(headers, remove);
-        let Ready { headers: ready, with_nonce } = if secure { https } else { plain };
-        if ready.is_empty() {
+    pub(crate) fn apply<B>(&self, response: &mut Response<B>, secure: bool, nonce: Option<&str>) {
+        strip(response.headers_mut(), &self.remove);
+        let ready = if secure { &self.secure } else { &self.plain };
+        if ready.headers.is_empty() && nonce.is_none() {
             return;
         }
-        let mut ours = ready.clone();
-        if !with_nonce.is_empty() {
-            settle_nonce(&mut ours, with_nonce, status, nonce);
+        let mut ours = ready.headers.clone();
+        if response.status() == StatusCode::NOT_MODIFIED {
+            if self.leaves_stored_policy(response) {
+                ours.remove(CONTENT_SECURITY_POLICY);
+                ours.remove(CONTENT_SECURITY_POLICY_REPORT_ONLY);
+            }
+        } else if let Some(nonce) = nonce {
+            for (name, csp) in &ready.with_nonce {
+                ours.insert(name.clone(), csp.with_nonce(nonce));
+            }
+            // Whichever policy the nonce is for: one that a cache sends again protects nobody.
+            ours.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        if headers.is_empty() {
-            *headers = ours;
+        if response.headers().is_empty() {
+            *response.headers_mut() = ours;
         } else {
-            self.mode.merge(headers, ours);
+            self.mode.merge(response.headers_mut(), ours);
         }
     }
-}
 
-/// Puts the nonce into those of `ours` that have one.
-fn settle_nonce(
-    ours: &mut HeaderMap,
-    policies: &[(HeaderName, CompiledCsp)],
-    status: StatusCode,
-    nonce: Option<&str>,
-) {
-    if status == StatusCode::NOT_MODIFIED {
-        // A 304 updates the headers of the stored answer (RFC 9111 §4.3.4): a new policy would
-        // not have the nonce that the stored page's scripts carry.
-        for (name, _) in policies {
-            ours.remove(name);
+    /// A 304 updates the headers of the stored answer (RFC 9111 §4.3.4): a new policy would not
+    /// have the nonce that the stored page's scripts carry.
+    fn leaves_stored_policy<B>(&self, not_modified: &mut Response<B>) -> bool {
+        if self.uses_nonce() {
+            not_modified.extensions_mut().insert(StoredPolicyStays);
         }
-    } else if let Some(nonce) = nonce {
-        for (name, csp) in policies {
-            ours.insert(name.clone(), csp.with_nonce(nonce));
-        }
-        ours.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        not_modified.extensions().get::<StoredPolicyStays>().is_some()
     }
 }
 

@@ -3,7 +3,7 @@
 use http::{
     HeaderName, HeaderValue,
     header::{
-        CACHE_CONTROL, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+        CACHE_CONTROL, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
         X_DNS_PREFETCH_CONTROL, X_FRAME_OPTIONS, X_XSS_PROTECTION,
     },
 };
@@ -14,9 +14,8 @@ use crate::{
     names::{
         CROSS_ORIGIN_EMBEDDER_POLICY, CROSS_ORIGIN_OPENER_POLICY, CROSS_ORIGIN_RESOURCE_POLICY,
         ORIGIN_AGENT_CLUSTER, PERMISSIONS_POLICY, X_DOWNLOAD_OPTIONS,
-        X_PERMITTED_CROSS_DOMAIN_POLICIES, X_POWERED_BY,
+        X_PERMITTED_CROSS_DOMAIN_POLICIES,
     },
-    policy::Policy,
 };
 
 mod owasp;
@@ -33,7 +32,7 @@ impl SecurityHeadersLayer {
     /// ```
     pub fn api() -> Self {
         preset(
-            Some(Csp::api()),
+            Csp::api(),
             &[
                 (CACHE_CONTROL, "no-store"),
                 (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
@@ -44,7 +43,7 @@ impl SecurityHeadersLayer {
                 (X_FRAME_OPTIONS, "DENY"),
                 (X_PERMITTED_CROSS_DOMAIN_POLICIES, "none"),
             ],
-            vec![SERVER, X_POWERED_BY],
+            &["server", "x-powered-by"],
         )
     }
 
@@ -55,7 +54,27 @@ impl SecurityHeadersLayer {
     /// # assert_eq!(layer.headers().len(), 12);
     /// ```
     pub fn web() -> Self {
-        preset(Some(Csp::web()), &web(), vec![SERVER, X_POWERED_BY])
+        preset(
+            Csp::web(),
+            &[
+                (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+                (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+                (ORIGIN_AGENT_CLUSTER, "?1"),
+                (
+                    PERMISSIONS_POLICY,
+                    "accelerometer=(), camera=(), display-capture=(), geolocation=(), \
+                     gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
+                ),
+                (REFERRER_POLICY, "strict-origin-when-cross-origin"),
+                (STRICT_TRANSPORT_SECURITY, HSTS),
+                (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+                (X_DNS_PREFETCH_CONTROL, "off"),
+                (X_FRAME_OPTIONS, "SAMEORIGIN"),
+                (X_PERMITTED_CROSS_DOMAIN_POLICIES, "none"),
+                (X_XSS_PROTECTION, "0"),
+            ],
+            &["server", "x-powered-by"],
+        )
     }
 
     /// [`web`](Self::web) for pages that put the [`CspNonce`](crate::CspNonce) on their scripts
@@ -66,7 +85,7 @@ impl SecurityHeadersLayer {
     /// # assert_eq!(layer.headers().len(), 12);
     /// ```
     pub fn web_strict() -> Self {
-        preset(Some(Csp::web_strict()), &web(), vec![SERVER, X_POWERED_BY])
+        Self::web().with(|policy| policy.csp = Some(Csp::web_strict()))
     }
 
     /// [`web`](Self::web) for a developer's machine: nothing that binds the browser to https, and
@@ -80,10 +99,11 @@ impl SecurityHeadersLayer {
     /// # assert_eq!(layer.headers().len(), 11);
     /// ```
     pub fn dev() -> Self {
-        let mut policy = policy(None, &web(), vec![SERVER, X_POWERED_BY]);
-        policy.unset(&STRICT_TRANSPORT_SECURITY);
-        policy.csp_report_only = Some(Csp::web().without("upgrade-insecure-requests"));
-        Self::from_policy(policy)
+        Self::web().with(|policy| {
+            policy.csp_report_only =
+                policy.csp.take().map(|csp| csp.without("upgrade-insecure-requests"));
+            policy.unset(&STRICT_TRANSPORT_SECURITY);
+        })
     }
 
     /// What helmet 8 for Node sends of itself, byte for byte (npm `helmet` 8.3.0).
@@ -94,7 +114,7 @@ impl SecurityHeadersLayer {
     /// ```
     pub fn helmet8() -> Self {
         preset(
-            Some(Csp::helmet8()),
+            Csp::helmet8(),
             &[
                 (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
                 (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
@@ -108,7 +128,7 @@ impl SecurityHeadersLayer {
                 (X_PERMITTED_CROSS_DOMAIN_POLICIES, "none"),
                 (X_XSS_PROTECTION, "0"),
             ],
-            vec![X_POWERED_BY],
+            &["x-powered-by"],
         )
     }
 
@@ -124,7 +144,7 @@ impl SecurityHeadersLayer {
     /// ```
     pub fn owasp() -> Self {
         preset(
-            Some(Csp::owasp()),
+            Csp::owasp(),
             &[
                 (CACHE_CONTROL, "no-store, max-age=0"),
                 (CROSS_ORIGIN_EMBEDDER_POLICY, "require-corp"),
@@ -138,18 +158,8 @@ impl SecurityHeadersLayer {
                 (X_FRAME_OPTIONS, "deny"),
                 (X_PERMITTED_CROSS_DOMAIN_POLICIES, "none"),
             ],
-            owasp::REMOVE.iter().map(|name| HeaderName::from_static(name)).collect(),
+            owasp::REMOVE,
         )
-    }
-
-    /// Nothing: only what the verbs say.
-    ///
-    /// ```
-    /// let layer = buttress_headers::SecurityHeadersLayer::none();
-    /// assert!(layer.headers().is_empty());
-    /// ```
-    pub fn none() -> Self {
-        preset(None, &[], Vec::new())
     }
 }
 
@@ -218,42 +228,16 @@ impl Csp {
 }
 
 fn preset(
-    csp: Option<Csp>,
+    csp: Csp,
     headers: &[(HeaderName, &'static str)],
-    remove: Vec<HeaderName>,
+    remove: &[&'static str],
 ) -> SecurityHeadersLayer {
-    SecurityHeadersLayer::from_policy(policy(csp, headers, remove))
-}
-
-fn policy(
-    csp: Option<Csp>,
-    headers: &[(HeaderName, &'static str)],
-    remove: Vec<HeaderName>,
-) -> Policy {
-    let mut policy = Policy::new(csp, remove);
-    for (name, value) in headers {
-        policy.set(name.clone(), HeaderValue::from_static(value));
-    }
-    policy
-}
-
-/// The headers of `web` but for its policy.
-fn web() -> [(HeaderName, &'static str); 11] {
-    [
-        (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
-        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
-        (ORIGIN_AGENT_CLUSTER, "?1"),
-        (
-            PERMISSIONS_POLICY,
-            "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
-         magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
-        ),
-        (REFERRER_POLICY, "strict-origin-when-cross-origin"),
-        (STRICT_TRANSPORT_SECURITY, HSTS),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_DNS_PREFETCH_CONTROL, "off"),
-        (X_FRAME_OPTIONS, "SAMEORIGIN"),
-        (X_PERMITTED_CROSS_DOMAIN_POLICIES, "none"),
-        (X_XSS_PROTECTION, "0"),
-    ]
+    SecurityHeadersLayer::none().with(|policy| {
+        policy.csp = Some(csp);
+        policy.fixed = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+            .collect();
+        policy.remove = remove.iter().map(|name| (HeaderName::from_static(name), ())).collect();
+    })
 }

@@ -355,6 +355,26 @@ fn an_answer_with_a_nonce_is_not_stored() {
 }
 
 #[test]
+fn an_answer_with_a_nonce_is_not_stored_whatever_the_layer_says_of_other_answers() {
+    let public = HeaderValue::from_static("public, max-age=60");
+    let layer = SecurityHeadersLayer::web_strict().header(CACHE_CONTROL, public).unwrap();
+    assert_eq!(answer(&layer, page).headers()[CACHE_CONTROL], "no-store");
+    assert_eq!(answer(&layer, |_| with(&[])).headers()[CACHE_CONTROL], "public, max-age=60");
+}
+
+#[test]
+fn an_answer_with_a_nonce_is_not_stored_under_a_policy_that_has_none() {
+    for own in [SecurityHeadersLayer::web(), SecurityHeadersLayer::none()] {
+        let response = answer(&SecurityHeadersLayer::web_strict(), |request| {
+            let mut response = page(request);
+            response.extensions_mut().insert(HeadersOverride::with(&own));
+            response
+        });
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+    }
+}
+
+#[test]
 fn a_304_carries_no_policy_with_a_nonce() {
     for handler in [page, |_: &Request<()>| Response::new(())] {
         let response = answer(&SecurityHeadersLayer::web_strict(), |request| {
@@ -364,6 +384,26 @@ fn a_304_carries_no_policy_with_a_nonce() {
         });
         assert!(!response.headers().contains_key(CONTENT_SECURITY_POLICY));
         assert_eq!(response.headers()[X_FRAME_OPTIONS], "SAMEORIGIN");
+    }
+}
+
+#[test]
+fn a_304_under_nested_layers_leaves_the_stored_page_the_inner_layers_policy() {
+    let page_304 = service_fn(|_: Request<()>| async {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        Ok::<_, Infallible>(response)
+    });
+    for mode in [Mode::IfAbsent, Mode::Override] {
+        let outer = SecurityHeadersLayer::api().csp_report_only(Csp::web()).unwrap().mode(mode);
+        let service = outer.layer(SecurityHeadersLayer::web_strict().layer(page_304));
+        let response = now(service.oneshot(Request::new(()))).unwrap();
+        assert!(!response.headers().contains_key(CONTENT_SECURITY_POLICY));
+        assert!(!response.headers().contains_key(CONTENT_SECURITY_POLICY_REPORT_ONLY));
+        assert!(response.headers().contains_key(STRICT_TRANSPORT_SECURITY));
+        // Where no policy has a nonce, a stricter one reaches the stored page.
+        let response = now(outer.layer(page_304).oneshot(Request::new(()))).unwrap();
+        assert!(response.headers().contains_key(CONTENT_SECURITY_POLICY));
     }
 }
 

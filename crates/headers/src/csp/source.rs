@@ -64,8 +64,9 @@ const KEYWORDS: &[(&str, Source)] = &[
     ("report-sample", Source::ReportSample),
 ];
 
-/// The hash algorithms of CSP3 §2.3.1, with the length of their base64.
-const HASHES: &[(&str, usize)] = &[("sha256-", 44), ("sha384-", 64), ("sha512-", 88)];
+/// The hash algorithms of CSP3 §2.3.1, with how many base64 digits and padding their digests have.
+const HASHES: &[(&str, usize, &str)] =
+    &[("sha256-", 43, "="), ("sha384-", 64, ""), ("sha512-", 86, "==")];
 
 impl Source {
     fn of(value: Cow<'static, str>) -> Self {
@@ -76,7 +77,7 @@ impl Source {
     pub(super) fn is_hash(&self) -> bool {
         match self {
             Self::Value(value) => unquoted(value)
-                .is_some_and(|inner| HASHES.iter().any(|(name, _)| starts_with(inner, name))),
+                .is_some_and(|inner| HASHES.iter().any(|(name, ..)| starts_with(inner, name))),
             _ => false,
         }
     }
@@ -103,7 +104,8 @@ impl Source {
         if let Some(known) = KEYWORDS.iter().find(|(word, _)| value.eq_ignore_ascii_case(word)) {
             return Err(needs_quotes(directive, known.0));
         }
-        if starts_with(value, "nonce-") || HASHES.iter().any(|(name, _)| starts_with(value, name)) {
+        if starts_with(value, "nonce-") || HASHES.iter().any(|(name, ..)| starts_with(value, name))
+        {
             return Err(needs_quotes(directive, value));
         }
         if is_scheme_source(value) || is_host_source(value) {
@@ -136,12 +138,13 @@ fn check_quoted(directive: &str, value: &str, inner: &str) -> Result<(), ConfigE
         );
         return Err(ConfigError::new(Kind::FixedNonce, message));
     }
-    let Some((name, length)) = HASHES.iter().find(|(name, _)| starts_with(inner, name)) else {
+    let Some((name, digits, padding)) = HASHES.iter().find(|(name, ..)| starts_with(inner, name))
+    else {
         let message = format!("{directive}: there is no keyword {value}");
         return Err(ConfigError::new(Kind::UnknownKeyword, message));
     };
     let digest = inner.get(name.len()..).unwrap_or_default();
-    if is_base64(digest, *length) {
+    if is_base64(digest, *digits, padding) {
         return Ok(());
     }
     let message = format!("{directive}: {value} is not the base64 of a digest of that length");
@@ -168,14 +171,11 @@ fn starts_with(value: &str, prefix: &str) -> bool {
     value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Base64 or base64url of exactly this length, its padding included or left off.
-fn is_base64(value: &str, length: usize) -> bool {
-    let digits = value.trim_end_matches('=');
-    let padding = value.len() - digits.len();
-    let whole = length - usize::from(length == 44) - 2 * usize::from(length == 88);
-    digits.len() == whole
-        && (padding == 0 || value.len() == length)
-        && digits
+/// Base64 or base64url of exactly so many digits, with the padding or without.
+fn is_base64(value: &str, digits: usize, padding: &str) -> bool {
+    let value = value.strip_suffix(padding).unwrap_or(value);
+    value.len() == digits
+        && value
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'))
 }
