@@ -13,7 +13,7 @@ pub(crate) use self::compiled::CompiledCsp;
 pub use self::source::Source;
 use self::{
     directive::{SANDBOX_TOKENS, Takes, takes},
-    source::{check_characters, unquoted},
+    source::{check_characters, needs_quotes, unquoted},
 };
 use crate::{
     endpoint::is_endpoint_name,
@@ -229,6 +229,9 @@ impl Directive {
             Takes::Urls => ["/", "https://", "http://"].iter().any(|start| text.starts_with(start)),
             Takes::EndpointName => self.values.len() == 1 && is_endpoint_name(&text),
             Takes::TrustedTypesSinks => text == "'script'",
+            Takes::TrustedTypesPolicies if matches!(&*text, "none" | "allow-duplicates") => {
+                return Err(needs_quotes(name, &text));
+            }
             Takes::TrustedTypesPolicies => *value == Source::None || is_trusted_types_policy(&text),
             Takes::Webrtc => matches!(&*text, "'allow'" | "'block'"),
         };

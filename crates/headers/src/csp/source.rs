@@ -47,7 +47,9 @@ pub enum Source {
     /// may be a user's data.
     ReportSample,
     /// Anything else, as it is written in the header: a scheme (`https:`), a host
-    /// (`*.example.com`, `https://cdn.example.com:8443/js/`), a hash (`'sha256-…'`).
+    /// (`*.example.com`, `https://cdn.example.com:8443/js/`), a hash (`'sha256-…'`). It is made
+    /// from a string, in which the keywords are found.
+    #[non_exhaustive]
     Value(Cow<'static, str>),
 }
 
@@ -151,7 +153,7 @@ fn check_quoted(directive: &str, value: &str, inner: &str) -> Result<(), ConfigE
     Err(ConfigError::new(Kind::InvalidHash, message))
 }
 
-fn needs_quotes(directive: &str, word: &str) -> ConfigError {
+pub(super) fn needs_quotes(directive: &str, word: &str) -> ConfigError {
     let message = format!("{directive}: the keyword {word} needs its quotes: '{word}'");
     ConfigError::new(Kind::UnquotedKeyword, message)
 }

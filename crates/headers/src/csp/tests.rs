@@ -182,6 +182,16 @@ fn each_wrong_policy_is_refused_with_its_own_message() {
              not \"'unsafe-inline'\"",
         ),
         (
+            ok().trusted_types(["none"]),
+            Kind::UnquotedKeyword,
+            "trusted-types: the keyword none needs its quotes: 'none'",
+        ),
+        (
+            ok().trusted_types(["app", "allow-duplicates"]),
+            Kind::UnquotedKeyword,
+            "trusted-types: the keyword allow-duplicates needs its quotes: 'allow-duplicates'",
+        ),
+        (
             ok().directive("webrtc", ["allow"]),
             Kind::UnexpectedValue,
             "webrtc: it takes 'allow' or 'block', not \"allow\"",
