@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// Enough for any honest future that is never held back; the bound ends a test of a layer that
 /// wakes itself for ever.
-const MAX_POLLS: usize = 1_000;
+pub(crate) const MAX_POLLS: usize = 1_000;
 
 /// A task that is polled by hand and counts how often it is woken. No runtime stands behind it.
 ///

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, Request, Response};
@@ -10,7 +10,8 @@ use tower_service::Service;
 
 use crate::finding::Verdict;
 use crate::probe::{Probe, ProbeBody, ProbeError};
-use crate::{BoxError, Finding, Law, Laws, Subject, Task};
+use crate::task::{MAX_POLLS, Task};
+use crate::{BoxError, Finding, Law, Laws, Subject};
 
 /// One service of a layer over a probe, driven by hand.
 pub(crate) struct Trial<S> {
@@ -45,23 +46,18 @@ impl<S> Trial<S> {
         S::Error: Into<BoxError>,
     {
         let Self { task, service, .. } = self;
-        match task.run(|cx| service.poll_ready(cx)) {
-            Poll::Ready(Ok(())) => Ok(()),
-            Poll::Ready(Err(error)) => Err(Finding::new(
+        drive(task, "`poll_ready`", |cx| service.poll_ready(cx))?.map_err(|error| {
+            Finding::new(
                 Law::ReadyError,
                 format!("`poll_ready` answered an error, the inner's none: {}", error.into()),
-            )),
-            Poll::Pending => Err(stalled("`poll_ready`")),
-        }
+            )
+        })
     }
 
     /// Polls a call to its answer.
     pub(crate) fn run<F: Future>(&self, future: F) -> Verdict<F::Output> {
         let mut future = pin!(future);
-        match self.task.run(|cx| future.as_mut().poll(cx)) {
-            Poll::Ready(answered) => Ok(answered),
-            Poll::Pending => Err(stalled("the future")),
-        }
+        drive(&self.task, "the future", |cx| future.as_mut().poll(cx))
     }
 
     /// Ready, call, answer.
@@ -87,10 +83,7 @@ impl<S> Trial<S> {
         if self.events.get() > MAX_EVENTS {
             return Err(Finding::new(Law::Frames, "the body does not end"));
         }
-        match self.task.run(|cx| body.as_mut().poll_frame(cx)) {
-            Poll::Ready(polled) => Ok(Event::of(polled)),
-            Poll::Pending => Err(stalled("the body")),
-        }
+        drive(&self.task, "the body", |cx| body.as_mut().poll_frame(cx)).map(Event::of)
     }
 }
 
@@ -152,9 +145,21 @@ pub(crate) fn known<E: Into<BoxError>>(error: E) -> Result<ProbeError, String> {
     }
 }
 
-fn stalled(what: &str) -> Finding {
-    Finding::new(
-        Law::Waker,
-        format!("{what} is pending though the inner is not, and nothing woke the task"),
-    )
+/// Polls, as an executor would, what nothing holds back.
+fn drive<T>(task: &Task, what: &str, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Verdict<T> {
+    let before = task.wakes();
+    match task.run(poll) {
+        Poll::Ready(ready) => Ok(ready),
+        Poll::Pending if task.wakes() - before >= MAX_POLLS => Err(Finding::new(
+            Law::SelfWake,
+            format!("{what} woke its own task at each of {MAX_POLLS} polls, and was never ready"),
+        )),
+        Poll::Pending => Err(Finding::new(
+            Law::Waker,
+            format!(
+                "{what} is pending though the inner is not, and nothing woke the task (timers and \
+                 spawned tasks do not run here)"
+            ),
+        )),
+    }
 }

@@ -1,16 +1,14 @@
-//! Layers that break a law of readiness, of waking or of release, one each.
+//! Layers that break a law of readiness, one each.
 
 #![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
 
 mod support;
 
-use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use buttress_conformance::{Law, Laws, ProbeBody, ProbeError, ProbeService};
-use http::Request;
-use support::bodies::{Fault, FaultyLayer};
+use http::{Request, Response};
 use support::{Boxed, Readiness, breaks, call, odd, ready};
 use tower_layer::layer_fn;
 use tower_service::Service;
@@ -173,87 +171,34 @@ fn the_inners_error_of_readiness_is_replaced() {
 }
 
 #[test]
-fn readiness_registers_no_waker() {
-    let layer = odd(|inner, _| ready(inner, &mut Context::from_waker(Waker::noop())), call);
-    breaks(&Laws::of(layer), &[Law::Waker]);
-}
-
-#[test]
-fn the_future_keeps_the_first_waker() {
-    let layer = odd(ready, |inner, request| {
-        let mut future = Box::pin(inner.call(request));
-        let mut first = None;
-        poll_fn(move |cx| {
-            let waker: &Waker = first.get_or_insert_with(|| cx.waker().clone());
-            future.as_mut().poll(&mut Context::from_waker(waker))
-        })
-    });
-    let laws = Laws::of(layer);
-    breaks(&laws, &[Law::Waker]);
-    assert!(laws.findings()[0].seen().ends_with("an older one was"));
-}
-
-#[test]
-fn the_body_registers_no_waker() {
-    breaks(&Laws::of(FaultyLayer(Fault::LosesTheWaker)), &[Law::Waker]);
-}
-
-#[test]
-fn pending_readiness_wakes_itself() {
+fn pending_is_taken_for_ready() {
     let layer = odd(
         |inner, cx| {
-            let polled = ready(inner, cx);
-            if polled.is_pending() {
-                cx.waker().wake_by_ref();
-            }
-            polled
+            let _ = ready(inner, cx)?;
+            Poll::Ready(Ok(()))
         },
         call,
     );
-    breaks(&Laws::of(layer), &[Law::SelfWake]);
+    breaks(&Laws::of(layer), &[Law::Readiness, Law::CloneReadiness]);
 }
 
 #[test]
-fn a_pending_future_wakes_itself() {
-    let layer = odd(ready, |inner, request| {
-        let mut future = Box::pin(inner.call(request));
-        poll_fn(move |cx| {
-            cx.waker().wake_by_ref();
-            future.as_mut().poll(cx)
-        })
-    });
-    breaks(&Laws::of(layer), &[Law::SelfWake]);
-}
-
-#[test]
-fn a_pending_body_wakes_itself() {
-    breaks(&Laws::of(FaultyLayer(Fault::WakesItself)), &[Law::SelfWake]);
-}
-
-#[test]
-fn requests_are_kept_in_shared_state() {
-    let kept = Arc::new(Mutex::new(Vec::new()));
-    let layer = odd(ready, move |inner, request: Request<ProbeBody>| {
-        kept.lock().unwrap().push(request.body().clone());
-        call(inner, request)
-    });
-    breaks(&Laws::of(layer), &[Law::Release]);
-}
-
-#[test]
-fn calls_outlive_their_future() {
-    let kept = Arc::new(Mutex::new(Vec::<Boxed<ProbeBody>>::new()));
-    let layer = odd(ready, move |inner, request| {
-        let mut calls = kept.lock().unwrap();
-        let index = calls.len();
-        calls.push(Box::pin(call(inner, request)));
-        let kept = Arc::clone(&kept);
-        poll_fn(move |cx| kept.lock().unwrap()[index].as_mut().poll(cx))
-    });
-    breaks(&Laws::of(layer), &[Law::Release]);
-}
-
-#[test]
-fn bodies_are_leaked() {
-    breaks(&Laws::of(FaultyLayer(Fault::Leaks)), &[Law::Release]);
+fn a_second_attempt_asks_for_no_readiness() {
+    type Answer = Result<Response<ProbeBody>, ProbeError>;
+    let failures: [fn(&Answer) -> bool; 2] = [Result::is_err, |answer| {
+        answer.as_ref().is_ok_and(|response| response.status().is_server_error())
+    }];
+    for failed in failures {
+        let layer = odd(ready, move |inner, request| {
+            let mut again = inner.clone();
+            let first = call(inner, request);
+            async move {
+                match first.await {
+                    answer if failed(&answer) => call(&mut again, Request::default()).await,
+                    answer => answer,
+                }
+            }
+        });
+        breaks(&Laws::of(layer), &[Law::Readiness]);
+    }
 }

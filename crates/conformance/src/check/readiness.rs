@@ -1,16 +1,18 @@
+use std::future::Future;
 use std::task::Poll;
 
+use http::{Response, StatusCode};
 use tower_service::Service;
 
 use crate::finding::Verdict;
-use crate::probe::{Held, Probe, ProbeError};
+use crate::probe::{Held, Probe, ProbeBody, ProbeError};
 use crate::trial::{Trial, known};
 use crate::{Finding, Law, Laws, Subject};
 
 /// How often one instance is called, and then a clone of it: a wrong swap shows in the second call.
 const CALLS: usize = 3;
-/// How often readiness is asked for again: more than a small limiter has permits.
-const POLLS: usize = 32;
+/// How often readiness is asked for again: more than a limiter in a test has permits.
+const POLLS: usize = 1_000;
 /// How many calls are under way at once when a limiter is tempted to answer `Ready(Err)`.
 const OUTSTANDING: usize = 64;
 
@@ -23,7 +25,49 @@ pub(crate) fn polled_is_called<L: Subject>(laws: &Laws<L>) -> Verdict {
     for _ in 0..CALLS {
         trial.answer((laws.request)())?;
     }
-    none_unready(&trial.probe, Law::Readiness, "after `Ready(Ok)`")
+    none_unready(&trial.probe, Law::Readiness, "after `Ready(Ok)`")?;
+    pending_is_not_called(laws)?;
+    asked_for_each_attempt(laws)
+}
+
+/// A layer need not forward readiness, but then it has to wait for it in its future.
+fn pending_is_not_called<L: Subject>(laws: &Laws<L>) -> Verdict {
+    let mut trial = laws.trial();
+    trial.probe.readiness().close();
+    let Trial { task, service, .. } = &mut trial;
+    if let Poll::Ready(Ok(())) = task.poll(|cx| service.poll_ready(cx)) {
+        let mut future = Box::pin(service.call((laws.request)()));
+        if task.poll(|cx| future.as_mut().poll(cx)).is_pending() {
+            trial.probe.readiness().open();
+            trial.run(future)?.ok();
+        }
+    }
+    none_unready(&trial.probe, Law::Readiness, "while the inner's `poll_ready` was pending")
+}
+
+/// A layer that tries again asks for readiness again.
+fn asked_for_each_attempt<L: Subject>(laws: &Laws<L>) -> Verdict {
+    let failed = ProbeError::new("the inner service failed");
+    let failure = move |status: Option<StatusCode>| {
+        let mut response = Response::new(ProbeBody::new());
+        *response.status_mut() = status.ok_or_else(|| failed.clone())?;
+        Ok(response)
+    };
+    for status in [None, Some(StatusCode::SERVICE_UNAVAILABLE), Some(StatusCode::UNAUTHORIZED)] {
+        let failure = failure.clone();
+        let mut trial = laws.trial_over(Probe::answering(move || failure(status)));
+        trial.ready()?;
+        let mut future = Box::pin(trial.service.call((laws.request)()));
+        // It may be pending on a timer between two attempts; those that were made are judged.
+        let _ = trial.task.run(|cx| future.as_mut().poll(cx));
+        let answered = status.map_or_else(|| "an error".to_owned(), |status| status.to_string());
+        none_unready(
+            &trial.probe,
+            Law::Readiness,
+            &format!("where the inner had answered {answered}"),
+        )?;
+    }
+    Ok(())
 }
 
 pub(crate) fn ready_stays<L: Subject>(laws: &Laws<L>) -> Verdict {

@@ -1,0 +1,41 @@
+//! Layers that keep what they should give back, one each.
+
+#![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
+
+mod support;
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+
+use buttress_conformance::{Law, Laws, ProbeBody};
+use http::Request;
+use support::bodies::{Fault, FaultyLayer};
+use support::{Boxed, breaks, call, odd, ready};
+
+#[test]
+fn requests_are_kept_in_shared_state() {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let layer = odd(ready, move |inner, request: Request<ProbeBody>| {
+        kept.lock().unwrap().push(request.body().clone());
+        call(inner, request)
+    });
+    breaks(&Laws::of(layer), &[Law::Release]);
+}
+
+#[test]
+fn calls_outlive_their_future() {
+    let kept = Arc::new(Mutex::new(Vec::<Boxed<ProbeBody>>::new()));
+    let layer = odd(ready, move |inner, request| {
+        let mut calls = kept.lock().unwrap();
+        let index = calls.len();
+        calls.push(Box::pin(call(inner, request)));
+        let kept = Arc::clone(&kept);
+        poll_fn(move |cx| kept.lock().unwrap()[index].as_mut().poll(cx))
+    });
+    breaks(&Laws::of(layer), &[Law::Release]);
+}
+
+#[test]
+fn bodies_are_leaked() {
+    breaks(&Laws::of(FaultyLayer(Fault::Leaks)), &[Law::Release]);
+}
