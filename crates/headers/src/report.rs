@@ -2,6 +2,7 @@
 
 mod clean;
 mod future;
+mod keep;
 mod read;
 #[cfg(test)]
 mod tests;

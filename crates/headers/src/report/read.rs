@@ -1,9 +1,12 @@
 //! From the bytes of a document to the few facts that are kept of each report.
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::{
     clean,
+    keep::{Kept, Members, REPORT},
     totals::{Disposition, Kind},
 };
 
@@ -44,23 +47,48 @@ pub(super) struct Report {
 
 /// `None` where it is no document of this format.
 pub(super) fn read(format: Format, bytes: &[u8]) -> Option<Batch> {
-    // Nesting is bounded by serde_json (128), size by the body's limit.
-    match (format, serde_json::from_slice(bytes).ok()?) {
-        (Format::CspReport, Value::Object(document)) => {
-            let Value::Object(report) = document.get("csp-report")? else {
-                return None;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let batch = match format {
+        Format::CspReport => {
+            let document = REPORT.deserialize(&mut json).ok()?;
+            let report = document.as_object()?.get("csp-report")?.as_object()?;
+            Batch { reports: vec![csp_report(report)], dropped: 0 }
+        }
+        Format::Reports => json.deserialize_seq(Reports).ok()?,
+    };
+    json.end().ok()?;
+    Some(batch)
+}
+
+/// Reads the array report by report.
+struct Reports;
+
+impl<'de> Visitor<'de> for Reports {
+    type Value = Batch;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of reports")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Batch, A::Error> {
+        let mut batch = Batch { reports: Vec::new(), dropped: 0 };
+        for _ in 0..MAX_REPORTS {
+            let Some(element) = array.next_element_seed(REPORT)? else {
+                return Ok(batch);
             };
-            Some(Batch { reports: vec![csp_report(report)], dropped: 0 })
+            match reported(&element) {
+                Some(report) => batch.reports.push(report),
+                None => batch.dropped += 1,
+            }
         }
-        (Format::Reports, Value::Array(array)) => {
-            let reports: Vec<_> = array.iter().take(MAX_REPORTS).filter_map(reported).collect();
-            Some(Batch { dropped: array.len() - reports.len(), reports })
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            batch.dropped += 1;
         }
-        _ => None,
+        Ok(batch)
     }
 }
 
-fn csp_report(report: &Map<String, Value>) -> Report {
+fn csp_report(report: &Members) -> Report {
     Report {
         kind: Kind::Csp(disposition(report)),
         name: "csp-violation".to_owned(),
@@ -73,18 +101,13 @@ fn csp_report(report: &Map<String, Value>) -> Report {
     }
 }
 
-fn reported(value: &Value) -> Option<Report> {
-    let Value::Object(report) = value else {
+fn reported(element: &Kept) -> Option<Report> {
+    let report = element.as_object()?;
+    let Kept::Text(name) = report.get("type")? else {
         return None;
     };
-    let Value::String(name) = report.get("type")? else {
-        return None;
-    };
-    let nothing = Map::new();
-    let body = match report.get("body") {
-        Some(Value::Object(body)) => body,
-        _ => &nothing,
-    };
+    let nothing = Members::new();
+    let body = report.get("body").and_then(Kept::as_object).unwrap_or(&nothing);
     let is_csp = name == "csp-violation";
     let document = if is_csp { url(body, "documentURL") } else { String::new() };
     Some(Report {
@@ -120,7 +143,7 @@ impl Report {
     }
 }
 
-fn disposition(report: &Map<String, Value>) -> Disposition {
+fn disposition(report: &Members) -> Disposition {
     match text(report, "disposition") {
         "enforce" => Disposition::Enforce,
         "report" => Disposition::Report,
@@ -128,19 +151,25 @@ fn disposition(report: &Map<String, Value>) -> Disposition {
     }
 }
 
-fn url(report: &Map<String, Value>, name: &str) -> String {
+fn url(report: &Members, name: &str) -> String {
     clean::url(text(report, name))
 }
 
-fn either(report: &Map<String, Value>, first: &str, second: &str) -> String {
+fn either(report: &Members, first: &str, second: &str) -> String {
     let first = text(report, first);
     clean::word(if first.is_empty() { text(report, second) } else { first })
 }
 
-fn number(report: &Map<String, Value>, name: &str) -> Option<u64> {
-    report.get(name)?.as_u64()
+fn number(report: &Members, name: &str) -> Option<u64> {
+    match report.get(name)? {
+        Kept::Number(number) => Some(*number),
+        Kept::Object(_) | Kept::Text(_) | Kept::Nothing => None,
+    }
 }
 
-fn text<'a>(report: &'a Map<String, Value>, name: &str) -> &'a str {
-    report.get(name).and_then(Value::as_str).unwrap_or_default()
+fn text<'a>(report: &'a Members, name: &str) -> &'a str {
+    match report.get(name) {
+        Some(Kept::Text(text)) => text,
+        _ => "",
+    }
 }

@@ -88,6 +88,34 @@ fn of_many_reports_thirty_two_are_taken() {
     assert_eq!((batch.reports.len(), batch.dropped), (32, 968));
 }
 
+/// A tree of all the values of some of these is a hundred times as large as the document.
+#[test]
+fn reading_takes_no_more_memory_than_the_document() {
+    for unit in [
+        r#"{"":0},"#,
+        r#"{"url":{"url":{"url":{"url":0}}}},"#,
+        r#"{"type":"x","body":{"id":[[],[],[],[]]}},"#,
+        "[[]],",
+        "\"\",",
+    ] {
+        let many = unit.repeat(64_000 / unit.len());
+        for document in [format!("[{many}0]"), format!(r#"[{{"type":"x","body":[{many}0]}}]"#)] {
+            let used = allocation_counter::measure(|| {
+                read(Format::Reports, document.as_bytes()).unwrap();
+            });
+            assert!(used.bytes_max < 64 * 1024, "{unit}: {}", used.bytes_max);
+        }
+    }
+}
+
+#[test]
+fn a_member_counts_in_its_own_place_alone() {
+    let document = br#"[{"type":"x","url":{"type":"y"},"body":{"body":{"id":"deep"},"id":7}}]"#;
+    let batch = read(Format::Reports, document).unwrap();
+    assert_eq!(batch.reports[0].name, "x");
+    assert_eq!((&*batch.reports[0].document, &*batch.reports[0].directive), ("", ""));
+}
+
 #[test]
 fn what_is_no_document_of_its_type_is_not_read() {
     let deep = "[".repeat(60_000);
