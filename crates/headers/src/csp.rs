@@ -82,8 +82,8 @@ impl Csp {
         self
     }
 
-    /// Adds sources to a directive, and names it where it is not. They take the place of a
-    /// `'none'`.
+    /// Adds sources to a directive; they take the place of a `'none'`. One that is not there yet is
+    /// named, and so no longer falls back to `default-src`: say `'self'` again where it is meant.
     #[must_use]
     pub fn extend(
         self,

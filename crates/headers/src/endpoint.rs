@@ -51,7 +51,8 @@ fn is_endpoint_url(url: &str) -> bool {
     let is_loopback = url.strip_prefix("http://").is_some_and(|rest| {
         let authority = authority(rest);
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        matches!(host, "localhost" | "127.0.0.1") || authority.starts_with("[::1]")
+        !authority.contains('@')
+            && (matches!(host, "localhost" | "127.0.0.1") || authority.starts_with("[::1]"))
     });
     spelled && (is_path || is_https || is_loopback)
 }

@@ -204,7 +204,7 @@ impl SecurityHeadersLayer {
         self.with(|policy| policy.secure_when = when)
     }
 
-    /// The headers of an answer that has none of its own, over https, when no nonce was asked for.
+    /// What an answer gets that has no header of its own, over https, when no nonce was asked for.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.policy.ready()

@@ -17,8 +17,8 @@ const BYTES: usize = 16;
 /// request, and in all clones, it is the same. Ask before the response is returned: the header
 /// goes out with it.
 ///
-/// An answer whose nonce was asked for must not be stored, so it gets `Cache-Control: no-store`
-/// unless it has a `Cache-Control`.
+/// An answer whose nonce was asked for must not be stored, so it gets `Cache-Control: no-store`,
+/// whatever the layer sets on others, unless its handler has set a `Cache-Control`.
 ///
 /// ```
 /// use buttress_headers::{CspNonce, NonceError};

@@ -242,6 +242,12 @@ fn each_wrong_verb_is_refused_with_its_own_message() {
              not to \"http://reports.example/\"",
         ),
         (
+            none().reporting_endpoint("csp", "http://localhost:x@reports.example/"),
+            ConfigErrorKind::InvalidEndpointUrl,
+            "browsers send reports to https (or to this machine) only, \
+             not to \"http://localhost:x@reports.example/\"",
+        ),
+        (
             none().reporting_endpoint("csp", "/r\", other=\"https://evil.example"),
             ConfigErrorKind::InvalidEndpointUrl,
             "browsers send reports to https (or to this machine) only, \
