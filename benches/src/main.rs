@@ -169,7 +169,7 @@ fn table(
                 peer.map_or_else(none, |(_, ns)| format!("{ns:.0}")),
                 // Of less than a nanosecond there is nothing to compare.
                 peer.filter(|_| times.ours >= 1.0)
-                    .map_or_else(none, |(_, ns)| format!("{:.1}", ns / times.ours)),
+                    .map_or_else(none, |(_, ns)| format!("{:.2}", ns / times.ours)),
                 count(&instructions, 0),
                 count(&instructions, side + 1),
                 count(&allocations, 0),

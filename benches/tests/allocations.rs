@@ -22,6 +22,7 @@ const ADDED: &[(&str, u64)] = &[
     ("stack, production with the 12 of web, no headers", 7),
     ("stack, production with the 12 of web, 8 headers", 6),
     ("context::current()", 0),
+    ("context made, nothing in it", 1),
     ("observe, nobody listening", 1),
     ("rejection, http", 9),
     ("rejection, gRPC", 8),

@@ -1,7 +1,7 @@
 use std::{hint::black_box, sync::Arc};
 
 use buttress::{
-    context::{self, RequestContext},
+    context::{self, ContextLayer, RequestContext},
     observe::ObserveLayer,
 };
 use http::HeaderValue;
@@ -19,7 +19,7 @@ tokio::task_local! {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![current(), observe()]
+    vec![current(), made(), observe()]
 }
 
 /// The handle of the request that is being served, from anywhere.
@@ -47,6 +47,13 @@ fn current() -> Case {
             });
         });
         Ok(run)
+    })
+}
+
+/// A context for each request, with nothing in it: what the layers that need one share.
+fn made() -> Case {
+    Case::new("context made, nothing in it", Headers::None.bare(), || {
+        Ok(serve(ContextLayer::new().layer(Bare(Answer::Empty)), Headers::None.request()))
     })
 }
 
