@@ -13,6 +13,9 @@ pub use buttress_core::{
     CENSOR, Secret, body, client_ip, context, lifecycle, observe, problem, reject, source, value,
 };
 #[cfg(feature = "server")]
+#[doc(no_inline)]
+pub use tower_http;
+#[cfg(feature = "server")]
 pub use {buttress_headers as headers, buttress_request_id as request_id};
 
 #[cfg(feature = "server")]

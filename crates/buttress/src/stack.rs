@@ -247,10 +247,15 @@ impl<M> Stack<M> {
                 "joint",
                 Some(type_name::<M>().to_owned()).filter(|name| name != type_name::<Identity>()),
             ),
-            ("csrf", self.csrf.as_ref().map(|(csrf, _)| csrf.to_string())),
+            ("csrf", self.csrf.as_ref().map(|(csrf, _)| format!("{csrf}{}", self.also_trusted()))),
             ("timeout", self.timeout.map(|limit| format!("{limit:?}"))),
             ("body limit", self.body_limit.map(|bytes| format!("{bytes} bytes"))),
         ]
+    }
+
+    fn also_trusted(&self) -> &'static str {
+        let let_in = self.cors.as_ref().is_some_and(|(cors, _)| !cors.origins().is_empty());
+        if let_in { ", those of cors" } else { "" }
     }
 }
 

@@ -15,7 +15,8 @@
 //!   entries are read.
 //! * An IPv4 address inside IPv6 (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2; `64:ff9b::192.0.2.1`,
 //!   RFC 6052 §2.1) counts as the IPv4 address, wherever it stands: the same client has one
-//!   address whichever way it came.
+//!   address whichever way it came. A translator never sends a private one as `64:ff9b::10.0.0.1`
+//!   (RFC 6052 §3.1), so that is no proxy in `10.0.0.0/8`; it stays what it is.
 //!
 //! ```
 //! use buttress_core::client_ip::{ClientIp, Peer};
@@ -264,6 +265,20 @@ impl ClientIp {
         (self.peer)(extensions).is_some_and(|peer| self.is_proxy(peer))
     }
 
+    /// The proxies that are trusted: none after [`peer`](Self::peer).
+    ///
+    /// ```
+    /// use buttress_core::client_ip::ClientIp;
+    ///
+    /// assert_eq!(ClientIp::behind(["10.0.0.0/8"])?.proxies(), ["10.0.0.0/8".parse()?]);
+    /// assert!(ClientIp::peer().proxies().is_empty());
+    /// # Ok::<(), buttress_core::client_ip::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn proxies(&self) -> &[Cidr] {
+        self.proxies.as_deref().unwrap_or_default()
+    }
+
     /// From hop to hop, nearest first, for as long as the one who tells is trusted.
     fn walk(&self, peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = peer;
@@ -278,7 +293,7 @@ impl ClientIp {
     }
 
     fn is_proxy(&self, ip: IpAddr) -> bool {
-        self.proxies.iter().flat_map(|proxies| proxies.iter()).any(|proxy| proxy.contains(ip))
+        self.proxies().iter().any(|proxy| proxy.contains(ip))
     }
 }
 
@@ -287,7 +302,7 @@ impl fmt::Debug for ClientIp {
         f.debug_struct("ClientIp")
             .field("peer", &format_args!("<fn>"))
             .field("header", &self.header)
-            .field("proxies", &self.proxies.as_deref().unwrap_or_default())
+            .field("proxies", &self.proxies())
             .finish()
     }
 }

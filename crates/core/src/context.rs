@@ -152,6 +152,12 @@ impl RequestContext {
         set_principal(Arc<str>);
     }
 
+    /// The request's id as text, for a log line or a message.
+    #[must_use]
+    pub fn request_id_str(&self) -> Option<&str> {
+        self.request_id().and_then(|id| id.to_str().ok())
+    }
+
     /// Adds a field to what is logged of this request. The same name again replaces the value.
     ///
     /// At most [`MAX_FIELDS`] are kept.

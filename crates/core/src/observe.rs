@@ -90,6 +90,21 @@ pub enum Outcome {
     Panic,
 }
 
+impl Outcome {
+    /// A fixed word, for a log field or a metric's label: `complete`, `client_gone`,
+    /// `body_error`, `service_error`, `panic`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client_gone",
+            Self::BodyError => "body_error",
+            Self::ServiceError => "service_error",
+            Self::Panic => "panic",
+        }
+    }
+}
+
 /// What is known of an exchange at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

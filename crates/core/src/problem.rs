@@ -36,7 +36,7 @@ pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/prob
 pub struct Problem {
     status: StatusCode,
     kind: Option<Cow<'static, str>>,
-    title: Option<Cow<'static, str>>,
+    title: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     instance: Option<Cow<'static, str>>,
     members: Vec<(Cow<'static, str>, Value)>,
@@ -58,8 +58,8 @@ impl Problem {
 
     /// Sets `title`: a summary of the kind, the same each time.
     #[must_use]
-    pub fn title(mut self, title: impl Into<Cow<'static, str>>) -> Self {
-        self.title = Some(title.into());
+    pub const fn title(mut self, title: &'static str) -> Self {
+        self.title = Some(title);
         self
     }
 
@@ -94,9 +94,8 @@ impl Problem {
     /// Adds the member `request_id`, if there is a current request and it has an id.
     #[must_use]
     pub fn for_request(self) -> Self {
-        let context = context::current();
-        let id = context.as_ref().and_then(|request| request.request_id()?.to_str().ok());
-        match id {
+        let Some(request) = context::current() else { return self };
+        match request.request_id_str() {
             Some(id) => self.member("request_id", id.to_owned()),
             None => self,
         }
@@ -121,10 +120,11 @@ impl Problem {
         String::from_utf8(self.to_vec()).unwrap_or_default()
     }
 
-    /// The document as the body of an answer with its status and media type.
+    /// The document as an answer with its status and media type, in any body that can be made of
+    /// bytes: axum's `Body`, `Full<Bytes>`, [`Bytes`] itself.
     #[must_use]
-    pub fn into_response(self) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(self.to_vec()));
+    pub fn into_http<B: From<Bytes>>(self) -> Response<B> {
+        let mut response = Response::new(B::from(Bytes::from(self.to_vec())));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response
@@ -137,7 +137,7 @@ impl Problem {
             write_member(&mut out, "type", kind);
         }
         let reason = self.status.canonical_reason().unwrap_or("Error");
-        write_member(&mut out, "title", self.title.as_deref().unwrap_or(reason));
+        write_member(&mut out, "title", self.title.unwrap_or(reason));
         // Writing into a `Vec` cannot fail.
         let _ = write!(out, r#""status":{}"#, self.status.as_u16());
         for (name, value) in [("detail", &self.detail), ("instance", &self.instance)] {

@@ -276,7 +276,7 @@ impl Reject for DefaultResponder {
 
 fn http_answer(rejection: Rejection) -> Response<Bytes> {
     let Rejection { problem, retry_after, headers, .. } = rejection;
-    let mut response = problem.for_request().into_response();
+    let mut response = problem.for_request().into_http();
     if let Some(after) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, whole_seconds(after).into());
     }

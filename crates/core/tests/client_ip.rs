@@ -290,11 +290,52 @@ mod ipv4_inside_ipv6 {
 
     #[test]
     fn is_ipv4_as_a_network() {
-        for cidr in ["::ffff:10.0.0.0/104", "64:ff9b::10.0.0.0/104", "::ffff:a00:0/104"] {
+        for cidr in ["::ffff:10.0.0.0/104", "::ffff:a00:0/104"] {
             let cidr: Cidr = cidr.parse().unwrap();
             assert_eq!(cidr.to_string(), "10.0.0.0/8");
             assert!(cidr.contains(ip(PEER)));
             assert!(cidr.contains(ip("::ffff:10.1.2.3")));
+        }
+        let cidr: Cidr = "64:ff9b::198.51.100.0/120".parse().unwrap();
+        assert_eq!(cidr.to_string(), "198.51.100.0/24");
+        assert!(cidr.contains(ip(CLIENT)));
+    }
+
+    #[test]
+    fn is_no_internal_address_behind_nat64() {
+        let proxies = [
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "100.64.0.0/10",
+        ];
+        let trusting = ClientIp::behind(proxies).unwrap();
+        let headers = headers(&X_FORWARDED_FOR, &[CLIENT]);
+        for internal in [
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "127.0.0.1",
+            "169.254.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+        ] {
+            let forged = ip(&format!("64:ff9b::{internal}"));
+            assert_eq!(trusting.resolve(ip(internal), &headers), ip(CLIENT), "{internal}");
+            assert_eq!(trusting.resolve(forged, &headers), forged, "{internal}");
+            // A hop of that address is the client, and no proxy to go on from.
+            let line = format!("203.0.113.9, 64:ff9b::{internal}");
+            assert_eq!(by_list(&[line]), forged, "{internal}");
+        }
+        // Who has such a translator can say so.
+        let cidr: Cidr = "64:ff9b::10.0.0.0/104".parse().unwrap();
+        assert!(cidr.contains(ip("64:ff9b::10.1.2.3")));
+        assert!(!cidr.contains(ip("10.1.2.3")));
+        for global in ["9.255.255.255", "100.63.255.255", "100.128.0.0", "172.32.0.0"] {
+            assert_eq!(by_list(&[format!("64:ff9b::{global}")]), ip(global));
         }
     }
 

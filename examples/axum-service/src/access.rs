@@ -41,10 +41,10 @@ impl Observer for AccessLog {
                 tracing::$level!(
                     target: "access",
                     status = end.status.map(|status| status.as_u16()),
-                    outcome = ?end.outcome,
+                    outcome = end.outcome.as_str(),
                     duration_ms = micros / 1e3,
                     bytes = end.bytes_out,
-                    request_id = context.request_id().and_then(|id| id.to_str().ok()).map(display),
+                    request_id = context.request_id_str(),
                     client_ip = context.client_ip().map(display),
                     rejected = rejected.map(|by| display(format!("{}.{}", by.layer(), by.reason()))),
                     "{method} {path}",

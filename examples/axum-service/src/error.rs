@@ -52,7 +52,7 @@ impl IntoResponse for Error {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR)
             }
         };
-        problem.for_request().into_response().map(Body::from)
+        problem.for_request().into_http()
     }
 }
 
@@ -77,7 +77,7 @@ impl ResponseForPanic for MaskPanic {
 
     fn response_for_panic(&mut self, _: Box<dyn Any + Send>) -> Response<Body> {
         let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR).for_request();
-        problem.into_response().map(Body::from)
+        problem.into_http()
     }
 }
 
@@ -92,8 +92,7 @@ pub(crate) fn log_panic(panic: &PanicHookInfo<'_>) {
 
 /// The id of the current request, wherever the code is.
 pub(crate) fn request_id() -> Option<String> {
-    let context = context::current()?;
-    context.request_id()?.to_str().ok().map(str::to_owned)
+    context::current()?.request_id_str().map(str::to_owned)
 }
 
 /// An error and what caused it, on one line.

@@ -269,7 +269,7 @@ async fn what_fails_is_in_the_log_under_the_answers_id() {
 async fn each_exchange_has_one_access_line() {
     let service = Service::start().await;
     let first = service.get("/users/42").await;
-    let line = ["access", "GET /users/42 status=200 outcome=Complete", id(&first)];
+    let line = ["access", "GET /users/42 status=200 outcome=\"complete\"", id(&first)];
     service.logged(&line).await;
     let second = service.get("/nowhere").await;
     let log = service.logged(&["access", id(&second)]).await;
@@ -286,7 +286,7 @@ async fn an_exchange_that_the_client_leaves_has_its_line_too() {
     let answer = service.client.request(request).await.unwrap();
     let id = only(answer.headers(), "x-request-id").to_owned();
     drop(answer);
-    service.logged(&["access", "outcome=ClientGone", &id]).await;
+    service.logged(&["access", "outcome=\"client_gone\"", &id]).await;
 }
 
 #[tokio::test]

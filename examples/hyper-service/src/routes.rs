@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use buttress::{RequestBody, context, problem::Problem};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, LengthLimitError};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tracing::field::display;
 
 type Answer = Response<Full<Bytes>>;
 
@@ -32,7 +33,7 @@ fn user(id: u64) -> Answer {
 async fn echo(body: RequestBody<Incoming>) -> Answer {
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
+        Err(error) if RequestBody::is_too_large(error.as_ref()) => {
             return problem(Problem::new(StatusCode::PAYLOAD_TOO_LARGE));
         }
         Err(_) => {
@@ -53,13 +54,13 @@ async fn echo(body: RequestBody<Incoming>) -> Answer {
 fn fail() -> Answer {
     let error = "connection to db.internal:5432 refused for user billing";
     let request = context::current().unwrap_or_default();
-    let (request_id, client_ip) = (request.request_id(), request.client_ip());
-    tracing::error!(?request_id, ?client_ip, error, "the request failed");
+    let (request_id, client_ip) = (request.request_id_str(), request.client_ip().map(display));
+    tracing::error!(request_id, client_ip, error, "the request failed");
     problem(Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 fn problem(problem: Problem) -> Answer {
-    problem.for_request().into_response().map(Full::new)
+    problem.for_request().into_http()
 }
 
 fn json(value: &Value) -> Answer {

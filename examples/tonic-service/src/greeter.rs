@@ -3,6 +3,7 @@
 use buttress::context;
 use tokio_stream::StreamExt;
 use tonic::{Request, Response, Status, codegen::BoxStream};
+use tracing::field::display;
 
 use crate::pb::{
     CountReply, CountRequest, FailReply, FailRequest, GreetReply, GreetRequest,
@@ -49,13 +50,13 @@ impl Greeter for Greetings {
 /// What went wrong is for the log. The client has the request's id, by which to find it there.
 fn masked(error: &str) -> Status {
     let request = context::current().unwrap_or_default();
-    let (request_id, client_ip) = (request.request_id(), request.client_ip());
-    tracing::error!(?request_id, ?client_ip, error, "the call failed");
+    let (request_id, client_ip) = (request.request_id_str(), request.client_ip().map(display));
+    tracing::error!(request_id, client_ip, error, "the call failed");
     Status::internal("internal error")
 }
 
 fn request_id() -> String {
     context::current()
-        .and_then(|request| Some(request.request_id()?.to_str().ok()?.to_owned()))
+        .and_then(|request| request.request_id_str().map(str::to_owned))
         .unwrap_or_default()
 }

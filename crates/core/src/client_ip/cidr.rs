@@ -16,7 +16,8 @@ const EMBEDDING: u8 = 96;
 /// The text form is `10.0.0.0/8` or `2001:db8::/32`; an address alone is the network of just
 /// that one. Spaces around it are no harm. IPv4 inside IPv6 becomes plain IPv4, as it does in what
 /// is looked up: an IPv6 network that is wider than the 96 bits before such an address never
-/// [contains](Self::contains) an IPv4 address.
+/// [contains](Self::contains) an IPv4 address. What counts as IPv4 inside IPv6 is said in the
+/// [module](super).
 ///
 /// ```
 /// use buttress_core::client_ip::Cidr;
@@ -197,13 +198,24 @@ impl fmt::Debug for Cidr {
 /// The IPv4 address that an IPv6 address stands for, or the address itself.
 pub(super) fn unmap(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
+    // The IPv4 address is always the last 32 bits.
+    let [.., a, b, c, d] = v6.octets();
+    let v4 = Ipv4Addr::new(a, b, c, d);
     match v6.segments() {
-        // Mapped (RFC 4291 §2.5.5.2), and the well-known prefix of NAT64 (RFC 6052 §2.1).
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
-        }
+        // Mapped (RFC 4291 §2.5.5.2).
+        [0, 0, 0, 0, 0, 0xffff, ..] => v4.into(),
+        // The well-known prefix of NAT64 (RFC 6052 §2.1). A translator drops it around an address
+        // that is not global (§3.1): whoever shows up with one is no proxy of the inner network.
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] if !is_internal(v4) => v4.into(),
         _ => ip,
     }
+}
+
+/// An address that networks use inside themselves, as proxies do, and that is not routed between
+/// them (RFC 1918, 1122 §3.2.1.3, 3927, 6598).
+fn is_internal(ip: Ipv4Addr) -> bool {
+    let is_shared = matches!(ip.octets(), [100, 64..=127, ..]);
+    ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared
 }
 
 /// The first address of the network of `ip` with this prefix.

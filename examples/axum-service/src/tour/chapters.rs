@@ -79,7 +79,7 @@ impl<W: Write> Tour<W> {
         let is_uuid7 = id.len() == 36 && id.as_bytes().get(14) == Some(&b'7');
         self.story.claim("the answer has an id: a new UUIDv7", is_uuid7, id)?;
         let says = |part: &str| line.contains(part);
-        let same = says(id) && says("status=200") && says("outcome=Complete");
+        let same = says(id) && says("status=200") && says("outcome=\"complete\"");
         self.story.claim("the access line has the same, and how it ended", same, &line)?;
         self.story.claim("and who asked", says("client_ip=127.0.0.1"), &line)?;
         Ok(())
@@ -250,7 +250,7 @@ impl<W: Write> Tour<W> {
         let all = text.lines().count() == 4 && text.lines().all(|line| line.ends_with(&id));
         self.story.claim("each was made with the request's id at hand", all, &text)?;
         let bytes = format!("bytes={} ", text.len());
-        let whole = line.contains("outcome=Complete") && line.contains(&bytes);
+        let whole = line.contains("outcome=\"complete\"") && line.contains(&bytes);
         self.story.claim("the access line waited for the last byte", whole, &line)?;
         Ok(())
     }
