@@ -18,6 +18,14 @@ impl Finding {
         Self { law, seen: seen.into() }
     }
 
+    /// Of a law that was left out, found where another cannot be checked for it.
+    pub(crate) fn in_the_way_of(mut self, law: Law) -> Self {
+        self.seen.push_str(" (it was left out, but as it is the law of ");
+        self.seen.push_str(law.name());
+        self.seen.push_str(" cannot be checked)");
+        self
+    }
+
     /// The law that is broken.
     #[must_use]
     pub const fn law(&self) -> Law {
@@ -46,3 +54,5 @@ impl fmt::Display for Finding {
         write!(f, "  to do: {}", law.remedy())
     }
 }
+
+impl std::error::Error for Finding {}

@@ -54,7 +54,7 @@ pub enum Law {
     InFlight,
     /// An answer that is ready at the deadline wins over the timer.
     ReadyAnswer,
-    /// The pass-through path allocates no more than is said.
+    /// The pass-through path allocates exactly as often as is said.
     Allocations,
 }
 
@@ -183,7 +183,7 @@ impl Law {
             Self::HonestSize => (
                 "honest sizes",
                 "a size, or an end, that is claimed is true; an exact size excludes trailers",
-                "adjust `size_hint` with the bytes; where trailers may follow, claim no exact \
+                "adjust `size_hint` with the bytes and take content-length off; where trailers may follow, claim no exact \
                  size: HTTP/1 would write content-length and drop them",
             ),
             Self::AfterEnd => (
@@ -216,7 +216,7 @@ impl Law {
             ),
             Self::Allocations => (
                 "allocations",
-                "the pass-through path allocates no more than is said",
+                "the pass-through path allocates exactly as often as is said",
                 "build what is constant once, with the layer; box neither future nor body",
             ),
         }

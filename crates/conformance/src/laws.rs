@@ -224,12 +224,21 @@ impl<L: Subject> Laws<L> {
     /// ```
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
+        if let Err(finding) = check::passes_on(self)
+            && finding.law() == Law::Request
+        {
+            return vec![finding];
+        }
         let mut findings = Vec::<Finding>::new();
         for law in &self.chosen {
             if let Err(finding) = check::law(*law, self)
                 && findings.iter().all(|known| known.law() != finding.law())
             {
-                findings.push(finding);
+                findings.push(if self.chosen.contains(&finding.law()) {
+                    finding
+                } else {
+                    finding.in_the_way_of(*law)
+                });
             }
         }
         findings

@@ -146,7 +146,11 @@ pub(crate) fn known<E: Into<BoxError>>(error: E) -> Result<ProbeError, String> {
 }
 
 /// Polls, as an executor would, what nothing holds back.
-fn drive<T>(task: &Task, what: &str, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Verdict<T> {
+pub(crate) fn drive<T>(
+    task: &Task,
+    what: &str,
+    poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Verdict<T> {
     let before = task.wakes();
     match task.run(poll) {
         Poll::Ready(ready) => Ok(ready),

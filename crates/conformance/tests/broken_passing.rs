@@ -2,8 +2,10 @@
 
 mod support;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use buttress_conformance::{BoxError, Law, Laws, ProbeBody, ProbeError, ProbeService};
@@ -89,9 +91,95 @@ fn a_header_an_extension_or_the_target_is_lost_on_the_way_in() {
 #[test]
 fn the_inner_is_not_called() {
     let layer = odd(ready, |_, _| async { Ok(Response::new(ProbeBody::new())) });
-    let laws = Laws::of(layer).only(Law::Request);
+    let laws = Laws::of(layer);
     breaks(&laws, &[Law::Request]);
     assert!(laws.findings()[0].seen().contains("`Laws::request`"));
+    // Nor is any law seen to be kept.
+    let laws = laws.except(Law::Request).except(Law::RequestBody);
+    breaks(&laws, &[Law::Request]);
+    breaks(&laws.only(Law::Frames), &[Law::Request]);
+}
+
+#[test]
+fn the_inner_is_called_a_few_times_only() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let layer = odd(ready, move |inner, request| {
+        let passes = calls.fetch_add(1, Ordering::Relaxed) < 10;
+        let future = passes.then(|| call(inner, request));
+        async move {
+            match future {
+                Some(future) => future.await,
+                None => Ok(Response::new(ProbeBody::new())),
+            }
+        }
+    });
+    breaks(&Laws::of(layer).only(Law::Frames), &[Law::Request]);
+}
+
+#[test]
+fn a_law_that_was_left_out_and_stands_in_the_way_is_told_as_such() {
+    let layer = odd(ready, |inner, request| {
+        let future = call(inner, request);
+        async move { future.await.and(Err::<Response<ProbeBody>, _>(ProbeError::new("own"))) }
+    });
+    let laws = Laws::of(layer).except(Law::Error).only(Law::Response);
+    let found = laws.findings();
+    assert_eq!(found[0].law(), Law::Error);
+    assert!(
+        found[0].seen().ends_with(
+            "own (it was left out, but as it is the law of responses cannot be checked)"
+        ),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn an_answer_is_not_waited_for() {
+    let layer = odd(ready, |inner, request| {
+        let mut future = Box::pin(call(inner, request));
+        poll_fn(move |cx| {
+            let polled = future.as_mut().poll(cx);
+            Poll::Ready(match polled {
+                Poll::Ready(answered) => answered,
+                Poll::Pending => Ok(Response::new(ProbeBody::new())),
+            })
+        })
+    });
+    breaks(&Laws::of(layer), &[Law::Response]);
+}
+
+/// Its calls work for as long as it lives.
+#[derive(Clone, Debug)]
+struct Owner {
+    inner: ProbeService,
+    alive: Arc<()>,
+}
+
+impl Service<Request<ProbeBody>> for Owner {
+    type Response = Response<ProbeBody>;
+    type Error = ProbeError;
+    type Future = support::Boxed<ProbeBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> support::Readiness {
+        ready(&mut self.inner, cx)
+    }
+
+    fn call(&mut self, request: Request<ProbeBody>) -> Self::Future {
+        let owner = Arc::downgrade(&self.alive);
+        let future = call(&mut self.inner, request);
+        Box::pin(async move {
+            let answer = future.await?;
+            let owner = owner.upgrade();
+            owner.map(|_| answer).ok_or_else(|| ProbeError::new("the service is gone"))
+        })
+    }
+}
+
+#[test]
+fn a_call_fails_with_its_service_gone() {
+    let laws = Laws::of(layer_fn(|inner| Owner { inner, alive: Arc::default() }));
+    breaks(&laws.only(Law::Response), &[Law::Error]);
 }
 
 /// A request body of another type.
@@ -148,6 +236,9 @@ fn faults_of_a_body() {
         (Fault::ClaimsFiveBytes, &[Law::Sizes, Law::HonestSize]),
         (Fault::ClaimsTheEnd, &[Law::Sizes, Law::HonestSize]),
         (Fault::AddsTrailers, &[Law::Frames, Law::Sizes, Law::HonestSize]),
+        (Fault::AddsBytes, &[Law::Frames, Law::Sizes, Law::HonestSize]),
+        (Fault::EndsWhenPending, &[Law::Frames]),
+        (Fault::KeepsOneBack, &[Law::Frames, Law::Sizes]),
         (Fault::ForwardsAfterEnd, &[Law::AfterEnd]),
     ] {
         breaks(&Laws::of(FaultyLayer(fault)), laws);
@@ -160,4 +251,8 @@ fn a_layer_that_changes_bytes_must_still_be_honest() {
     changes(Fault::ForgetsSize).check();
     breaks(&changes(Fault::ClaimsFiveBytes), &[Law::HonestSize]);
     breaks(&changes(Fault::AddsTrailers), &[Law::HonestSize]);
+    // Its `size_hint` is honest, and the inner's content-length is left as it was.
+    let laws = changes(Fault::AddsBytes);
+    breaks(&laws, &[Law::HonestSize]);
+    assert!(laws.findings()[0].seen().ends_with("content-length said 0, and the bytes were 1"));
 }

@@ -1,14 +1,19 @@
 use std::any::TypeId;
+use std::future::Future;
 use std::pin::{Pin, pin};
+use std::task::Poll;
 
-use http::{Method, Response, StatusCode};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body::Body;
+use tower_service::Service;
 
+use super::passing::not_called;
 use crate::end::trailers;
 use crate::finding::Verdict;
-use crate::probe::{Probe, ProbeBody, ProbeError};
-use crate::trial::{Event, Trial};
-use crate::{Law, Laws, Subject};
+use crate::probe::{Gate, Probe, ProbeBody, ProbeError};
+use crate::trial::{Event, Trial, expect_ok};
+use crate::{Finding, Law, Laws, Subject};
 
 /// A body that the inner answers, and to what.
 struct Case {
@@ -54,25 +59,44 @@ impl Case {
         ]
     }
 
-    /// The response's body as the layer hands it out; `None` where the layer answered by itself.
+    /// The response's body as the layer hands it out; `None` where the layer answers the case's
+    /// method by itself.
     fn open<L: Subject>(&self, laws: &Laws<L>) -> Verdict<Option<Opened<L>>> {
         let (status, body) = (self.status, self.body.clone());
+        let length = body.size_hint().exact().filter(|_| self.has_length());
         let mut trial = laws.trial_over(Probe::answering(move || {
             let mut response = Response::new(body.clone());
             *response.status_mut() = status;
+            response.headers_mut().extend(length.map(|bytes| (CONTENT_LENGTH, bytes.into())));
             Ok(response)
         }));
         let mut request = (laws.request)();
         if let Some(method) = &self.method {
             *request.method_mut() = method.clone();
         }
-        let body = Box::pin(trial.answer(request)?.into_body());
-        Ok((trial.probe.calls() > 0).then_some(Opened { trial, body }))
+        let (answer, body) = trial.answer(request)?.into_parts();
+        if trial.probe.calls() == 0 {
+            return if self.method.is_some() { Ok(None) } else { Err(not_called()) };
+        }
+        let length = answer.headers.get(CONTENT_LENGTH).filter(|_| self.has_length());
+        let length = length.map(bytes).transpose()?;
+        Ok(Some(Opened { trial, length, body: Box::pin(body) }))
     }
+
+    /// Whether a content-length is that of the body: without a body it may be that of another.
+    fn has_length(&self) -> bool {
+        self.method != Some(Method::HEAD) && self.status == StatusCode::OK
+    }
+}
+
+fn bytes(length: &HeaderValue) -> Verdict<u64> {
+    let bytes = length.to_str().ok().and_then(|length| length.parse().ok());
+    bytes.ok_or_else(|| Finding::new(Law::HonestSize, format!("a content-length of {length:?}")))
 }
 
 struct Opened<L: Subject> {
     trial: Trial<L::Wrapped>,
+    length: Option<u64>,
     body: Pin<Box<L::Body>>,
 }
 
@@ -87,7 +111,41 @@ pub(crate) fn frames<L: Subject>(laws: &Laws<L>) -> Verdict {
         Law::Frames.kept(event == inner, || {
             format!("{name}: the inner's next was {inner:?}, the layer's {event:?}")
         })
-    })
+    })?;
+    in_time(laws)
+}
+
+/// Frames come out when the inner gives them, neither before nor with the next.
+fn in_time<L: Subject>(laws: &Laws<L>) -> Verdict {
+    let between = Gate::shut();
+    let mut trial = laws.trial_of(ProbeBody::new().data("one").wait(&between).data("two"));
+    trial.ready()?;
+    let mut future = Box::pin(trial.service.call((laws.request)()));
+    let Poll::Ready(answered) = trial.task.run(|cx| future.as_mut().poll(cx)) else {
+        return Err(Finding::new(
+            Law::Frames,
+            "the inner had answered and its body was not yet whole: the layer waited for the rest",
+        ));
+    };
+    let mut body = Box::pin(expect_ok(answered)?.into_body());
+    let mut next = || trial.task.run(|cx| body.as_mut().poll_frame(cx)).map(Event::of);
+    for (expected, when) in [
+        (Poll::Ready(Event::Data("one".into())), "when the inner's first frame was there"),
+        (Poll::Pending, "when the inner was waiting for its second frame"),
+    ] {
+        let event = next();
+        Law::Frames.kept(event == expected, || {
+            format!("{when}, the layer's next was {event:?} instead of {expected:?}")
+        })?;
+    }
+    between.open();
+    for expected in [Event::Data("two".into()), Event::End] {
+        let event = next();
+        Law::Frames.kept(event == Poll::Ready(expected.clone()), || {
+            format!("after a wait the inner's next was {expected:?}, the layer's {event:?}")
+        })?;
+    }
+    Ok(())
 }
 
 pub(crate) fn sizes<L: Subject>(laws: &Laws<L>) -> Verdict {
@@ -158,7 +216,8 @@ pub(crate) fn honest_size<L: Subject>(laws: &Laws<L>) -> Verdict {
             match event {
                 Event::Data(data) => total += u64::try_from(data.len()).unwrap_or(u64::MAX),
                 Event::Trailers(_) => {
-                    let exact = claims.first().is_some_and(|(_, first)| first.is_exact());
+                    let exact = opened.length.is_some()
+                        || claims.first().is_some_and(|(_, first)| first.is_exact());
                     Law::HonestSize.kept(!exact, || {
                         format!("{name}: an exact size was claimed, and then came trailers")
                     })?;
@@ -166,6 +225,10 @@ pub(crate) fn honest_size<L: Subject>(laws: &Laws<L>) -> Verdict {
                 Event::Other => {}
                 Event::Error(_) => break,
                 Event::End => {
+                    Law::HonestSize.kept(opened.length.is_none_or(|said| said == total), || {
+                        let said = opened.length.unwrap_or_default();
+                        format!("{name}: content-length said {said}, and the bytes were {total}")
+                    })?;
                     for (before, said) in claims {
                         let left = total - before;
                         let honest =

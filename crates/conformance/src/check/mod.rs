@@ -8,6 +8,8 @@ mod release;
 mod timer;
 mod waking;
 
+pub(crate) use passing::passes_on;
+
 use crate::finding::Verdict;
 use crate::{Law, Laws, Subject};
 

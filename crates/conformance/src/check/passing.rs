@@ -1,4 +1,6 @@
 use std::any::{TypeId, type_name};
+use std::future::Future;
+use std::task::Poll;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Body;
@@ -6,7 +8,7 @@ use tower_service::Service;
 
 use crate::finding::Verdict;
 use crate::probe::{Probe, ProbeBody, ProbeError};
-use crate::trial::known;
+use crate::trial::{Trial, drive, expect_ok, known};
 use crate::{Finding, Law, Laws, Subject};
 
 const HEADER: HeaderName = HeaderName::from_static("x-probe-kept");
@@ -95,7 +97,31 @@ pub(crate) fn request_body<L: Subject>(laws: &Laws<L>) -> Verdict {
 }
 
 pub(crate) fn response<L: Subject>(laws: &Laws<L>) -> Verdict {
-    let mut trial = laws.trial_over(Probe::answering(|| {
+    let mut trial = laws.trial_over(created());
+    as_answered(&trial.answer((laws.request)())?)?;
+
+    // Once more, late, and with the service gone meanwhile.
+    let mut trial = laws.trial_over(created());
+    trial.ready()?;
+    trial.probe.answer().close();
+    let Trial { task, probe, mut service, .. } = trial;
+    let mut future = Box::pin(service.call((laws.request)()));
+    if let Poll::Ready(answered) = task.poll(|cx| future.as_mut().poll(cx)) {
+        return Err(Finding::new(
+            Law::Response,
+            answered.map_or_else(
+                |error| format!("the inner was at work, and out came the error {}", error.into()),
+                |response| format!("the inner was at work, and out came {}", response.status()),
+            ),
+        ));
+    }
+    drop(service);
+    probe.answer().open();
+    as_answered(&expect_ok(drive(&task, "the future", |cx| future.as_mut().poll(cx))?)?)
+}
+
+fn created() -> Probe {
+    Probe::answering(|| {
         let mut response = Response::new(ProbeBody::new().data("hello").exact());
         *response.status_mut() = StatusCode::CREATED;
         *response.version_mut() = Version::HTTP_2;
@@ -104,9 +130,10 @@ pub(crate) fn response<L: Subject>(laws: &Laws<L>) -> Verdict {
         }
         response.extensions_mut().insert(Mark);
         Ok(response)
-    }));
-    let response = trial.answer((laws.request)())?;
+    })
+}
 
+fn as_answered<B>(response: &Response<B>) -> Verdict {
     Law::Response.kept(response.status() == StatusCode::CREATED, || {
         format!("201 came out as {}", response.status())
     })?;
@@ -122,9 +149,17 @@ pub(crate) fn response<L: Subject>(laws: &Laws<L>) -> Verdict {
     })
 }
 
-fn not_called() -> Finding {
+/// Whether the layer passes the request on. If it does not, no law can be seen to be kept.
+pub(crate) fn passes_on<L: Subject>(laws: &Laws<L>) -> Verdict {
+    let mut trial = laws.trial();
+    trial.answer((laws.request)())?;
+    if trial.probe.calls() > 0 { Ok(()) } else { Err(not_called()) }
+}
+
+pub(super) fn not_called() -> Finding {
     Finding::new(
         Law::Request,
-        "the inner was never called: with `Laws::request`, make a request that the layer passes",
+        "the inner was not called: with `Laws::request`, make a request that the layer passes on, \
+         each time that it is made",
     )
 }

@@ -24,6 +24,9 @@ pub(crate) enum Fault {
     ClaimsFiveBytes,
     ClaimsTheEnd,
     AddsTrailers,
+    AddsBytes,
+    EndsWhenPending,
+    KeepsOneBack,
     ForwardsAfterEnd,
     LosesTheWaker,
     WakesItself,
@@ -77,7 +80,12 @@ impl Future for FaultyFuture {
             inner: ManuallyDrop::new(inner),
             fault,
             over: false,
-            trailers_due: fault == Fault::AddsTrailers,
+            kept: None,
+            due: match fault {
+                Fault::AddsTrailers => Some(Frame::trailers(HeaderMap::new())),
+                Fault::AddsBytes => Some(Frame::data(Bytes::from_static(b"!"))),
+                _ => None,
+            },
         })))
     }
 }
@@ -87,7 +95,8 @@ pub(crate) struct FaultyBody {
     inner: ManuallyDrop<ProbeBody>,
     fault: Fault,
     over: bool,
-    trailers_due: bool,
+    due: Option<Frame<Bytes>>,
+    kept: Option<Frame<Bytes>>,
 }
 
 impl Drop for FaultyBody {
@@ -119,6 +128,10 @@ impl Body for FaultyBody {
         if polled.is_pending() && fault == Fault::WakesItself {
             cx.waker().wake_by_ref();
         }
+        if polled.is_pending() && fault == Fault::EndsWhenPending {
+            self.over = true;
+            return Poll::Ready(None);
+        }
         match ready!(polled) {
             Some(Ok(frame)) if frame.is_trailers() && fault == Fault::DropsTrailers => {
                 self.poll_frame(cx)
@@ -129,15 +142,19 @@ impl Body for FaultyBody {
             {
                 self.poll_frame(cx)
             }
+            Some(Ok(frame)) if fault == Fault::KeepsOneBack => match self.kept.replace(frame) {
+                Some(frame) => Poll::Ready(Some(Ok(frame))),
+                None => self.poll_frame(cx),
+            },
             Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
             Some(Err(_)) if fault == Fault::SwallowsErrors => {
                 self.over = true;
                 Poll::Ready(None)
             }
-            None if self.trailers_due => {
-                self.trailers_due = false;
+            None if self.due.is_some() || self.kept.is_some() => {
                 self.over = true;
-                Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new()))))
+                let last = self.due.take().or_else(|| self.kept.take());
+                Poll::Ready(last.map(Ok))
             }
             last => {
                 self.over = true;
@@ -149,14 +166,15 @@ impl Body for FaultyBody {
     fn is_end_stream(&self) -> bool {
         match self.fault {
             Fault::ForgetsEnd => false,
+            Fault::KeepsOneBack => self.over,
             Fault::ClaimsTheEnd => true,
-            _ => !self.trailers_due && self.inner.is_end_stream(),
+            _ => self.due.is_none() && self.inner.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.fault {
-            Fault::ForgetsSize => SizeHint::default(),
+            Fault::ForgetsSize | Fault::AddsBytes | Fault::KeepsOneBack => SizeHint::default(),
             Fault::ClaimsFiveBytes => SizeHint::with_exact(5),
             _ => self.inner.size_hint(),
         }
