@@ -74,16 +74,18 @@ impl End {
     /// If the layer does not get there, because it neither answers nor wakes the task, or answers
     /// with an error where the inner did not.
     pub fn reach<L: Subject>(self, layer: &L, request: Request<ProbeBody>) -> Result<(), Finding> {
-        self.reach_with(layer, request, |_| Ok(()))
+        self.reach_with(layer, request, 0, |_| Ok(()))
     }
 
     /// As [`reach`](Self::reach), with a look at each moment on the way: `look(0)` where the call
     /// has not ended yet, and then `look(1)` once, when the end was seen by whoever drives the call
-    /// and before what has ended is dropped.
+    /// and before what has ended is dropped. A body that is not dropped half way may be polled some
+    /// more times after that.
     pub(crate) fn reach_with<L: Subject>(
         self,
         layer: &L,
         request: Request<ProbeBody>,
+        more_polls: usize,
         look: impl Fn(u64) -> Verdict,
     ) -> Verdict {
         let probe = Probe::answering(move || self.answer());
@@ -107,22 +109,26 @@ impl End {
             return look(1);
         }
         let mut body = Box::pin(expect_ok(answered)?.into_body());
-        if self == Self::Empty {
-            return look(1);
-        }
-        look(0)?;
-        loop {
-            match trial.event(body.as_mut())? {
+        let mut ended = self == Self::Empty;
+        while !ended {
+            look(0)?;
+            ended = match trial.event(body.as_mut())? {
                 Event::Data(_) if self == Self::BodyDropped => {
                     look(0)?;
                     drop(body);
                     return look(1);
                 }
-                Event::Data(data) if self == Self::LastData && data == LAST => return look(1),
-                Event::Data(_) | Event::Other => look(0)?,
-                Event::Trailers(_) | Event::Error(_) | Event::End => return look(1),
-            }
+                Event::Data(data) => self == Self::LastData && data == LAST,
+                Event::Other => false,
+                Event::Trailers(_) | Event::Error(_) | Event::End => true,
+            };
         }
+        look(1)?;
+        for _ in 0..more_polls {
+            trial.event(body.as_mut())?;
+            look(1)?;
+        }
+        Ok(())
     }
 
     fn answer(self) -> Result<Response<ProbeBody>, ProbeError> {

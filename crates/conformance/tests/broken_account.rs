@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use buttress_conformance::{End, Law, Laws, ProbeBody, implements};
+use buttress_conformance::{End, Law, Laws, ProbeBody, ProbeError, implements};
 use http::{Response, StatusCode};
 use support::account::{AccountLayer, Habits};
 use support::{breaks, call, odd, ready};
@@ -26,6 +26,25 @@ fn state_is_made_with_each_service() {
     let laws = accounted(Habits { forgets_state: true, ..Habits::default() });
     breaks(&laws, &[Law::SharedState, Law::OneEnd, Law::InFlight]);
     assert!(laws.findings()[0].seen().ends_with("its state saw 0"));
+}
+
+#[test]
+fn state_is_made_with_each_clone_of_a_service() {
+    let laws = accounted(Habits { forgets_when_cloned: true, ..Habits::default() });
+    breaks(&laws, &[Law::SharedState]);
+    assert!(laws.findings()[0].seen().ends_with("its state saw 500"));
+}
+
+#[test]
+fn the_hook_fires_again_for_whoever_polls_on() {
+    let laws = accounted(Habits { ends_when_polled_on: true, ..Habits::default() });
+    breaks(&laws, &[Law::OneEnd]);
+}
+
+#[test]
+fn a_future_that_is_dropped_before_it_was_polled_stays_in_flight() {
+    let laws = accounted(Habits { misses_unpolled: true, ..Habits::default() });
+    breaks(&laws, &[Law::InFlight]);
 }
 
 #[test]
@@ -83,12 +102,37 @@ fn the_timer_is_polled_first() {
     assert!(found[0].seen().ends_with("504 Gateway Timeout"), "{}", found[0]);
 }
 
+#[test]
+fn an_error_of_the_timer_wins() {
+    let over = Arc::new(AtomicBool::new(false));
+    let timer = Arc::clone(&over);
+    let layer = odd(ready, move |inner, request| {
+        let mut future = Box::pin(call(inner, request));
+        let timer = Arc::clone(&timer);
+        poll_fn(move |cx| {
+            if timer.load(Ordering::Relaxed) {
+                return Poll::Ready(Err(ProbeError::new("too late")));
+            }
+            future.as_mut().poll(cx)
+        })
+    });
+    let laws = Laws::of(layer)
+        .passes_time(move || over.store(true, Ordering::Relaxed))
+        .only(Law::ReadyAnswer);
+    let found = laws.findings();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].law(), Law::ReadyAnswer);
+    assert!(found[0].seen().ends_with("error, too late"), "{}", found[0]);
+}
+
 #[cfg(feature = "allocations")]
 #[test]
 fn the_future_is_boxed() {
     let boxed = || odd(ready, |inner, request| Box::pin(call(inner, request)));
     breaks(&Laws::of(boxed()).allocates(0), &[Law::Allocations]);
-    breaks(&Laws::of(boxed()).allocates(2), &[Law::Allocations]);
+    let laws = Laws::of(boxed()).allocates(2);
+    breaks(&laws, &[Law::Allocations]);
+    assert!(laws.findings()[0].seen().ends_with("so that this is kept, say so"));
     Laws::of(boxed()).allocates(1).check();
 }
 

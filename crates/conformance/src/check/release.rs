@@ -1,12 +1,14 @@
 use std::future::Future;
+use std::task::Poll;
 
+use http::Request;
 use http_body::Body;
 use tower_service::Service;
 
 use crate::finding::Verdict;
 use crate::probe::{Gate, Held, Probe, ProbeBody, ProbeError};
-use crate::trial::Trial;
-use crate::{Law, Laws, Subject};
+use crate::trial::{Trial, expect_ok};
+use crate::{BoxError, Law, Laws, Subject};
 
 /// What belongs to a call.
 const CALL: [Held; 3] = [Held::Request, Held::Future, Held::Body];
@@ -23,7 +25,9 @@ fn services<L: Subject>(laws: &Laws<L>) -> Verdict {
 
     let mut trial = laws.trial();
     trial.ready()?;
-    dropped(trial, "a service that was ready")?;
+    let what = "a service that was ready";
+    dropped(trial, what)?;
+    passes_another(&mut laws.trial(), (laws.request)(), what)?;
 
     let mut trial = laws.trial();
     trial.probe.readiness().close();
@@ -50,7 +54,7 @@ fn futures<L: Subject>(laws: &Laws<L>) -> Verdict {
         released(&trial.probe, &what, &CALL)?;
 
         trial.probe.answer().open();
-        trial.answer((laws.request)())?;
+        passes_another(&mut trial, (laws.request)(), &what)?;
         dropped(trial, &format!("a service that made another call after {what}"))?;
     }
     Ok(())
@@ -69,14 +73,21 @@ fn bodies<L: Subject>(laws: &Laws<L>) -> Verdict {
     for (kind, script, polls) in &scripts {
         for polls in 0..=*polls {
             let mut trial = laws.trial_of(script.clone());
-            let response = trial.answer((laws.request)())?;
-            let mut body = Box::pin(response.into_body());
-            for _ in 0..polls {
-                let _ = trial.task.poll(|cx| body.as_mut().poll_frame(cx));
+            trial.ready()?;
+            let request = trial.probe.watch((laws.request)());
+            let mut future = Box::pin(trial.service.call(request));
+            // Pending where the layer reads the body before it answers.
+            let polled = trial.task.run(|cx| future.as_mut().poll(cx));
+            drop(future);
+            if let Poll::Ready(answered) = polled {
+                let mut body = Box::pin(expect_ok(answered)?.into_body());
+                for _ in 0..polls {
+                    let _ = trial.task.poll(|cx| body.as_mut().poll_frame(cx));
+                }
             }
-            drop(body);
             let what = format!("a body ({kind}) that was polled {polls} times");
             released(&trial.probe, &what, &CALL)?;
+            passes_another(&mut trial, (laws.request)(), &what)?;
             dropped(trial, &what)?;
         }
     }
@@ -87,6 +98,22 @@ fn dropped<S>(trial: Trial<S>, what: &str) -> Verdict {
     let Trial { probe, service, .. } = trial;
     drop(service);
     released(&probe, what, &Held::ALL)
+}
+
+/// A limiter that did not get back what it had lent passes no other call on.
+fn passes_another<S>(trial: &mut Trial<S>, request: Request<ProbeBody>, what: &str) -> Verdict
+where
+    S: Service<Request<ProbeBody>>,
+    S::Error: Into<BoxError>,
+{
+    let before = trial.probe.calls();
+    if trial.ready().is_ok() {
+        let mut future = Box::pin(trial.service.call(request));
+        let _ = trial.task.run(|cx| future.as_mut().poll(cx));
+    }
+    Law::Release.kept(trial.probe.calls() > before, || {
+        format!("dropped {what}: the next call was not passed on to the inner")
+    })
 }
 
 fn released(probe: &Probe, what: &str, held: &[Held]) -> Verdict {

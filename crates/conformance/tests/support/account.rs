@@ -43,6 +43,12 @@ pub(crate) struct Habits {
     pub(crate) ends_at_drop: bool,
     /// A body that is empty from the first is waited for.
     pub(crate) polls_empty: bool,
+    /// A new account for each clone of a service.
+    pub(crate) forgets_when_cloned: bool,
+    /// Whoever polls a body on after its end ends the call once more.
+    pub(crate) ends_when_polled_on: bool,
+    /// A future that is dropped before it was polled goes unnoticed.
+    pub(crate) misses_unpolled: bool,
     /// The body's drop ends the call once more.
     pub(crate) ends_again: bool,
     /// A call ends with its head.
@@ -67,11 +73,22 @@ impl<S> Layer<S> for AccountLayer {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Accounted<S> {
     inner: S,
     account: Arc<Account>,
     habits: Habits,
+}
+
+impl<S: Clone> Clone for Accounted<S> {
+    fn clone(&self) -> Self {
+        let account = if self.habits.forgets_when_cloned {
+            Arc::default()
+        } else {
+            Arc::clone(&self.account)
+        };
+        Self { inner: self.inner.clone(), account, habits: self.habits }
+    }
 }
 
 impl<S, R, B> Service<Request<R>> for Accounted<S>
@@ -93,9 +110,10 @@ where
         AccountFuture {
             guard: Some(Guard {
                 account: Arc::clone(&self.account),
-                silent: self.habits.misses_drop,
+                silent: self.habits.misses_drop || self.habits.misses_unpolled,
             }),
             inner: self.inner.call(request),
+            account: Arc::clone(&self.account),
             habits: self.habits,
         }
     }
@@ -122,6 +140,7 @@ pin_project! {
     pub(crate) struct AccountFuture<F> {
         #[pin]
         inner: F,
+        account: Arc<Account>,
         guard: Option<Guard>,
         habits: Habits,
     }
@@ -136,6 +155,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        if let Some(guard) = this.guard {
+            guard.silent = this.habits.misses_drop;
+        }
         let answered = ready!(this.inner.poll(cx));
         let mut guard = this.guard.take();
         if let Some(guard) = &mut guard {
@@ -149,6 +171,7 @@ where
                 guard: if ended && !habits.ends_at_drop { None } else { guard },
                 over: false,
                 habits,
+                account: Arc::clone(this.account),
                 inner,
             }
         })))
@@ -160,6 +183,7 @@ pin_project! {
     pub(crate) struct AccountBody<B> {
         #[pin]
         inner: B,
+        account: Arc<Account>,
         guard: Option<Guard>,
         over: bool,
         habits: Habits,
@@ -175,6 +199,9 @@ impl<B: Body> Body for AccountBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
+        if this.guard.is_none() && this.habits.ends_when_polled_on {
+            this.account.ends.fetch_add(1, Ordering::Relaxed);
+        }
         if *this.over {
             return Poll::Ready(None);
         }
