@@ -135,10 +135,15 @@ fn addresses(line: &[u8]) -> Vec<IpAddr> {
     runs.filter_map(|run| run.parse().ok().or_else(|| without_port(run))).map(plain).collect()
 }
 
-/// IPv4 inside IPv6 as IPv4, by comparing bytes.
+/// IPv4 inside IPv6 as IPv4, by comparing bytes; NAT64 only around what is no internal address.
 fn plain(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     match v6.octets() {
+        [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 10 | 127, ..]
+        | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 100, 64..=127, ..]
+        | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 169, 254, ..]
+        | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 172, 16..=31, ..]
+        | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 192, 168, ..] => ip,
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
         | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => [a, b, c, d].into(),
         _ => ip,
