@@ -1,8 +1,9 @@
 //! Random bytes of the operating system, drawn in blocks.
 
 use std::{
-    hash::{BuildHasher, RandomState},
-    thread,
+    hash::{DefaultHasher, Hash, Hasher},
+    process,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::SystemTime,
 };
 
@@ -43,17 +44,18 @@ impl Entropy {
     }
 }
 
-/// What is left without the system's generator: std's hash, keyed once a thread,
-/// of the time, the thread and a count. Good enough to tell two requests apart, which is all that
-/// an id must do; a request is never refused or held up for want of random bytes.
-fn hashed(block: &mut [u8]) {
-    let keys = RandomState::new();
-    let now = SystemTime::now();
-    for (count, chunk) in block.chunks_mut(8).enumerate() {
-        let hash = keys.hash_one((count, now, thread::current().id())).to_ne_bytes();
-        for (byte, random) in chunk.iter_mut().zip(hash) {
-            *byte = random;
-        }
+/// What is left without the system's generator: a hash of the time, the process and a count of
+/// such blocks. Good enough to tell two requests apart, which is all that an id must do; a request
+/// is never refused for want of random bytes.
+///
+/// Not std's `RandomState`: its keys come from the same system, and it panics where there are none.
+fn hashed(block: &mut [u8; BLOCK]) {
+    static BLOCKS: AtomicU64 = AtomicU64::new(0);
+    let origin = (SystemTime::now(), process::id(), BLOCKS.fetch_add(1, Relaxed));
+    for (count, chunk) in block.as_chunks_mut().0.iter_mut().enumerate() {
+        let mut hasher = DefaultHasher::new();
+        (origin, count).hash(&mut hasher);
+        *chunk = hasher.finish().to_ne_bytes();
     }
 }
 
@@ -75,6 +77,16 @@ mod tests {
         let mut entropy = Entropy::new(|_| Err(getrandom::Error::UNSUPPORTED));
         let drawn: HashSet<[u8; 16]> = (0..BLOCK).map(|_| entropy.take()).collect();
         assert_eq!(drawn.len(), BLOCK);
+    }
+
+    #[test]
+    fn two_threads_draw_different_bytes_when_the_system_gives_nothing() {
+        let first = || {
+            let mut entropy = Entropy::new(|_| Err(getrandom::Error::UNSUPPORTED));
+            entropy.take::<BLOCK>()
+        };
+        assert_ne!(first(), first());
+        assert_ne!(std::thread::spawn(first).join().unwrap(), first());
     }
 
     #[test]
