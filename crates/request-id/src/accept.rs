@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use buttress_core::client_ip::ClientIp;
+use buttress_core::{client_ip::ClientIp, context::RequestContext};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use crate::id::{Escaped, is_valid};
@@ -16,7 +16,8 @@ use crate::id::{Escaped, is_valid};
 pub enum Accept {
     /// Nobody's: every request gets a new id.
     Never,
-    /// Those of requests that come straight from a trusted proxy ([`ClientIp::trusts`]).
+    /// Those of requests that come straight from a trusted proxy ([`ClientIp::trusts`]). After
+    /// [`ClientIp::peer`], which trusts none, that is nobody's.
     FromTrusted(ClientIp),
     /// Everybody's.
     #[default]
@@ -54,12 +55,12 @@ impl<'a> Inbound<'a> {
         let Some(id) = lines.next() else {
             return Self::Absent;
         };
-        if !trusted {
-            return Self::Refused(id, Refusal::Untrusted);
-        }
         // Two lines, and no way to tell which of them the next one would believe.
         if lines.next().is_some() {
             return Self::Refused(id, Refusal::Repeated);
+        }
+        if !trusted {
+            return Self::Refused(id, Refusal::Untrusted);
         }
         if !is_valid(id.as_bytes()) {
             return Self::Refused(id, Refusal::Invalid);
@@ -74,20 +75,28 @@ impl<'a> Inbound<'a> {
         }
     }
 
-    pub(crate) const fn is_refused(&self) -> bool {
-        matches!(self, Self::Refused(..))
+    /// Whether it is refused where `settled` is the request's id. That id itself is no stranger's:
+    /// a layer of ours further out has put it there.
+    pub(crate) fn refused_beside(&self, settled: &HeaderValue) -> bool {
+        match self {
+            Self::Refused(id, Refusal::Untrusted) => *id != settled,
+            Self::Refused(..) => true,
+            Self::Absent | Self::Accepted(_) => false,
+        }
     }
 
-    /// Says at debug level what was refused. Nothing is built where nobody listens.
-    pub(crate) fn log_refusal(&self, name: &HeaderName) {
-        if let Self::Refused(id, refusal) = self {
+    /// Says at debug level what was refused, in the request's context. Nothing is built where
+    /// nobody listens.
+    pub(crate) fn log_refusal(&self, name: &HeaderName, context: &RequestContext) {
+        let Self::Refused(id, refusal) = self else { return };
+        context.scope(|| {
             tracing::debug!(
                 request_id_rejected = %Escaped(id.as_bytes()),
                 header = %name,
                 reason = refusal.as_str(),
                 "request id refused",
             );
-        }
+        });
     }
 }
 
@@ -105,7 +114,7 @@ impl fmt::Display for Accept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Never => f.write_str("never accepted"),
-            Self::FromTrusted(client_ip) => write!(f, "accepted from {client_ip}"),
+            Self::FromTrusted(client_ip) => write!(f, "accepted from {:?}", client_ip.proxies()),
             Self::Valid => f.write_str("accepted if valid"),
         }
     }

@@ -21,8 +21,8 @@ use crate::{Accept, Generator, RequestId, X_REQUEST_ID};
 ///     .accept(Accept::FromTrusted(ClientIp::behind(["10.0.0.0/8"])?));
 /// assert_eq!(
 ///     layer.to_string(),
-///     "x-request-id, or x-correlation-id; accepted from x-forwarded-for behind 10.0.0.0/8, \
-///      else ULID; echoed, also as x-correlation-id",
+///     "x-request-id, or x-correlation-id; accepted from [10.0.0.0/8], else ULID; \
+///      echoed, also as x-correlation-id",
 /// );
 /// # Ok::<(), buttress_core::client_ip::ConfigError>(())
 /// ```

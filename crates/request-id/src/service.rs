@@ -39,36 +39,37 @@ where
             return ResponseFuture::new(InRequest::new(None, self.inner.call(request)), None);
         };
         let (context, own) = RequestContext::join();
-        let future = InRequest::call(own, || {
-            shared.identify(&context, &mut request);
-            self.inner.call(request)
-        });
+        shared.identify(&context, &mut request);
+        let future = InRequest::call(own, || self.inner.call(request));
         ResponseFuture::new(future, shared.echo.then(|| (Arc::clone(shared), context)))
     }
 }
 
 impl Shared {
-    /// Finds or makes the request's id, and leaves no refused one in the request's headers.
+    /// Finds or makes the request's id, puts it into its header, and leaves no refused one in the
+    /// others.
     fn identify<B>(&self, context: &RequestContext, request: &mut Request<B>) {
         let trusted = self.accept.trusts(request.extensions());
         let headers = request.headers_mut();
         match Inbound::read(headers, &self.header, trusted) {
             Inbound::Accepted(id) if context.set_request_id(id.clone()) => {}
             first => {
-                // What a layer of ours further out has settled stays: one id to a request.
-                let id = context.request_id().cloned().unwrap_or_else(|| {
-                    let id = self.second_choice(headers, trusted);
-                    context.set_request_id(id.clone());
-                    id
-                });
-                first.log_refusal(&self.header);
-                put(headers, &self.header, id);
+                if context.request_id().is_none() {
+                    context.set_request_id(self.second_choice(headers, trusted));
+                }
+                // One id to a request: what a layer of ours further out has settled stays, and so
+                // does what another branch of the request's code has set meanwhile.
+                let Some(id) = context.request_id() else { return };
+                if first.refused_beside(id) {
+                    first.log_refusal(&self.header, context);
+                }
+                put(headers, &self.header, id.clone());
             }
         }
         for name in &self.also_read {
             let other = Inbound::read(headers, name, trusted);
-            other.log_refusal(name);
-            if other.is_refused() {
+            if context.request_id().is_some_and(|id| other.refused_beside(id)) {
+                other.log_refusal(name, context);
                 headers.remove(name);
             }
         }

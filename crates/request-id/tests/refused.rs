@@ -9,7 +9,9 @@ use std::{
 };
 
 use buttress_core::context;
-use buttress_request_id::{Accept, Generator, RequestIdLayer, X_REQUEST_ID, is_valid};
+use buttress_request_id::{
+    Accept, Generator, RequestIdLayer, X_CORRELATION_ID, X_REQUEST_ID, is_valid,
+};
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tracing::{Event, Level, Subscriber, field::Visit};
@@ -109,6 +111,28 @@ async fn an_id_that_is_taken_is_no_news() {
     let (lines, echoed) = sent(RequestIdLayer::new(), &[b"fine"]).await;
     assert_eq!(echoed, "fine");
     assert!(lines.is_empty(), "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_id_that_a_layer_further_out_made_is_no_news_to_one_that_accepts_none() {
+    let log = Log::default();
+    let _logging = tracing_subscriber::registry().with(log.clone()).set_default();
+    let inner = RequestIdLayer::new().also_read([X_CORRELATION_ID]).accept(Accept::Never);
+    let service =
+        RequestIdLayer::new().layer(inner.layer(service_fn(|request: Request<()>| async move {
+            assert!(!request.headers().contains_key(X_CORRELATION_ID));
+            let seen = request.headers()[X_REQUEST_ID].clone();
+            Ok::<_, Infallible>(Response::builder().header("x-seen", seen).body(()).unwrap())
+        })));
+    let mut request = Request::new(());
+    request.headers_mut().insert(X_CORRELATION_ID, HeaderValue::from_static("theirs"));
+    let response = service.oneshot(request).await.unwrap();
+    let headers = response.headers();
+    assert_eq!(headers[X_REQUEST_ID], headers["x-seen"]);
+    let lines = log.0.lock().unwrap();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0].field("header"), "x-correlation-id");
+    assert_eq!(lines[0].request_id.as_ref(), Some(&headers[X_REQUEST_ID]));
 }
 
 #[tokio::test]

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
 
 use buttress_core::{
     client_ip::{ClientIp, Peer},
-    context::{self, ContextLayer, RequestContext},
+    context::{self, ContextLayer, InRequest, RequestContext},
     reject::{DefaultResponder, Protocol, Rejection},
 };
 use buttress_request_id::{
@@ -20,12 +23,21 @@ fn current_id() -> HeaderValue {
     context::current().unwrap().request_id().unwrap().clone()
 }
 
+/// Answers with an extension: the headers that it saw.
+fn show(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
+    let (parts, ()) = request.into_parts();
+    ready(Ok(Response::builder().extension(parts.headers).body(()).unwrap()))
+}
+
 /// The headers that the service saw, and those of the answer.
 async fn exchange(layer: &RequestIdLayer, request: Request<()>) -> (HeaderMap, HeaderMap) {
-    let service = layer.layer(service_fn(|request: Request<()>| async {
-        let (parts, ()) = request.into_parts();
-        Ok::<_, Infallible>(Response::builder().extension(parts.headers).body(()).unwrap())
-    }));
+    exchange_through(layer.layer(service_fn(show)), request).await
+}
+
+async fn exchange_through<S, B>(service: S, request: Request<()>) -> (HeaderMap, HeaderMap)
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+{
     let (mut response, _) = service.oneshot(request).await.unwrap().into_parts();
     (response.extensions.remove().unwrap(), response.headers)
 }
@@ -102,6 +114,37 @@ async fn other_headers_are_read_in_their_order() {
         assert_eq!(only(&echoed, X_REQUEST_ID), id);
         assert!(seen.get_all(X_CORRELATION_ID).iter().all(|id| is_valid(id.as_bytes())));
     }
+}
+
+#[tokio::test]
+async fn a_header_that_is_named_twice_keeps_the_id() {
+    let layer = RequestIdLayer::new().also_read([X_REQUEST_ID]).accept(Accept::Never);
+    let (seen, echoed) = exchange(&layer, request([(X_REQUEST_ID, b"theirs")])).await;
+    assert_eq!(only(&seen, X_REQUEST_ID), only(&echoed, X_REQUEST_ID));
+    assert_eq!(seen[X_REQUEST_ID].len(), 36);
+}
+
+#[tokio::test]
+async fn maps_that_can_take_no_more_lose_the_header_and_nothing_else() {
+    fn fill(headers: &mut HeaderMap) {
+        let names = (0_u32..).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
+        for name in names {
+            if headers.try_insert(name, HeaderValue::from_static("")).is_err() {
+                return;
+            }
+        }
+    }
+    let service = RequestIdLayer::new().layer(service_fn(|request: Request<()>| async move {
+        assert!(!request.headers().contains_key(X_REQUEST_ID), "what was refused is still there");
+        let mut response = Response::new(current_id());
+        fill(response.headers_mut());
+        Ok::<_, Infallible>(response)
+    }));
+    let mut full = request([(X_REQUEST_ID, b"two words")]);
+    fill(full.headers_mut());
+    let response = service.oneshot(full).await.unwrap();
+    assert!(response.headers().len() > 20_000);
+    assert!(!response.headers().contains_key(X_REQUEST_ID));
 }
 
 #[tokio::test]
@@ -251,17 +294,12 @@ async fn a_streaming_body_is_polled_in_its_request() {
 #[tokio::test]
 async fn an_id_that_is_settled_further_out_stays() {
     let inner = RequestIdLayer::new().header(X_CORRELATION_ID);
-    let nested =
-        RequestIdLayer::new().layer(inner.layer(service_fn(|request: Request<()>| async {
-            let (parts, ()) = request.into_parts();
-            Ok::<_, Infallible>(Response::new(parts.headers))
-        })));
-    let response = nested
-        .oneshot(request([(X_REQUEST_ID, b"outer"), (X_CORRELATION_ID, b"inner")]))
-        .await
-        .unwrap();
+    let nested = RequestIdLayer::new().layer(inner.layer(service_fn(show)));
+    let request = request([(X_REQUEST_ID, b"outer"), (X_CORRELATION_ID, b"inner")]);
+    let (seen, echoed) = exchange_through(nested, request).await;
     for name in [X_REQUEST_ID, X_CORRELATION_ID] {
-        assert_eq!(only(response.headers(), name), "outer");
+        assert_eq!(only(&seen, name.clone()), "outer");
+        assert_eq!(only(&echoed, name), "outer");
     }
 }
 
@@ -272,6 +310,23 @@ async fn it_sets_the_id_of_a_context_made_further_out() {
     )));
     let response = service.oneshot(request([(X_REQUEST_ID, b"a")])).await.unwrap();
     assert_eq!(response.headers()[X_REQUEST_ID], "a");
+}
+
+#[tokio::test]
+async fn the_id_that_is_set_first_is_the_one_that_all_see() {
+    // As if another branch of the same request had been here while the id was made.
+    let outer = RequestContext::new();
+    let racing = outer.clone();
+    let generator = Generator::custom(move || {
+        racing.set_request_id(HeaderValue::from_static("first"));
+        "second"
+    });
+    let layer = RequestIdLayer::new().generator(generator);
+    let exchange = InRequest::new(Some(outer.clone()), exchange(&layer, Request::new(())));
+    let (seen, echoed) = exchange.await;
+    assert_eq!(outer.request_id().unwrap(), "first");
+    assert_eq!(only(&seen, X_REQUEST_ID), "first");
+    assert_eq!(only(&echoed, X_REQUEST_ID), "first");
 }
 
 #[tokio::test]
