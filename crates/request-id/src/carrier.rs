@@ -8,8 +8,8 @@ use crate::{Generator, X_REQUEST_ID, id::is_valid};
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Takes the current request's id and trace along: out through the headers of a call, a message
-/// or a job, and back in where that is handled.
+/// Takes the current request's id and trace along, out through the headers of a call, a message
+/// or a job, and the id back in where that is handled.
 ///
 /// ```
 /// use buttress_core::context::{self, RequestContext};
@@ -105,7 +105,7 @@ impl Carrier {
     ///
     /// The id is held to the same rule as a request's: one line, and valid
     /// ([`is_valid`]). Where there is none that can be taken, the context has a new UUIDv7: every
-    /// job has an id.
+    /// job has an id. The trace is not read: `traceparent` is for what continues it.
     pub fn extract(&self, headers: &HeaderMap) -> RequestContext {
         let mut lines = headers.get_all(&self.header).iter();
         let id = lines.next().filter(|_| lines.next().is_none());

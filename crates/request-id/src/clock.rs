@@ -27,7 +27,8 @@ impl Clock {
         Self { last: Tick { millis: 0, count: MAX_COUNT } }
     }
 
-    /// The next tick: greater than every one before it, and at `now` unless that is in the past.
+    /// The next tick: greater than every one before it, and at `now` unless the latest is later or
+    /// has used its millisecond up.
     pub(crate) fn tick(&mut self, now: u64, seed: impl FnOnce() -> u32) -> Tick {
         let Tick { millis, count } = self.last;
         self.last = if now > millis {

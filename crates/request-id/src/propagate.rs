@@ -1,6 +1,9 @@
 //! The client's side: the id goes out with each call that a request makes.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use http::{HeaderName, Request};
 use tower_layer::Layer;
@@ -42,7 +45,8 @@ pub struct PropagateLayer {
 #[derive(Clone, Debug)]
 pub struct Propagate<S> {
     inner: S,
-    carrier: Carrier,
+    // Shared: a client is cloned for each call.
+    carrier: Arc<Carrier>,
 }
 
 impl PropagateLayer {
@@ -66,7 +70,7 @@ impl<S> Layer<S> for PropagateLayer {
     type Service = Propagate<S>;
 
     fn layer(&self, inner: S) -> Propagate<S> {
-        Propagate { inner, carrier: self.carrier.clone() }
+        Propagate { inner, carrier: Arc::new(self.carrier.clone()) }
     }
 }
 

@@ -62,7 +62,7 @@ fn propagation_outside_of_a_request_costs_nothing() {
 }
 
 #[test]
-fn the_futures_and_bodies_say_what_they_are() {
+fn the_service_says_what_it_is_set_to() {
     let service = RequestIdLayer::new().layer(());
     assert!(format!("{service:?}").contains("x-request-id"));
 }

@@ -13,7 +13,7 @@ use buttress_core::context::{self, InRequest, RequestContext, TraceContext};
 use buttress_request_id::{
     Carrier, PropagateLayer, RequestIdLayer, X_CORRELATION_ID, X_REQUEST_ID, is_valid,
 };
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use proptest::prelude::*;
@@ -55,6 +55,25 @@ fn names_can_be_chosen() {
     let sent = outbound(&layer, &traced("a"), Request::new(()));
     assert_eq!(sent[X_CORRELATION_ID], "a");
     assert_eq!(sent[X_REQUEST_ID], "a");
+}
+
+#[test]
+fn a_call_that_can_take_no_more_headers_goes_out_without() {
+    let mut call = Request::new(());
+    let names = (0_u32..).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
+    for name in names {
+        if call.headers_mut().try_insert(name, HeaderValue::from_static("")).is_err() {
+            break;
+        }
+    }
+    let full = call.headers().len();
+    assert_eq!(outbound(&PropagateLayer::new(), &traced("a"), call).len(), full);
+}
+
+#[test]
+fn a_clone_of_the_client_allocates_nothing() {
+    let client = PropagateLayer::new().also_send([X_CORRELATION_ID]).layer(());
+    assert_eq!(buttress_conformance::allocations(|| client.clone()), 0);
 }
 
 #[test]
