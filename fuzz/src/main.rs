@@ -68,15 +68,14 @@ fn run(target: &Target, time: Duration) -> io::Result<bool> {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     let mut engine = Engine::new(target, seed.into())?;
     let start = Instant::now();
-    let (mut runs, mut slowest, mut before, mut next_line) =
-        (0_u64, Duration::ZERO, start, PROGRESS_EVERY);
+    let (mut runs, mut slowest, mut next_line) = (0_u64, Duration::ZERO, PROGRESS_EVERY);
     loop {
         let input = engine.next_input();
+        let before = Instant::now();
         let held = holds(target, &input);
         runs += 1;
         let now = Instant::now();
         let took = now - before;
-        before = now;
         if !held {
             return fails(target, &input, "panicked");
         }

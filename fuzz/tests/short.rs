@@ -70,4 +70,10 @@ fn every_target_has_seeds_and_a_libfuzzer_binary_and_neither_is_left_over() {
     assert_eq!(targets.len(), TARGETS.len(), "a name is given twice");
     assert_eq!(names("corpus"), targets);
     assert_eq!(names("libfuzzer/fuzz_targets"), targets);
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("libfuzzer/Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let binaries = manifest.lines().filter_map(|line| {
+        line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\"").map(str::to_owned)
+    });
+    assert_eq!(binaries.collect::<BTreeSet<_>>(), targets);
 }
