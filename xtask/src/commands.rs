@@ -85,7 +85,12 @@ fn run_libfuzzer(
     };
     let limit = format!("-max_total_time={seconds}");
     for target in targets.lines().map(str::trim) {
-        cargo_fuzz(&["run", "--fuzz-dir", LIBFUZZER, target, "--", &limit]).stream(console)?;
+        // New finds go into the first folder; the seeds that are kept with the sources are read.
+        let finds = format!("{LIBFUZZER}/corpus/{target}");
+        let seeds = format!("fuzz/corpus/{target}");
+        std::fs::create_dir_all(root().join(&finds))?;
+        cargo_fuzz(&["run", "--fuzz-dir", LIBFUZZER, target, &finds, &seeds, "--", &limit])
+            .stream(console)?;
     }
     Ok(())
 }
