@@ -13,7 +13,7 @@ use crate::end::trailers;
 use crate::finding::Verdict;
 use crate::probe::{Gate, Probe, ProbeBody, ProbeError};
 use crate::trial::{Event, Trial, expect_ok};
-use crate::{Finding, Law, Laws, Subject};
+use crate::{BoxError, Finding, Law, Laws, Subject};
 
 /// A body that the inner answers, and to what.
 struct Case {
@@ -30,7 +30,6 @@ impl Case {
 
     fn all() -> Vec<Self> {
         let body = ProbeBody::new;
-        let failed = || ProbeError::new("the inner body failed");
         let mut head = Self::new("HEAD", body());
         head.method = Some(Method::HEAD);
         let mut head_sized =
@@ -59,8 +58,8 @@ impl Case {
         ]
     }
 
-    /// The response's body as the layer hands it out; `None` where the layer answers the case's
-    /// method by itself.
+    /// The response's body as the layer hands it out; `None` where there is none, because the layer
+    /// answers the case's method by itself or reads the body, and fails with it, before it answers.
     fn open<L: Subject>(&self, laws: &Laws<L>) -> Verdict<Option<Opened<L>>> {
         let (status, body) = (self.status, self.body.clone());
         let length = body.size_hint().exact().filter(|_| self.has_length());
@@ -74,10 +73,17 @@ impl Case {
         if let Some(method) = &self.method {
             *request.method_mut() = method.clone();
         }
-        let (answer, body) = trial.answer(request)?.into_parts();
+        trial.ready()?;
+        let future = trial.service.call(request);
+        let answered = trial.run(future)?.map_err(Into::<BoxError>::into);
         if trial.probe.calls() == 0 {
             return if self.method.is_some() { Ok(None) } else { Err(not_called()) };
         }
+        // A layer that reads the body before it answers can tell its error in no other way.
+        if answered.as_ref().is_err_and(|error| error.downcast_ref() == Some(&failed())) {
+            return Ok(None);
+        }
+        let (answer, body) = expect_ok(answered)?.into_parts();
         let length = answer.headers.get(CONTENT_LENGTH).filter(|_| self.has_length());
         let length = length.map(bytes).transpose()?;
         Ok(Some(Opened { trial, length, body: Box::pin(body) }))
@@ -92,6 +98,10 @@ impl Case {
 fn bytes(length: &HeaderValue) -> Verdict<u64> {
     let bytes = length.to_str().ok().and_then(|length| length.parse().ok());
     bytes.ok_or_else(|| Finding::new(Law::HonestSize, format!("a content-length of {length:?}")))
+}
+
+fn failed() -> ProbeError {
+    ProbeError::new("the inner body failed")
 }
 
 struct Opened<L: Subject> {

@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use crate::finding::Verdict;
 use crate::probe::{Gate, Held, Probe, ProbeBody, ProbeError};
-use crate::trial::{Trial, expect_ok};
+use crate::trial::Trial;
 use crate::{BoxError, Law, Laws, Subject};
 
 /// What belongs to a call.
@@ -76,11 +76,11 @@ fn bodies<L: Subject>(laws: &Laws<L>) -> Verdict {
             trial.ready()?;
             let request = trial.probe.watch((laws.request)());
             let mut future = Box::pin(trial.service.call(request));
-            // Pending where the layer reads the body before it answers.
+            // Pending or an error where the layer reads the body before it answers.
             let polled = trial.task.run(|cx| future.as_mut().poll(cx));
             drop(future);
-            if let Poll::Ready(answered) = polled {
-                let mut body = Box::pin(expect_ok(answered)?.into_body());
+            if let Poll::Ready(Ok(response)) = polled {
+                let mut body = Box::pin(response.into_body());
                 for _ in 0..polls {
                     let _ = trial.task.poll(|cx| body.as_mut().poll_frame(cx));
                 }
