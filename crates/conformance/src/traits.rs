@@ -60,16 +60,38 @@ where
 
 /// Asserts, when it is compiled, that the layer asks nothing of a body but `Send + 'static`, on the
 /// way in and on the way out: neither `Default` nor `Clone`, `Sync`, `Unpin`. A layer that does
-/// cannot stand around each other layer.
+/// cannot stand around each other layer. Its service is then `Clone + Send + 'static`, and its future
+/// and body `Send`, whatever the body is: no derive asks for a body that is `Clone`.
 ///
 /// ```
 /// buttress_conformance::assert_any_body(&tower_layer::Identity::new());
 /// ```
+///
+/// A derived `Clone` asks for a body that is `Clone`, if only for a marker of it:
+///
+/// ```compile_fail
+/// #[derive(Clone, Debug)]
+/// struct Marked<S, B>(S, std::marker::PhantomData<fn() -> B>);
+/// # use std::task::{Context, Poll};
+/// # impl<S: tower_service::Service<http::Request<B>>, B> tower_service::Service<http::Request<B>> for Marked<S, B> {
+/// #     type Response = S::Response;
+/// #     type Error = S::Error;
+/// #     type Future = S::Future;
+/// #     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> { self.0.poll_ready(cx) }
+/// #     fn call(&mut self, request: http::Request<B>) -> S::Future { self.0.call(request) }
+/// # }
+/// use buttress_conformance::{OpaqueBody, assert_any_body};
+///
+/// assert_any_body(&tower_layer::layer_fn(|inner| {
+///     Marked::<_, OpaqueBody>(inner, std::marker::PhantomData)
+/// }));
+/// ```
 pub const fn assert_any_body<L, B>(_: &L)
 where
     L: Layer<ProbeService<OpaqueBody>>,
-    L::Service: Service<Request<OpaqueBody>, Response = Response<B>>,
-    B: Body,
+    L::Service: Service<Request<OpaqueBody>, Response = Response<B>, Future: Send>,
+    L::Service: Clone + Send + 'static,
+    B: Body + Send,
 {
 }
 
