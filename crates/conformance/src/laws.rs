@@ -53,8 +53,9 @@ impl<L> Laws<L> {
         }
     }
 
-    /// Makes the requests. They must be such that the layer passes them on to the inner service,
-    /// and that it would still do so after some thousand of them.
+    /// Makes the requests, some 300 and 1,000 more with [`counts_calls`](Self::counts_calls). The
+    /// layer must pass each of them on to the inner service: what it answers by itself shows of no
+    /// law whether it is kept, and is reported.
     ///
     /// ```
     /// # use buttress_conformance::{Laws, ProbeBody};
@@ -90,7 +91,8 @@ impl<L> Laws<L> {
         self
     }
 
-    /// Checks this law alone.
+    /// Checks this law alone. If it cannot be, because another law that it depends on is broken,
+    /// then that one is reported.
     ///
     /// ```
     /// # use buttress_conformance::{Law, Laws};
