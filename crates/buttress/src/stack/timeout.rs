@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -11,7 +12,10 @@ use buttress_core::{
 };
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    task::coop::{Unconstrained, unconstrained},
+    time::{Sleep, sleep},
+};
 use tower_service::Service;
 
 /// Gives up on a service that does not answer in time.
@@ -44,14 +48,21 @@ where
 }
 
 pin_project! {
-    #[derive(Debug)]
     pub struct TimeoutFuture<F> {
         #[pin]
         future: F,
         limit: Option<(Duration, Protocol)>,
-        // From the first time that the answer is waited for.
+        // From the first time that the answer is waited for. A service that has used up the task's
+        // budget, as a busy one does in every poll, would keep a timer from ever elapsing that
+        // asks for a share of it.
         #[pin]
-        timer: Option<Sleep>,
+        timer: Option<Unconstrained<Sleep>>,
+    }
+}
+
+impl<F> fmt::Debug for TimeoutFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeoutFuture").finish_non_exhaustive()
     }
 }
 
@@ -68,7 +79,7 @@ where
         }
         let Some((limit, protocol)) = *this.limit else { return Poll::Pending };
         if this.timer.is_none() {
-            this.timer.set(Some(sleep(limit)));
+            this.timer.set(Some(unconstrained(sleep(limit))));
         }
         if let Some(timer) = this.timer.as_pin_mut() {
             ready!(timer.poll(cx));
