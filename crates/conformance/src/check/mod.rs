@@ -2,6 +2,7 @@
 
 mod account;
 mod body;
+mod case;
 mod passing;
 mod readiness;
 mod release;
