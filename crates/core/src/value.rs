@@ -97,6 +97,12 @@ impl Value {
 /// that no reader sees more than one line or a terminal's control code.
 pub fn write_json_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    // Most text needs no escape, and that is quick to see.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let mut clean = 0;
     for (at, c) in text.char_indices() {
         let short = match c {

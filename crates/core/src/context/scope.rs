@@ -109,9 +109,11 @@ impl<F: Future> Future for InRequest<F> {
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let output = ready!(inner.poll(cx));
-        this.inner.set(None);
-        Poll::Ready(output)
+        let output = inner.poll(cx);
+        if output.is_ready() {
+            this.inner.set(None);
+        }
+        output
     }
 }
 
