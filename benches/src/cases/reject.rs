@@ -21,8 +21,8 @@ fn case(name: &str, protocol: Protocol) -> Case {
     Case::new(name, nothing(), move || {
         Ok(repeat(move || -> Response<ResponseBody<Nothing>> {
             Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
-                .detail("100 requests per 15 minutes")
-                .retry_after(Duration::from_millis(8_400))
+                .with_detail("100 requests per 15 minutes")
+                .with_retry_after(Duration::from_millis(8_400))
                 .respond(&DefaultResponder, protocol)
         }))
     })

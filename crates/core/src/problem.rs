@@ -24,9 +24,9 @@ pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/prob
 /// use http::StatusCode;
 ///
 /// let problem = Problem::new(StatusCode::CONFLICT)
-///     .kind("https://example.com/problems/stale")
-///     .detail("the book was changed by someone else")
-///     .member("current_version", 8_u64);
+///     .with_kind("https://example.com/problems/stale")
+///     .with_detail("the book was changed by someone else")
+///     .with_member("current_version", 8_u64);
 /// assert_eq!(
 ///     problem.to_json(),
 ///     r#"{"type":"https://example.com/problems/stale","title":"Conflict","status":409,"detail":"the book was changed by someone else","current_version":8}"#
@@ -51,28 +51,28 @@ impl Problem {
 
     /// Sets `type`: a URI that names the kind of problem.
     #[must_use]
-    pub fn kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
         self.kind = Some(uri.into());
         self
     }
 
     /// Sets `title`: a summary of the kind, the same each time.
     #[must_use]
-    pub const fn title(mut self, title: &'static str) -> Self {
+    pub const fn with_title(mut self, title: &'static str) -> Self {
         self.title = Some(title);
         self
     }
 
     /// Sets `detail`: what is particular to this time. The client reads it.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
     /// Sets `instance`: a URI that names this one time.
     #[must_use]
-    pub fn instance(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_instance(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
         self.instance = Some(uri.into());
         self
     }
@@ -81,7 +81,11 @@ impl Problem {
     ///
     /// The five standard names belong to their own methods: a member of such a name is ignored.
     #[must_use]
-    pub fn member(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+    pub fn with_member(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Self {
         let name = name.into();
         if matches!(&*name, "type" | "title" | "status" | "detail" | "instance") {
             return self;
@@ -96,7 +100,7 @@ impl Problem {
     pub fn for_request(self) -> Self {
         let Some(request) = context::current() else { return self };
         match request.request_id_str() {
-            Some(id) => self.member("request_id", id.to_owned()),
+            Some(id) => self.with_member("request_id", id.to_owned()),
             None => self,
         }
     }
@@ -128,6 +132,24 @@ impl Problem {
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn kind(self, uri: impl Into<Cow<'static, str>>) -> Self {
+        self.with_kind(uri)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.with_detail(detail)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn member(self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.with_member(name, value)
     }
 
     fn to_vec(&self) -> Vec<u8> {
@@ -179,13 +201,13 @@ mod tests {
     #[test]
     fn every_member_is_there_once() {
         let problem = Problem::new(StatusCode::BAD_REQUEST)
-            .kind("urn:a")
-            .title("A \"title\"")
-            .detail("line\nbreak")
-            .instance("urn:b")
-            .member("status", 200_u64)
-            .member("n", 1_u64)
-            .member("n", 2_u64);
+            .with_kind("urn:a")
+            .with_title("A \"title\"")
+            .with_detail("line\nbreak")
+            .with_instance("urn:b")
+            .with_member("status", 200_u64)
+            .with_member("n", 1_u64)
+            .with_member("n", 2_u64);
         let json: serde_json::Value = serde_json::from_str(&problem.to_json()).unwrap();
         assert_eq!(
             json,

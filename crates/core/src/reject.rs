@@ -14,8 +14,8 @@
 //! use std::time::Duration;
 //!
 //! let no = Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
-//!     .detail("100 requests per 15 minutes")
-//!     .retry_after(Duration::from_millis(8_400));
+//!     .with_detail("100 requests per 15 minutes")
+//!     .with_retry_after(Duration::from_millis(8_400));
 //! let answer: Response<ResponseBody<()>> = no.respond(&DefaultResponder, Protocol::Http);
 //!
 //! assert_eq!(answer.status(), 429);
@@ -141,38 +141,42 @@ impl Rejection {
     }
 
     /// Says more. The client reads it: name no host, no user, no secret.
-    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.problem = self.problem.detail(detail);
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.problem = self.problem.with_detail(detail);
         self
     }
 
     /// Names the kind of problem by a URI (the document's `type`).
-    pub fn kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
-        self.problem = self.problem.kind(uri);
+    pub fn with_kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
+        self.problem = self.problem.with_kind(uri);
         self
     }
 
     /// Adds an extension member to the problem document.
-    pub fn member(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
-        self.problem = self.problem.member(name, value);
+    pub fn with_member(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Self {
+        self.problem = self.problem.with_member(name, value);
         self
     }
 
     /// Sets another gRPC code than the status's.
-    pub const fn grpc(mut self, code: GrpcCode) -> Self {
+    pub const fn with_grpc_code(mut self, code: GrpcCode) -> Self {
         self.grpc = code;
         self
     }
 
     /// When to come back. In HTTP this is `Retry-After` in whole seconds, rounded up and at least
     /// 1 (RFC 9110 §10.2.3); in gRPC `grpc-retry-pushback-ms`, rounded up (gRFC A6).
-    pub const fn retry_after(mut self, after: Duration) -> Self {
+    pub const fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
     }
 
     /// Adds a header to the answer, in whatever protocol.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
@@ -205,6 +209,36 @@ impl Rejection {
     #[must_use]
     pub const fn problem(&self) -> &Problem {
         &self.problem
+    }
+
+    #[doc(hidden)]
+    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.with_detail(detail)
+    }
+
+    #[doc(hidden)]
+    pub fn kind(self, uri: impl Into<Cow<'static, str>>) -> Self {
+        self.with_kind(uri)
+    }
+
+    #[doc(hidden)]
+    pub fn member(self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.with_member(name, value)
+    }
+
+    #[doc(hidden)]
+    pub const fn grpc(self, code: GrpcCode) -> Self {
+        self.with_grpc_code(code)
+    }
+
+    #[doc(hidden)]
+    pub const fn retry_after(self, after: Duration) -> Self {
+        self.with_retry_after(after)
+    }
+
+    #[doc(hidden)]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.with_header(name, value)
     }
 
     /// The answer, in `responder`'s words, for a caller that speaks `protocol`.

@@ -140,10 +140,11 @@ fn refuse(refusal: Refusal, protocol: Protocol, totals: &Totals) -> Answer {
         Refusal::Malformed => (StatusCode::BAD_REQUEST, "the body is no report of its type"),
         Refusal::Body => (StatusCode::BAD_REQUEST, "the body ended early"),
     };
-    let rejection = Rejection::new("report_collector", refusal.reason(), status).detail(detail);
+    let rejection =
+        Rejection::new("report_collector", refusal.reason(), status).with_detail(detail);
     let rejection = match refusal {
-        Refusal::Method => rejection.header(ALLOW, HeaderValue::from_static("POST")),
-        Refusal::MediaType => rejection.header(
+        Refusal::Method => rejection.with_header(ALLOW, HeaderValue::from_static("POST")),
+        Refusal::MediaType => rejection.with_header(
             ACCEPT,
             HeaderValue::from_static("application/reports+json, application/csp-report"),
         ),

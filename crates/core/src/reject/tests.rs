@@ -6,10 +6,10 @@ use crate::context;
 
 fn quota() -> Rejection {
     Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
-        .detail("only 5 % left — wait")
-        .retry_after(Duration::from_millis(8_400))
-        .header(HeaderName::from_static("x-extra"), HeaderValue::from_static("1"))
-        .member("remaining", 0_u64)
+        .with_detail("only 5 % left — wait")
+        .with_retry_after(Duration::from_millis(8_400))
+        .with_header(HeaderName::from_static("x-extra"), HeaderValue::from_static("1"))
+        .with_member("remaining", 0_u64)
 }
 
 fn answer(protocol: Protocol) -> Response<ResponseBody<()>> {
