@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use buttress_core::context::{self, RequestContext};
-//! use http::HeaderValue;
+//! use http::{Extensions, HeaderValue};
 //!
 //! fn deep_inside() -> Option<HeaderValue> {
 //!     context::current()?.request_id().cloned()
@@ -25,13 +25,14 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use http::HeaderValue;
+use http::{Extensions, HeaderValue};
 
 #[cfg(feature = "tokio")]
 pub use self::task::{blocking, spawn};
@@ -49,6 +50,10 @@ mod scope;
 #[cfg(feature = "tokio")]
 mod task;
 mod trace;
+
+thread_local! {
+    static SPARE: Cell<Option<Arc<Inner>>> = const { Cell::new(None) };
+}
 
 /// How many fields of the application's a context keeps; more are counted, and not kept.
 pub const MAX_FIELDS: usize = 64;
@@ -68,6 +73,7 @@ struct Inner {
     client_ip: OnceLock<IpAddr>,
     route: OnceLock<Arc<str>>,
     principal: OnceLock<Arc<str>>,
+    error_type: OnceLock<&'static str>,
     operations: operation::Counters,
     fields: Mutex<Fields>,
 }
@@ -101,22 +107,33 @@ impl RequestContext {
     /// A context in which nothing is known yet.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::default())
+        Self(SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default())
     }
 
-    /// The current context, or a new one where there is none yet.
+    /// The context of the request that is being served, for a layer: the current one, else the one
+    /// among the request's extensions, which a layer further out has put there
+    /// ([`ContextLayer::extension`]) and the task has left behind; else a new one.
     ///
-    /// The second value is what [`InRequest::call`] takes: the context again if it is new, and
-    /// nothing if a layer further out has entered it already.
+    /// The second value is what [`InRequest::call`] takes: the context again, unless it is the
+    /// current one and so entered already.
     #[must_use]
-    pub fn join() -> (Self, Option<Self>) {
-        current().map_or_else(
-            || {
-                let new = Self::new();
-                (new.clone(), Some(new))
-            },
-            |current| (current, None),
-        )
+    pub fn join(extensions: &Extensions) -> (Self, Option<Self>) {
+        if let Some(current) = current() {
+            return (current, None);
+        }
+        let context = extensions.get::<Self>().cloned().unwrap_or_default();
+        (context.clone(), Some(context))
+    }
+
+    /// Gives the memory back for this thread's next request, if this is the last handle.
+    pub(crate) fn recycle(self) {
+        let Self(mut inner) = self;
+        if let Some(last) = Arc::get_mut(&mut inner) {
+            // Whole, not field by field: nothing of one request may be left for the next.
+            *last = Inner::default();
+            // A thread that is being torn down needs no spare.
+            let _ = SPARE.try_with(|spare| spare.set(Some(inner)));
+        }
     }
 
     set_once! {
@@ -142,14 +159,20 @@ impl RequestContext {
         set_client_ip(IpAddr);
 
         /// The route's template, such as `/users/{id}`; unknown until the router has matched.
-        route -> &Arc<str> = |route| route;
+        route -> &str = |route| &**route;
         /// Sets the route's template.
         set_route(Arc<str>);
 
         /// Who is asking, once that is proven: a user's id, never a name or an address.
-        principal -> &Arc<str> = |principal| principal;
+        principal -> &str = |principal| &**principal;
         /// Sets who is asking.
         set_principal(Arc<str>);
+
+        /// What kind of failure this was, if it was one: one of a few fixed words, such as
+        /// `timeout` or `panic`, for logs and metrics (`error.type` of OpenTelemetry).
+        error_type -> &'static str = |kind| *kind;
+        /// Sets what kind of failure this was.
+        set_error_type(&'static str);
     }
 
     /// The request's id as text, for a log line or a message.
@@ -163,7 +186,7 @@ impl RequestContext {
     /// At most [`MAX_FIELDS`] are kept.
     pub fn add(&self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         let (name, value) = (name.into(), value.into());
-        let mut fields = self.0.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fields = self.lock_fields();
         let full = fields.kept.len() >= MAX_FIELDS;
         let replaced = match fields.kept.iter_mut().find(|(other, _)| *other == name) {
             Some((_, old)) => Some(std::mem::replace(old, value)),
@@ -181,16 +204,20 @@ impl RequestContext {
         drop(replaced);
     }
 
-    /// A copy of the fields that were added, in their order.
+    /// Takes the fields that were added, in their order: for whoever writes them, at the end.
     #[must_use]
-    pub fn fields(&self) -> Vec<(Cow<'static, str>, Value)> {
-        self.0.fields.lock().unwrap_or_else(PoisonError::into_inner).kept.clone()
+    pub fn take_fields(&self) -> Vec<(Cow<'static, str>, Value)> {
+        std::mem::take(&mut self.lock_fields().kept)
     }
 
     /// How many fields were not kept.
     #[must_use]
     pub fn fields_dropped(&self) -> u64 {
-        self.0.fields.lock().unwrap_or_else(PoisonError::into_inner).dropped
+        self.lock_fields().dropped
+    }
+
+    fn lock_fields(&self) -> MutexGuard<'_, Fields> {
+        self.0.fields.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one operation that this request caused.

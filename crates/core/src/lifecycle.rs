@@ -21,6 +21,7 @@
 //! ```
 
 use std::{
+    collections::BTreeMap,
     fmt,
     future::Future,
     pin::Pin,
@@ -33,6 +34,7 @@ use std::{
 
 /// A stage of a service's life. They are passed in this order; some may be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 #[repr(u8)]
 pub enum State {
     /// Not yet ready for requests.
@@ -70,7 +72,7 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    wakers: Vec<(u64, Waker)>,
+    wakers: BTreeMap<u64, Waker>,
 }
 
 impl Lifecycle {
@@ -97,7 +99,7 @@ impl Lifecycle {
         let wakers = std::mem::take(&mut waiting.wakers);
         // A waker is someone else's code.
         drop(waiting);
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        wakers.into_values().for_each(Waker::wake);
         true
     }
 
@@ -139,19 +141,19 @@ impl Future for Reached {
         if this.shared.has_reached(this.target) {
             return Poll::Ready(());
         }
+        // To clone and to drop a waker runs someone else's code, so neither is done under the lock.
+        let waker = cx.waker().clone();
         let mut waiting = this.shared.waiting();
         if this.shared.has_reached(this.target) {
             return Poll::Ready(());
         }
-        let mine = |(id, _): &&mut (u64, Waker)| Some(*id) == this.id;
-        if let Some((_, waker)) = waiting.wakers.iter_mut().find(mine) {
-            waker.clone_from(cx.waker());
-            return Poll::Pending;
-        }
-        let id = waiting.next;
-        waiting.next += 1;
-        waiting.wakers.push((id, cx.waker().clone()));
-        this.id = Some(id);
+        let id = *this.id.get_or_insert_with(|| {
+            waiting.next += 1;
+            waiting.next
+        });
+        let before = waiting.wakers.insert(id, waker);
+        drop(waiting);
+        drop(before);
         Poll::Pending
     }
 }
@@ -159,7 +161,8 @@ impl Future for Reached {
 impl Drop for Reached {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
-        self.shared.waiting().wakers.retain(|(other, _)| *other != id);
+        let waker = self.shared.waiting().wakers.remove(&id);
+        drop(waker);
     }
 }
 
@@ -218,6 +221,29 @@ mod tests {
         assert!(Pin::new(&mut waits).poll(&mut cx).is_ready());
         drop(waits);
         assert_eq!(lifecycle.0.waiting().wakers.len(), 0);
+    }
+
+    /// Holds a wait of its own, as a task does.
+    struct Owner {
+        _wait: Mutex<Reached>,
+    }
+
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_waker_that_owns_a_wait_is_dropped_outside_the_lock() {
+        let lifecycle = Lifecycle::new();
+        let mut waits = lifecycle.reached(State::Running);
+        let mut owned = lifecycle.reached(State::Running);
+        assert!(Pin::new(&mut owned).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let owner = Waker::from(Arc::new(Owner { _wait: Mutex::new(owned) }));
+        assert!(Pin::new(&mut waits).poll(&mut Context::from_waker(&owner)).is_pending());
+        drop(owner);
+        // The last handle of the owner goes here, and its own wait with it.
+        assert!(Pin::new(&mut waits).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(lifecycle.0.waiting().wakers.len(), 1);
     }
 
     #[test]

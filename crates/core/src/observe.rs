@@ -35,8 +35,9 @@
 
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 
+use self::guard::contain;
 pub use self::{
     body::ObserveBody,
     future::ResponseFuture,
@@ -52,13 +53,22 @@ mod layer;
 /// Something that wants to know of every exchange.
 ///
 /// Each method runs in the request's context and on its path: it must be quick, and it must not
-/// block. A panic in `on_end` is contained, since it may run in a `Drop`.
+/// block. A panic in one of them is kept from the request and from other observers, but for
+/// [`on_request`](Self::on_request), which must not panic. What has to be given back whatever
+/// happens lives in the `Drop` of the [`Exchange`](Self::Exchange).
 pub trait Observer {
     /// What is kept from the beginning of one exchange to its end.
     type Exchange;
 
     /// A request has come in.
     fn on_request<B>(&self, request: &Request<B>, context: &RequestContext) -> Self::Exchange;
+
+    /// Runs a piece of the service's code: `run` calls the service, or polls its future or its
+    /// body, once. A tracer enters its span here.
+    fn around<R>(&self, exchange: &Self::Exchange, run: impl FnOnce() -> R) -> R {
+        let _ = exchange;
+        run()
+    }
 
     /// The head of the answer is there; the body has still to be sent.
     fn on_response<B>(
@@ -70,7 +80,18 @@ pub trait Observer {
         let _ = (exchange, response, context);
     }
 
-    /// The exchange is over. This is called exactly once for each `on_request`.
+    /// The answer ends with trailers; in gRPC they carry the status.
+    fn on_trailers(
+        &self,
+        exchange: &mut Self::Exchange,
+        trailers: &HeaderMap,
+        context: &RequestContext,
+    ) {
+        let _ = (exchange, trailers, context);
+    }
+
+    /// The exchange is over: what the service was doing for it is dropped by now. This is called
+    /// exactly once for each `on_request`.
     fn on_end(&self, exchange: Self::Exchange, end: &Totals, context: &RequestContext);
 }
 
@@ -136,6 +157,13 @@ impl<O: Observer> Observer for Option<O> {
         self.as_ref().map(|observer| observer.on_request(request, context))
     }
 
+    fn around<R>(&self, exchange: &Self::Exchange, run: impl FnOnce() -> R) -> R {
+        match (self, exchange) {
+            (Some(observer), Some(exchange)) => observer.around(exchange, run),
+            _ => run(),
+        }
+    }
+
     fn on_response<B>(
         &self,
         exchange: &mut Self::Exchange,
@@ -147,11 +175,32 @@ impl<O: Observer> Observer for Option<O> {
         }
     }
 
+    fn on_trailers(
+        &self,
+        exchange: &mut Self::Exchange,
+        trailers: &HeaderMap,
+        context: &RequestContext,
+    ) {
+        if let (Some(observer), Some(exchange)) = (self, exchange) {
+            observer.on_trailers(exchange, trailers, context);
+        }
+    }
+
     fn on_end(&self, exchange: Self::Exchange, end: &Totals, context: &RequestContext) {
         if let (Some(observer), Some(exchange)) = (self, exchange) {
             observer.on_end(exchange, end, context);
         }
     }
+}
+
+/// `run` inside the last of the observers, inside the one before it, and so on.
+macro_rules! nest {
+    ($all:ident, $exchange:ident, $run:expr, $at:tt) => {
+        $all.$at.around(&$exchange.$at, $run)
+    };
+    ($all:ident, $exchange:ident, $run:expr, $at:tt $($rest:tt)+) => {
+        $all.$at.around(&$exchange.$at, || nest!($all, $exchange, $run, $($rest)+))
+    };
 }
 
 macro_rules! tuple {
@@ -173,11 +222,24 @@ macro_rules! tuple {
                 response: &Response<B>,
                 context: &RequestContext,
             ) {
-                $(self.$at.on_response(&mut exchange.$at, response, context);)+
+                $(contain(|| self.$at.on_response(&mut exchange.$at, response, context));)+
+            }
+
+            fn around<Out>(&self, exchange: &Self::Exchange, run: impl FnOnce() -> Out) -> Out {
+                nest!(self, exchange, run, $($at)+)
+            }
+
+            fn on_trailers(
+                &self,
+                exchange: &mut Self::Exchange,
+                trailers: &HeaderMap,
+                context: &RequestContext,
+            ) {
+                $(contain(|| self.$at.on_trailers(&mut exchange.$at, trailers, context));)+
             }
 
             fn on_end(&self, exchange: Self::Exchange, end: &Totals, context: &RequestContext) {
-                $(self.$at.on_end(exchange.$at, end, context);)+
+                $(contain(|| self.$at.on_end(exchange.$at, end, context));)+
             }
         }
     };

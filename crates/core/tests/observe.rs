@@ -1,6 +1,11 @@
 //! Every way in which an exchange can end, told exactly once.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test is meant to panic"
+)]
 
 use std::{
     convert::Infallible,
@@ -10,14 +15,15 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use buttress_core::{
-    context::{self, RequestContext},
+    context::{self, Operation, RequestContext},
     observe::{ObserveLayer, Observer, Outcome, Totals},
 };
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt, stream};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::BoxBody};
@@ -114,6 +120,7 @@ async fn an_answer_without_a_body_ends_with_its_head() {
         (Method::GET, 204, full(b"not sent")),
         (Method::GET, 304, full(b"not sent")),
         (Method::GET, 101, empty()),
+        (Method::CONNECT, 200, frames(vec![data(b"a tunnel")])),
     ] {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -159,6 +166,36 @@ async fn a_body_dropped_after_its_declared_length_is_complete() {
     let _ = body.frame().await;
     drop(body);
     assert_eq!(ends.only().outcome, Outcome::Complete);
+}
+
+/// hyper sends what an exact size promised, and asks no further.
+#[tokio::test]
+async fn a_body_dropped_after_the_size_that_it_claimed_is_complete() {
+    struct Constant(bool);
+
+    impl Body for Constant {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            Poll::Ready((!std::mem::replace(&mut self.0, true)).then(|| data(b"abc")))
+        }
+
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(3)
+        }
+    }
+
+    for body in [BodyExt::boxed(Constant(false)), full(b"abc")] {
+        let (ends, response) = observed(Method::GET, Response::new(body)).await;
+        let mut body = Box::pin(response.into_body());
+        let _ = body.frame().await;
+        drop(body);
+        assert_eq!(ends.only().outcome, Outcome::Complete);
+    }
 }
 
 #[tokio::test]
@@ -248,6 +285,35 @@ fn a_panic_is_told_wherever_it_is() {
     assert_eq!((in_body.outcome, in_body.status), (Outcome::Panic, Some(StatusCode::OK)));
 }
 
+#[tokio::test]
+async fn a_panic_that_is_caught_further_out_is_told_as_one() {
+    let ends = Ends::default();
+    let mut service = ObserveLayer::new(ends.clone()).layer(service_fn(|_: Request<()>| async {
+        if true {
+            panic!("in the future");
+        }
+        Ok::<_, Infallible>(Response::new(empty()))
+    }));
+    let mut future = Box::pin(service.call(Request::new(())));
+    assert!(AssertUnwindSafe(future.as_mut()).catch_unwind().await.is_err());
+    // By now the thread does not panic any more.
+    drop(future);
+    assert_eq!(ends.only().outcome, Outcome::Panic);
+}
+
+#[test]
+fn a_panic_of_the_caller_is_not_the_services() {
+    let ends = Ends::default();
+    let mut service = ObserveLayer::new(ends.clone())
+        .layer(service_fn(|_: Request<()>| pending::<Result<Response<AnyBody>, Infallible>>()));
+    let caller = catch_unwind(AssertUnwindSafe(|| {
+        let _call = service.call(Request::new(()));
+        panic!("of the caller's own");
+    }));
+    assert!(caller.is_err());
+    assert_eq!(ends.only().outcome, Outcome::ClientGone);
+}
+
 #[derive(Debug)]
 struct Panicking;
 
@@ -256,16 +322,113 @@ impl Observer for Panicking {
 
     fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
 
+    fn on_response<B>(&self, (): &mut (), _: &Response<B>, _: &RequestContext) {
+        panic!("an observer's own mistake");
+    }
+
     fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {
         panic!("an observer's own mistake");
     }
 }
 
-#[test]
-fn a_panic_of_an_observer_does_not_leave_a_drop() {
-    let mut service = ObserveLayer::new(Panicking)
+#[tokio::test]
+async fn a_panic_of_an_observer_is_kept_from_the_request_and_from_other_observers() {
+    let ends = Ends::default();
+    let observers = (ends.clone(), Panicking, ends.clone());
+    let layer = ObserveLayer::new(observers);
+
+    let mut never = layer
         .layer(service_fn(|_: Request<()>| pending::<Result<Response<AnyBody>, Infallible>>()));
-    drop(service.call(Request::new(())));
+    drop(never.call(Request::new(())));
+    assert_eq!(ends.0.lock().unwrap().len(), 2);
+
+    let answers = layer.layer(service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(full(b"ok")))
+    }));
+    let response = answers.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+    assert_eq!(ends.0.lock().unwrap().len(), 4);
+}
+
+/// Counts an operation when it is dropped, as a timer does.
+struct Query;
+
+impl Drop for Query {
+    fn drop(&mut self) {
+        context::current().unwrap().count(Operation::Db, Duration::from_secs(3));
+    }
+}
+
+/// Keeps how many queries were counted when the exchange was over.
+#[derive(Clone, Debug, Default)]
+struct Queries(Arc<Mutex<Vec<u32>>>);
+
+impl Observer for Queries {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+
+    fn on_end(&self, (): (), _: &Totals, context: &RequestContext) {
+        self.0.lock().unwrap().push(context.operations(Operation::Db).count);
+    }
+}
+
+#[test]
+fn what_a_cancelled_call_was_doing_is_counted_before_its_end() {
+    let queries = Queries::default();
+    let mut service =
+        ObserveLayer::new(queries.clone()).layer(service_fn(|_: Request<()>| async {
+            let _query = Query;
+            pending::<Result<Response<AnyBody>, Infallible>>().await
+        }));
+    let mut future = Box::pin(service.call(Request::new(())));
+    let _ = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    drop(future);
+    assert_eq!(*queries.0.lock().unwrap(), [1]);
+}
+
+/// What was said of each step, in order.
+#[derive(Clone, Debug, Default)]
+struct Steps(Arc<Mutex<Vec<String>>>, &'static str);
+
+impl Observer for Steps {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+
+    fn around<R>(&self, (): &(), run: impl FnOnce() -> R) -> R {
+        self.0.lock().unwrap().push(format!("{} in", self.1));
+        let result = run();
+        self.0.lock().unwrap().push(format!("{} out", self.1));
+        result
+    }
+
+    fn on_trailers(&self, (): &mut (), trailers: &HeaderMap, _: &RequestContext) {
+        self.0.lock().unwrap().push(format!("{} {:?}", self.1, trailers["grpc-status"]));
+    }
+
+    fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {}
+}
+
+#[tokio::test]
+async fn observers_are_entered_around_each_piece_of_the_services_code_and_see_trailers() {
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let layer =
+        ObserveLayer::new((Steps(Arc::clone(&steps), "a"), Some(Steps(Arc::clone(&steps), "b"))));
+    let take = || std::mem::take(&mut *steps.lock().unwrap());
+    let nested = ["a in", "b in", "b out", "a out"];
+
+    let mut service = layer.layer(service_fn(|_: Request<()>| async {
+        let trailers =
+            HeaderMap::from_iter([("grpc-status".parse().unwrap(), "5".parse().unwrap())]);
+        Ok::<_, Infallible>(Response::new(frames(vec![Ok(Frame::trailers(trailers))])))
+    }));
+    let call = service.call(Request::new(()));
+    assert_eq!(take(), nested);
+    let response = call.await.unwrap();
+    assert_eq!(take(), nested);
+    let _ = response.into_body().collect().await.unwrap();
+    assert_eq!(take()[..6], [&nested[..], &["a \"5\"", "b \"5\""][..]].concat());
 }
 
 #[tokio::test]

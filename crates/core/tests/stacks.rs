@@ -10,7 +10,7 @@ use std::{
 
 use buttress_core::{
     body::ResponseBody,
-    context::ContextLayer,
+    context::{self, ContextLayer},
     observe::ObserveLayer,
     reject::{DefaultResponder, Protocol, Rejected, Rejection},
 };
@@ -150,4 +150,27 @@ async fn under_tonic() {
         .layer(CorsLayer::permissive())
         .layer(TurnAway("outer"))
         .add_routes(tonic::service::Routes::default());
+}
+
+/// A buffer calls the service in a task of its own, which the thread-local does not reach.
+#[tokio::test]
+async fn behind_a_buffer_the_context_is_found_among_the_extensions() {
+    let seen = |_: Request<Full<Bytes>>| {
+        let id = context::current().and_then(|request| request.request_id().cloned());
+        ready(Ok::<_, tower::BoxError>(Response::new(Full::new(Bytes::from(
+            id.unwrap().to_str().unwrap().to_owned(),
+        )))))
+    };
+    let service = ServiceBuilder::new()
+        .layer(ContextLayer::new().extension(true))
+        .map_request(|request: Request<_>| {
+            let id = http::HeaderValue::from_static("outer");
+            assert!(context::current().unwrap().set_request_id(id));
+            request
+        })
+        .buffer(1)
+        .layer(ContextLayer::new())
+        .service_fn(seen);
+    let response = service.oneshot(Request::new(Full::default())).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "outer");
 }

@@ -38,7 +38,7 @@ where
         let Some(shared) = &self.shared else {
             return ResponseFuture::new(InRequest::new(None, self.inner.call(request)), None);
         };
-        let (context, own) = RequestContext::join();
+        let (context, own) = RequestContext::join(request.extensions());
         shared.identify(&context, &mut request);
         let future = InRequest::call(own, || self.inner.call(request));
         ResponseFuture::new(future, shared.echo.then(|| (Arc::clone(shared), context)))

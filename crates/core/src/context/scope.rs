@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     future::Future,
+    mem::{ManuallyDrop, needs_drop},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -14,27 +15,39 @@ use super::RequestContext;
 use crate::body::is_last;
 
 thread_local! {
-    static CURRENT: Cell<Option<RequestContext>> = const { Cell::new(None) };
+    // It is empty whenever no request's code runs, so there is nothing to drop with the thread;
+    // and a thread-local without a destructor is read without a check, even while others drop.
+    static CURRENT: Cell<ManuallyDrop<Option<RequestContext>>> =
+        const { Cell::new(ManuallyDrop::new(None)) };
 }
 
 /// The context of the request whose code is running, if there is one.
 ///
-/// `None` outside of any request, in a task or thread that was started without [`in_request`],
-/// and while the thread itself is being torn down.
+/// `None` outside of any request, and in a task or thread that was started without
+/// [`in_request`].
+#[inline]
 #[must_use]
 pub fn current() -> Option<RequestContext> {
-    CURRENT
-        .try_with(|slot| {
-            let context = slot.take();
-            let copy = context.clone();
-            slot.set(context);
-            copy
-        })
-        .ok()
-        .flatten()
+    CURRENT.with(|current| {
+        let context = current.replace(ManuallyDrop::new(None));
+        let copy = Option::clone(&context);
+        current.set(context);
+        copy
+    })
 }
 
 /// Lets `inner` run in the current request's context wherever it is polled.
+///
+/// ```
+/// use buttress_core::context::{self, RequestContext};
+///
+/// let request = RequestContext::new();
+/// // To be polled by another task, on another thread.
+/// let carried = request.scope(|| context::in_request(async { context::current().is_some() }));
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// assert!(carried.await);
+/// # });
+/// ```
 pub fn in_request<T>(inner: T) -> InRequest<T> {
     InRequest::new(current(), inner)
 }
@@ -53,6 +66,9 @@ pin_project! {
     ///
     /// Without a context of its own it runs in whatever context it is polled in; that is what a
     /// layer uses where one further out has made the context already.
+    ///
+    /// A future must not be polled again after its end: it would wait for ever. A body may be, and
+    /// answers `None` without asking the inner one.
     #[must_use = "futures and bodies do nothing unless polled"]
     #[derive(Debug)]
     pub struct InRequest<T> {
@@ -67,8 +83,13 @@ pin_project! {
     impl<T> PinnedDrop for InRequest<T> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _entered = Entered::new(this.context);
-            this.inner.set(None);
+            if needs_drop::<T>() && this.inner.is_some() {
+                let _entered = Entered::new(this.context);
+                this.inner.set(None);
+            }
+            if let Some(context) = this.context.take() {
+                context.recycle();
+            }
         }
     }
 }
@@ -156,6 +177,7 @@ struct Entered<'a> {
 }
 
 impl<'a> Entered<'a> {
+    #[inline]
     fn new(slot: &'a mut Option<RequestContext>) -> Self {
         if slot.is_none() {
             return Self { slot: None };
@@ -166,6 +188,7 @@ impl<'a> Entered<'a> {
 }
 
 impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(slot) = &mut self.slot {
             swap(slot);
@@ -173,7 +196,10 @@ impl Drop for Entered<'_> {
     }
 }
 
+#[inline]
 fn swap(slot: &mut Option<RequestContext>) {
-    // A thread that is being torn down has no current request, and that is all that is lost.
-    let _ = CURRENT.try_with(|current| *slot = current.replace(slot.take()));
+    CURRENT.with(|current| {
+        let entered = ManuallyDrop::new(slot.take());
+        *slot = ManuallyDrop::into_inner(current.replace(entered));
+    });
 }

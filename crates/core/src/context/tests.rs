@@ -99,12 +99,74 @@ fn without_a_context_of_its_own_it_runs_in_the_one_around_it() {
 }
 
 #[test]
+fn a_body_is_polled_and_dropped_in_its_context() {
+    use http_body::Body;
+
+    /// Says of which request it is, and ends.
+    struct Says(OnDrop);
+
+    impl Body for Says {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+            assert_eq!(id().unwrap(), self.0.0);
+            Poll::Ready(None)
+        }
+    }
+
+    let mut body = Box::pin(InRequest::new(Some(named("streamed")), Says(OnDrop("streamed"))));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(matches!(body.as_mut().poll_frame(&mut cx), Poll::Ready(None)));
+    assert!(current().is_none());
+    drop(body);
+}
+
+#[test]
+fn nothing_of_a_finished_request_is_left_for_the_next() {
+    let first = named("first");
+    first.set_principal(Arc::from("ada"));
+    first.set_error_type("timeout");
+    first.add("cart", 1_u64);
+    first.count(Operation::Db, Duration::from_secs(1));
+    let kept = first.clone();
+    drop(InRequest::new(Some(first), ()));
+    assert_eq!(kept.request_id().unwrap(), "first", "who still holds it still reads it");
+    drop(InRequest::new(Some(kept), ()));
+
+    let next = RequestContext::new();
+    assert!(next.request_id().is_none() && next.principal().is_none());
+    assert!(next.error_type().is_none() && next.take_fields().is_empty());
+    assert_eq!(next.operations(Operation::Db).count, 0);
+}
+
+#[test]
+fn joining_finds_the_context_that_came_with_the_request() {
+    let extensions = {
+        let mut extensions = Extensions::new();
+        extensions.insert(named("carried"));
+        extensions
+    };
+    let (context, own) = RequestContext::join(&extensions);
+    assert_eq!(context.request_id().unwrap(), "carried");
+    assert!(own.is_some(), "it is not the current one, so it is to be entered");
+    named("current").scope(|| {
+        let (context, own) = RequestContext::join(&extensions);
+        assert_eq!(context.request_id().unwrap(), "current");
+        assert!(own.is_none());
+    });
+}
+
+#[test]
 fn joining_enters_only_a_new_context() {
-    let (new, own) = RequestContext::join();
+    let (new, own) = RequestContext::join(&Extensions::new());
     assert!(own.is_some());
     new.set_request_id(HeaderValue::from_static("joined"));
     new.scope(|| {
-        let (again, own) = RequestContext::join();
+        let (again, own) = RequestContext::join(&Extensions::new());
         assert_eq!(again.request_id().unwrap(), "joined");
         assert!(own.is_none());
     });
@@ -140,12 +202,13 @@ fn fields_are_replaced_by_name_and_bounded() {
     let context = RequestContext::new();
     context.add("cart", 1_u64);
     context.add("cart", 2_u64);
-    assert_eq!(context.fields(), [("cart".into(), Value::from(2_u64))]);
+    assert_eq!(context.take_fields(), [("cart".into(), Value::from(2_u64))]);
+    assert!(context.take_fields().is_empty());
     for n in 0..100 {
         context.add(format!("f{n}"), n);
     }
-    assert_eq!(context.fields().len(), MAX_FIELDS);
-    assert_eq!(context.fields_dropped(), 101 - MAX_FIELDS as u64);
+    assert_eq!(context.fields_dropped(), 100 - MAX_FIELDS as u64);
+    assert_eq!(context.take_fields().len(), MAX_FIELDS);
 }
 
 #[test]

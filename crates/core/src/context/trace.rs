@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use http::HeaderValue;
 
 /// A place in a distributed trace: what `traceparent` and `tracestate` carry (W3C Trace Context).
@@ -32,7 +31,8 @@ impl TraceContext {
         (trace_id != [0; 16] && span_id != [0; 8]).then_some(Self {
             trace_id,
             span_id,
-            flags,
+            // Bits that are not known yet are not passed on (W3C Trace Context §3.3.1.3).
+            flags: flags & 0b11,
             state: None,
         })
     }
@@ -71,8 +71,15 @@ impl TraceContext {
     /// The value of `traceparent`, version 00.
     #[must_use]
     pub fn traceparent(&self) -> HeaderValue {
-        HeaderValue::from_maybe_shared(Bytes::from(self.to_string()))
-            .unwrap_or(HeaderValue::from_static(""))
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let ids = self.trace_id.iter().chain(&self.span_id).chain([&self.flags]);
+        // Two digits for each byte, in the places that hold digits now.
+        let digits = text.iter_mut().skip(3).filter(|place| **place == b'0');
+        let nibbles = ids.flat_map(|byte| [byte >> 4, byte & 0xf]);
+        for (place, nibble) in digits.zip(nibbles) {
+            *place = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        }
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""))
     }
 }
 
@@ -87,5 +94,24 @@ impl fmt::Display for TraceContext {
 impl fmt::Debug for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TraceContext({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_digit_stands_in_its_place() {
+        let trace_id = 0x0f1e_2d3c_4b5a_6978_8796_a5b4_c3d2_e1f0_u128.to_be_bytes();
+        let trace = TraceContext::new(trace_id, [0xa0, 1, 2, 3, 4, 5, 6, 0xff], 0xff).unwrap();
+        assert_eq!(trace.traceparent(), trace.to_string());
+        assert_eq!(
+            trace.to_string(),
+            "00-0f1e2d3c4b5a69788796a5b4c3d2e1f0-a0010203040506ff-03",
+            "unknown flags are not passed on"
+        );
+        let state = HeaderValue::from_static("vendor=1");
+        assert_eq!(trace.with_state(state.clone()).state(), Some(&state));
     }
 }

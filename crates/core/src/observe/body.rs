@@ -17,28 +17,27 @@ pin_project! {
     where
         O: Observer,
     {
-        guard: Option<Guard<O>>,
         #[pin]
         body: InRequest<B>,
+        // After the body, as in the future.
+        guard: Guard<O>,
     }
 }
 
 impl<B: Body, O: Observer> ObserveBody<B, O> {
-    pub(super) fn new(mut guard: Option<Guard<O>>, body: InRequest<B>) -> Self {
-        if let Some(guard) = &mut guard {
-            if body.is_end_stream() {
-                guard.end(Outcome::Complete);
-            } else {
-                guard.data(0, body.size_hint().exact());
-            }
+    pub(super) fn new(mut guard: Guard<O>, body: InRequest<B>) -> Self {
+        if body.is_end_stream() {
+            guard.end(Outcome::Complete);
+        } else {
+            guard.data(0, body.size_hint().exact());
         }
-        Self { guard, body }
+        Self { body, guard }
     }
 }
 
 impl<B: Default, O: Observer> Default for ObserveBody<B, O> {
     fn default() -> Self {
-        Self { guard: None, body: InRequest::default() }
+        Self { body: InRequest::default(), guard: Guard::empty() }
     }
 }
 
@@ -57,23 +56,21 @@ impl<B: Body, O: Observer> Body for ObserveBody<B, O> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
-        let end = match &frame {
-            Some(Ok(frame)) => match frame.data_ref() {
-                Some(data) => {
-                    let (bytes, left) = (data.remaining() as u64, this.body.size_hint().exact());
-                    if let Some(guard) = this.guard {
-                        guard.data(bytes, left);
+        let guard = this.guard;
+        let frame = ready!(guard.run(|| this.body.as_mut().poll_frame(cx)));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    guard.data(data.remaining() as u64, this.body.size_hint().exact());
+                    if this.body.is_end_stream() {
+                        guard.end(Outcome::Complete);
                     }
-                    this.body.is_end_stream().then_some(Outcome::Complete)
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    guard.trailers(trailers);
                 }
-                None => frame.is_trailers().then_some(Outcome::Complete),
-            },
-            Some(Err(_)) => Some(Outcome::BodyError),
-            None => Some(Outcome::Complete),
-        };
-        if let (Some(guard), Some(outcome)) = (this.guard, end) {
-            guard.end(outcome);
+            }
+            Some(Err(_)) => guard.end(Outcome::BodyError),
+            None => guard.end(Outcome::Complete),
         }
         Poll::Ready(frame)
     }

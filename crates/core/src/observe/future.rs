@@ -18,16 +18,16 @@ pin_project! {
     where
         O: Observer,
     {
-        // Before the future, so that a drop is told of before what it waits for is dropped.
-        guard: Option<Guard<O>>,
         #[pin]
         future: InRequest<F>,
+        // After the future, so that what a cancelled call was doing is dropped, and counted, first.
+        guard: Guard<O>,
     }
 }
 
 impl<F, O: Observer> ResponseFuture<F, O> {
-    pub(super) const fn new(guard: Option<Guard<O>>, future: InRequest<F>) -> Self {
-        Self { guard, future }
+    pub(super) const fn new(guard: Guard<O>, future: InRequest<F>) -> Self {
+        Self { future, guard }
     }
 }
 
@@ -47,20 +47,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let result = ready!(this.future.as_mut().poll(cx));
-        let mut guard = this.guard.take();
+        let result = ready!(this.guard.run(|| this.future.as_mut().poll(cx)));
+        let mut guard = std::mem::replace(this.guard, Guard::empty());
         Poll::Ready(match result {
             Ok(response) => {
-                if let Some(guard) = &mut guard {
-                    guard.head(&response);
-                }
+                guard.head(&response);
                 let context = this.future.take_context();
                 Ok(response.map(|body| ObserveBody::new(guard, InRequest::new(context, body))))
             }
             Err(error) => {
-                if let Some(guard) = &mut guard {
-                    guard.end(Outcome::ServiceError);
-                }
+                guard.end(Outcome::ServiceError);
                 Err(error)
             }
         })

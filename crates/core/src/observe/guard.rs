@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 
 use super::{Observer, Outcome, Totals};
 use crate::context::RequestContext;
 
-/// Tells the observer of the end when it is told of it itself, or else when it is dropped.
+/// Tells the observer of the end when it is told of it itself, or else when it is dropped. Empty,
+/// it does nothing: the end was told, or there is nobody to tell.
 pub(super) struct Guard<O: Observer>(Option<Watched<O>>);
 
 struct Watched<O: Observer> {
@@ -19,88 +20,143 @@ struct Watched<O: Observer> {
     exchange: O::Exchange,
     context: RequestContext,
     started: Instant,
-    head_request: bool,
+    method: Sent,
+    status: Option<StatusCode>,
+    head: Option<Duration>,
+    bytes_out: u64,
+    /// How long the body is to be, where that is known.
     declared: Option<u64>,
-    end: Totals,
+    /// What a drop means now.
+    dropped: Outcome,
+}
+
+/// What of the method decides whether an answer has a body.
+enum Sent {
+    Head,
+    Connect,
+    Other,
 }
 
 impl<O: Observer> Guard<O> {
+    pub(super) const fn empty() -> Self {
+        Self(None)
+    }
+
     pub(super) fn begin<B>(
         observer: Arc<O>,
         request: &Request<B>,
-        context: &RequestContext,
+        context: RequestContext,
     ) -> Self {
         let started = Instant::now();
         context.set_started(started);
-        let exchange = observer.on_request(request, context);
+        let exchange = observer.on_request(request, &context);
+        let method = match *request.method() {
+            Method::HEAD => Sent::Head,
+            Method::CONNECT => Sent::Connect,
+            _ => Sent::Other,
+        };
         Self(Some(Watched {
             observer,
             exchange,
-            context: context.clone(),
+            context,
             started,
-            head_request: request.method() == Method::HEAD,
+            method,
+            status: None,
+            head: None,
+            bytes_out: 0,
             declared: None,
-            end: Totals {
-                outcome: Outcome::ClientGone,
-                status: None,
-                head: None,
-                duration: Duration::ZERO,
-                bytes_out: 0,
-            },
+            dropped: Outcome::ClientGone,
         }))
     }
 
-    /// The head is there. Where HTTP has no body to send (RFC 9110 §6.4.1), this is the end: a
-    /// server never polls the body then.
+    /// Runs the service's own code. If that panics, a drop means so from then on, whoever catches
+    /// the panic and whenever the drop comes.
+    pub(super) fn run<R>(&mut self, run: impl FnOnce() -> R) -> R {
+        let Some(Watched { observer, exchange, dropped, .. }) = &mut self.0 else { return run() };
+        let before = std::mem::replace(dropped, Outcome::Panic);
+        let result = observer.around(exchange, run);
+        *dropped = before;
+        result
+    }
+
+    /// The head is there. Where HTTP has no body to send, this is the end: a server never polls
+    /// the body then (RFC 9110 §6.4.1, and §9.3.6 for CONNECT).
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
         let Some(watched) = &mut self.0 else { return };
         let status = response.status();
-        watched.end.status = Some(status);
-        watched.end.head = Some(watched.started.elapsed());
+        watched.status = Some(status);
+        watched.head = Some(watched.started.elapsed());
         watched.declared = response
             .headers()
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok());
-        let Watched { observer, exchange, context, .. } = watched;
-        context.scope(|| observer.on_response(exchange, response, context));
-        let bodiless = watched.head_request
+        watched.tell(|observer, exchange, context| {
+            observer.on_response(exchange, response, context);
+        });
+        let bodiless = match watched.method {
+            Sent::Head => true,
+            Sent::Connect => status.is_success(),
+            Sent::Other => false,
+        };
+        if bodiless
             || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if bodiless {
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        {
             self.end(Outcome::Complete);
         }
     }
 
-    /// More of the body was handed over; `left` is what the body itself knows of the rest.
+    /// So many bytes of the body were handed over; `left` is what the body itself knows of the
+    /// rest.
     ///
-    /// A server that has sent as many bytes as were declared drops the body without asking for
-    /// its end, and that is a complete answer.
+    /// A server that has sent what was declared drops the body without asking for its end, and
+    /// that is a complete answer.
     pub(super) fn data(&mut self, bytes: u64, left: Option<u64>) {
         let Some(watched) = &mut self.0 else { return };
-        watched.end.bytes_out += bytes;
-        let all_sent = watched.declared.is_some_and(|length| watched.end.bytes_out >= length);
-        watched.end.outcome = match left {
-            Some(0) => Outcome::Complete,
-            _ if all_sent => Outcome::Complete,
-            _ => Outcome::ClientGone,
-        };
+        watched.bytes_out += bytes;
+        watched.declared = watched.declared.or(left.map(|left| watched.bytes_out + left));
+        let sent = watched.declared.is_some_and(|declared| watched.bytes_out >= declared);
+        let complete = sent || left == Some(0);
+        watched.dropped = if complete { Outcome::Complete } else { Outcome::ClientGone };
+    }
+
+    pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
+        let Some(watched) = &mut self.0 else { return };
+        watched.tell(|observer, exchange, context| {
+            observer.on_trailers(exchange, trailers, context);
+        });
+        self.end(Outcome::Complete);
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {
         let Some(watched) = self.0.take() else { return };
-        let Watched { observer, exchange, context, started, mut end, .. } = watched;
-        end.outcome = outcome;
-        end.duration = started.elapsed();
-        context.scope(|| observer.on_end(exchange, &end, &context));
+        let Watched { observer, exchange, context, started, status, head, bytes_out, .. } = watched;
+        let duration = started.elapsed();
+        let end = Totals { outcome, status, head, duration, bytes_out };
+        contain(|| context.scope(|| observer.on_end(exchange, &end, &context)));
+        context.recycle();
+    }
+}
+
+impl<O: Observer> Watched<O> {
+    fn tell(&mut self, tell: impl FnOnce(&O, &mut O::Exchange, &RequestContext)) {
+        let Self { observer, exchange, context, .. } = self;
+        contain(|| context.scope(|| tell(observer, exchange, context)));
     }
 }
 
 impl<O: Observer> Drop for Guard<O> {
     fn drop(&mut self) {
-        let Some(watched) = &self.0 else { return };
-        let outcome = if std::thread::panicking() { Outcome::Panic } else { watched.end.outcome };
-        // A panic that leaves a `Drop` during unwinding ends the process. What was observed is
-        // gone either way, so nothing can be seen in a broken state.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.end(outcome)));
+        if let Some(Watched { dropped, .. }) = &self.0 {
+            let outcome = *dropped;
+            self.end(outcome);
+        }
     }
+}
+
+/// Keeps an observer's panic from the request, from the other observers, and from a `Drop` that
+/// runs while the thread unwinds, where it would end the process. The panic hook has told of it;
+/// what was observed is gone either way, so nothing is seen in a broken state.
+pub(super) fn contain(f: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(f));
 }

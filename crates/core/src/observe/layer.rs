@@ -88,14 +88,15 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let Some(observer) = &self.observer else {
-            return ResponseFuture::new(None, InRequest::new(None, self.inner.call(request)));
+            let future = InRequest::new(None, self.inner.call(request));
+            return ResponseFuture::new(Guard::empty(), future);
         };
-        let (context, own) = RequestContext::join();
-        let mut guard = None;
+        let (context, own) = RequestContext::join(request.extensions());
+        let mut guard = Guard::empty();
         let future = InRequest::call(own, || {
             // Before the inner service sees the request: if `call` panics, the guard tells of it.
-            guard = Some(Guard::begin(Arc::clone(observer), &request, &context));
-            self.inner.call(request)
+            guard = Guard::begin(Arc::clone(observer), &request, context);
+            guard.run(|| self.inner.call(request))
         });
         ResponseFuture::new(guard, future)
     }
