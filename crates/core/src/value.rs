@@ -11,6 +11,8 @@ use std::{borrow::Cow, io::Write};
 /// assert_eq!(errors.to_json(), r#"[{"pointer":"/email","detail":"no @ in it"}]"#);
 /// assert_eq!(Value::from(u64::MAX).to_json(), "18446744073709551615");
 /// assert_eq!(Value::from(f64::NAN).to_json(), "null");
+/// assert_eq!(Value::from(errors.to_json().find(' ')).to_json(), "33");
+/// assert_eq!(Value::from(None::<u64>).to_json(), "null");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -97,14 +99,13 @@ impl Value {
 /// that no reader sees more than one line or a terminal's control code.
 pub fn write_json_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    // Most text needs no escape, and that is quick to see.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-        return;
-    }
     let mut clean = 0;
-    for (at, c) in text.char_indices() {
+    for (at, byte) in text.bytes().enumerate() {
+        if !STOPS.get(usize::from(byte)).is_some_and(|stops| *stops) {
+            continue;
+        }
+        // No byte that stops continues a character.
+        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { continue };
         let short = match c {
             '"' => Some(br#"\""#),
             '\\' => Some(br"\\"),
@@ -125,6 +126,20 @@ pub fn write_json_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// The bytes with which a character begins that may need an escape: 0xC2 leads U+0080 to U+00BF,
+/// 0xE2 U+2000 to U+2FFF.
+const STOPS: [bool; 256] = {
+    let mut stops = [false; 256];
+    let mut rest: &mut [bool] = &mut stops;
+    let mut byte = 0_u8;
+    while let Some((first, others)) = rest.split_first_mut() {
+        *first = matches!(byte, ..b' ' | b'"' | b'\\' | 0x7f | 0xc2 | 0xe2);
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    stops
+};
+
 macro_rules! from {
     ($($from:ty => $variant:ident),* $(,)?) => {$(
         impl From<$from> for Value {
@@ -137,16 +152,39 @@ macro_rules! from {
 
 from! {
     bool => Bool,
+    i8 => Integer,
+    i16 => Integer,
     i32 => Integer,
     i64 => Integer,
+    u8 => Unsigned,
     u16 => Unsigned,
     u32 => Unsigned,
     u64 => Unsigned,
+    f32 => Float,
     f64 => Float,
     &'static str => Text,
     String => Text,
     Cow<'static, str> => Text,
     Vec<Value> => List,
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Unsigned(value as u64)
+    }
+}
+
+impl From<isize> for Value {
+    fn from(value: isize) -> Self {
+        Self::Integer(value as i64)
+    }
+}
+
+/// Nothing is `null`.
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +201,51 @@ mod tests {
             prop_assert!(!json.contains(breaks));
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
         }
+    }
+
+    /// The rule of [`write_json_str`], one character after the other.
+    fn written_slowly(text: &str) -> String {
+        let escaped = text.chars().map(|c| match c {
+            '"' => String::from(r#"\""#),
+            '\\' => String::from(r"\\"),
+            '\n' => String::from(r"\n"),
+            '\r' => String::from(r"\r"),
+            '\t' => String::from(r"\t"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                format!("\\u{:04x}", u32::from(c))
+            }
+            c => String::from(c),
+        });
+        format!("\"{}\"", escaped.collect::<String>())
+    }
+
+    #[test]
+    fn every_character_is_escaped_by_the_rule() {
+        let every = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+        for c in every {
+            let text = format!("a{c}b");
+            assert_eq!(Value::from(text.clone()).to_json(), written_slowly(&text), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_width_keep_their_value() {
+        for (value, json) in [
+            (Value::from(u8::MAX), "255"),
+            (Value::from(i8::MIN), "-128"),
+            (Value::from(i16::MIN), "-32768"),
+            (Value::from(7_usize), "7"),
+            (Value::from(-7_isize), "-7"),
+            (Value::from(0.25_f32), "0.25"),
+        ] {
+            assert_eq!(value.to_json(), json);
+        }
+    }
+
+    #[test]
+    fn nothing_is_null() {
+        assert_eq!(Value::from(None::<String>), Value::Null);
+        assert_eq!(Value::from(Some("a")), Value::from("a"));
     }
 
     #[test]
