@@ -1,35 +1,40 @@
-//! CSRF protection with answers of ours.
+//! CSRF protection, configured.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, ready},
+use std::fmt;
+
+use http::HeaderValue;
+use tower_http::csrf::CsrfLayer;
+
+use crate::{
+    Cors,
+    origin::{self, OriginError},
+    stack::Judge,
 };
-
-use buttress_core::{
-    body::ResponseBody,
-    reject::{DefaultResponder, Protocol, Rejection},
-};
-use http::{HeaderValue, Request, Response, StatusCode};
-use pin_project_lite::pin_project;
-use tower_http::csrf::{CsrfLayer, ProtectionError};
-use tower_service::Service;
-
-use crate::origin::{self, ConfigError};
 
 /// Turns cross-site requests away that a browser sends without its user wanting it.
 ///
-/// The rule is tower-http's [`CsrfLayer`]: by `Sec-Fetch-Site` and `Origin`, without tokens. GET,
-/// HEAD and OPTIONS pass, and so does whatever is no browser. Origins that [`Cors`](crate::Cors)
-/// lets in are trusted here too: what one slot allows, the other does not refuse.
+/// The rule is tower-http's [`csrf`](tower_http::csrf): by `Sec-Fetch-Site` and `Origin`, without
+/// tokens. GET, HEAD and OPTIONS pass, and so does whatever is no browser.
+///
+/// Origins that [`Cors`](crate::Cors) lets in by name are trusted here too. Where it lets them in
+/// without credentials, that holds for requests without a `Cookie` header alone: a page's fetch
+/// without credentials has none, and a form that the page sends in its visitor's name has. A
+/// service that knows browsers by something else than cookies (client certificates, `Basic`, the
+/// network they are in) names its origins with [`trust`](Self::trust) and leaves them out of CORS.
+///
+/// Three things that are often met:
+/// - A WebSocket's handshake is a GET, and passes. Compare `Origin` in its handler.
+/// - On a page with `Referrer-Policy: no-referrer`, a form sends `Origin: null`. It is told by
+///   `Sec-Fetch-Site` from another site's; a browser without that header is refused.
+/// - A sign-in that comes back as a form (SAML, OIDC with `response_mode=form_post`) is a
+///   cross-site POST: `trust(["https://idp.example.com"])`.
 ///
 /// ```
 /// use buttress::{Csrf, Stack};
 ///
 /// let stack = Stack::new().csrf(Csrf::new().trust(["https://admin.example.com"])?);
 /// # let _ = stack;
-/// # Ok::<(), buttress::ConfigError>(())
+/// # Ok::<(), buttress::OriginError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -43,12 +48,12 @@ impl Csrf {
         Self::default()
     }
 
-    /// Trusts these origins as well.
+    /// Trusts these origins as well, cookies or not.
     ///
     /// # Errors
     ///
     /// As [`Cors::allow`](crate::Cors::allow).
-    pub fn trust<I>(mut self, origins: I) -> Result<Self, ConfigError>
+    pub fn trust<I>(mut self, origins: I) -> Result<Self, OriginError>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
@@ -56,16 +61,24 @@ impl Csrf {
         Ok(self)
     }
 
-    /// The layer that trusts `more` beside its own.
-    pub(crate) fn layer(&self, more: &[HeaderValue]) -> CsrfLayer {
-        self.trusted.iter().chain(more).filter_map(|origin| origin.to_str().ok()).fold(
-            CsrfLayer::new(),
-            |layer, origin| {
-                // Each was judged by `origin::parse`, which is the stricter of the two.
-                layer.clone().add_trusted_origin(origin).unwrap_or(layer)
-            },
-        )
+    pub(crate) fn judge(&self, cors: Option<&Cors>) -> Judge {
+        let own = CsrfLayer::new();
+        let own = trusting(own, &self.trusted);
+        match cors {
+            Some(cors) if cors.has_credentials() => Judge::new(trusting(own, cors.origins()), None),
+            Some(cors) if !cors.origins().is_empty() => {
+                Judge::new(own.clone(), Some(trusting(own, cors.origins())))
+            }
+            _ => Judge::new(own, None),
+        }
     }
+}
+
+fn trusting(layer: CsrfLayer, origins: &[HeaderValue]) -> CsrfLayer {
+    origins.iter().filter_map(|origin| origin.to_str().ok()).fold(layer, |layer, origin| {
+        // Each was judged by `origin::parse`, which is the stricter of the two.
+        layer.clone().add_trusted_origin(origin).unwrap_or(layer)
+    })
 }
 
 impl fmt::Display for Csrf {
@@ -75,55 +88,5 @@ impl fmt::Display for Csrf {
             write!(f, ", {}", origin.to_str().unwrap_or_default())?;
         }
         Ok(())
-    }
-}
-
-/// Puts tower-http's refusal into the family's words, for the protocol that the caller speaks:
-/// what builds the answer there is not shown the request.
-#[derive(Clone, Debug)]
-pub struct CsrfAnswer<S>(pub(crate) S);
-
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for CsrfAnswer<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResponseBody<ResBody>>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = CsrfFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let protocol = Protocol::of(request.headers());
-        CsrfFuture { future: self.0.call(request), protocol }
-    }
-}
-
-pin_project! {
-    #[derive(Debug)]
-    pub struct CsrfFuture<F> {
-        #[pin]
-        future: F,
-        protocol: Protocol,
-    }
-}
-
-impl<F, B, E> Future for CsrfFuture<F>
-where
-    F: Future<Output = Result<Response<ResponseBody<B>>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let response = ready!(this.future.poll(cx))?;
-        if response.extensions().get::<ProtectionError>().is_none() {
-            return Poll::Ready(Ok(response));
-        }
-        let no = Rejection::new("csrf", "cross_origin", StatusCode::FORBIDDEN)
-            .detail("this request came from a page of another origin");
-        Poll::Ready(Ok(no.respond(&DefaultResponder, *this.protocol)))
     }
 }

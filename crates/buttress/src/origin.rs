@@ -6,8 +6,8 @@ use http::{HeaderValue, Uri, uri::Scheme};
 
 /// Why a cross-origin rule was refused when it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    kind: ConfigErrorKind,
+pub struct OriginError {
+    kind: OriginErrorKind,
     given: String,
     advice: &'static str,
 }
@@ -15,7 +15,7 @@ pub struct ConfigError {
 /// What is wrong with a cross-origin rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ConfigErrorKind {
+pub enum OriginErrorKind {
     /// It is not an origin: a scheme, a host and perhaps a port (RFC 6454 §7).
     NotAnOrigin,
     /// No origin at all was given.
@@ -24,30 +24,30 @@ pub enum ConfigErrorKind {
     AnyWithCredentials,
 }
 
-impl ConfigError {
-    pub(crate) fn new(kind: ConfigErrorKind, given: &str, advice: &'static str) -> Self {
+impl OriginError {
+    pub(crate) fn new(kind: OriginErrorKind, given: &str, advice: &'static str) -> Self {
         Self { kind, given: given.to_owned(), advice }
     }
 
     /// What is wrong.
     #[must_use]
-    pub const fn kind(&self) -> ConfigErrorKind {
+    pub const fn kind(&self) -> OriginErrorKind {
         self.kind
     }
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.given, self.advice)
     }
 }
 
-impl Error for ConfigError {}
+impl Error for OriginError {}
 
 /// Takes an origin as a browser would send it, and nothing else: what is spelled in another way
 /// would be compared byte by byte, and never match.
-pub(crate) fn parse(origin: &str) -> Result<HeaderValue, ConfigError> {
-    let refuse = |advice| Err(ConfigError::new(ConfigErrorKind::NotAnOrigin, origin, advice));
+pub(crate) fn parse(origin: &str) -> Result<HeaderValue, OriginError> {
+    let refuse = |advice| Err(OriginError::new(OriginErrorKind::NotAnOrigin, origin, advice));
     if origin == "*" {
         return refuse("name the origins, or say Cors::any()");
     }
@@ -89,15 +89,15 @@ pub(crate) fn parse(origin: &str) -> Result<HeaderValue, ConfigError> {
 }
 
 /// Takes a list of origins, of which there must be one at least.
-pub(crate) fn parse_all<I>(origins: I) -> Result<Vec<HeaderValue>, ConfigError>
+pub(crate) fn parse_all<I>(origins: I) -> Result<Vec<HeaderValue>, OriginError>
 where
     I: IntoIterator<Item: AsRef<str>>,
 {
     let origins: Vec<_> =
         origins.into_iter().map(|origin| parse(origin.as_ref())).collect::<Result<_, _>>()?;
     if origins.is_empty() {
-        return Err(ConfigError::new(
-            ConfigErrorKind::NoOrigin,
+        return Err(OriginError::new(
+            OriginErrorKind::NoOrigin,
             "",
             "name one origin at least, as in https://app.example.com",
         ));
@@ -142,7 +142,7 @@ mod tests {
             ("", "begins with a scheme"),
         ] {
             let error = parse(origin).unwrap_err();
-            assert_eq!(error.kind(), ConfigErrorKind::NotAnOrigin);
+            assert_eq!(error.kind(), OriginErrorKind::NotAnOrigin);
             assert!(error.to_string().contains(advice), "{origin}: {error}");
         }
     }
@@ -150,6 +150,6 @@ mod tests {
     #[test]
     fn an_empty_list_is_refused() {
         let error = parse_all::<[&str; 0]>([]).unwrap_err();
-        assert_eq!(error.kind(), ConfigErrorKind::NoOrigin);
+        assert_eq!(error.kind(), OriginErrorKind::NoOrigin);
     }
 }

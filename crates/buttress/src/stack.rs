@@ -5,16 +5,27 @@ use std::{any::type_name, fmt, time::Duration};
 use buttress_core::{client_ip::ClientIp, context::ContextLayer};
 use buttress_headers::SecurityHeadersLayer;
 use buttress_request_id::RequestIdLayer;
-use tower_http::{compression::CompressionLayer, cors::CorsLayer, csrf::CsrfLayer};
+use tower_http::{compression::CompressionLayer, cors::CorsLayer};
 use tower_layer::Identity;
 
-pub use self::{body_limit::RequestBody, service::Hardened};
-use crate::{Cors, Csrf};
+pub(crate) use self::csrf::Judge;
+pub use self::{
+    answer_body::AnswerBody,
+    guarded::{Guarded, GuardedFuture},
+    hardened::{Hardened, HardenedFuture},
+    request_body::{RequestBody, body_too_large},
+};
+use crate::{Compression, Cors, Csrf};
 
+mod answer_body;
 mod body_limit;
-mod compression;
+mod csrf;
+mod guarded;
+mod hardened;
+mod keep_status;
+mod preflight;
 mod rebody;
-mod service;
+mod request_body;
 mod slot;
 mod timeout;
 
@@ -66,11 +77,11 @@ pub struct Stack<M = Identity> {
     request_id: RequestIdLayer,
     headers: Option<SecurityHeadersLayer>,
     cors: Option<(Cors, CorsLayer)>,
-    compression: Option<CompressionLayer>,
+    compression: Option<(Compression, CompressionLayer<Compression>)>,
     joint: M,
-    csrf: Option<(Csrf, CsrfLayer)>,
+    csrf: Option<(Csrf, Judge)>,
     timeout: Option<Duration>,
-    body_limit: Option<usize>,
+    body_limit: Option<u64>,
 }
 
 impl Stack {
@@ -157,18 +168,26 @@ impl<M> Stack<M> {
         self
     }
 
-    /// Which other origins' pages may call. The origins are trusted by [`csrf`](Self::csrf) too.
+    /// Which other origins' pages may call. [`csrf`](Self::csrf) trusts the origins too: with
+    /// credentials altogether, without them for requests that carry no cookies.
+    ///
+    /// Once, in the outermost stack; see [`Cors`].
     pub fn cors(mut self, cors: impl Into<Option<Cors>>) -> Self {
         self.cors = cors.into().map(|cors| (cors.clone(), cors.layer()));
         let csrf = self.csrf.take().map(|(csrf, _)| csrf);
         self.csrf(csrf)
     }
 
-    /// Compresses answers: gzip, and what other features of tower-http a service turns on.
+    /// Compresses answers. It asks [`Bytes`](bytes::Bytes) as the data of the joint's answers, in
+    /// any stack.
     ///
-    /// Not for answers that hold a secret beside text of the caller's choosing (BREACH).
-    pub fn compression(mut self, layer: impl Into<Option<CompressionLayer>>) -> Self {
-        self.compression = layer.into();
+    /// Not for answers that hold a secret beside text of the caller's choosing: see
+    /// [`Compression`].
+    pub fn compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
+        self.compression = compression.into().map(|compression| {
+            let layer = compression.layer();
+            (compression, layer)
+        });
         self
     }
 
@@ -192,30 +211,33 @@ impl<M> Stack<M> {
 
     /// Refuses cross-site requests that change something.
     pub fn csrf(mut self, csrf: impl Into<Option<Csrf>>) -> Self {
-        let trusted = self.cors.as_ref().map_or(&[][..], |(cors, _)| cors.origins());
         self.csrf = csrf.into().map(|csrf| {
-            let layer = csrf.layer(trusted);
-            (csrf, layer)
+            let judge = csrf.judge(self.cors.as_ref().map(|(cors, _)| cors));
+            (csrf, judge)
         });
         self
     }
 
     /// How long the service may take to begin its answer, counted from when it is first waited
     /// for; then the client gets 503, or `DEADLINE_EXCEEDED` in gRPC. What it was doing is dropped
-    /// where it stands. An answer that is ready at the limit still counts. It needs tokio's timer.
+    /// where it stands. An answer that is ready at the limit still counts: at [`Duration::ZERO`] one
+    /// that never waits does. It needs tokio's timer.
     pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeout = limit.into();
         self
     }
 
-    /// How many bytes of a request's body the service may read. A longer `content-length` is
-    /// answered with 413, or `RESOURCE_EXHAUSTED` in gRPC, before the service is called. A body
-    /// that does not declare its length ends with an error at the limit
-    /// ([`RequestBody::is_too_large`]).
+    /// How many bytes of a request's body the service may read. Past them the client gets 413, or
+    /// `RESOURCE_EXHAUSTED` in gRPC: before the service is called where the length is declared.
+    /// Otherwise reading ends with an error ([`body_too_large`]), and what the service makes of it
+    /// gives way to the same answer, unless it has begun to answer by then or fails itself.
+    ///
+    /// axum's extractors have a limit of their own, of 2 MiB; for more, say
+    /// `DefaultBodyLimit::disable()` in the router and leave it to this slot.
     ///
     /// In gRPC a stream of messages is one body: leave the slot empty where clients stream, as
     /// tonic limits each message by itself.
-    pub fn body_limit(mut self, bytes: impl Into<Option<usize>>) -> Self {
+    pub fn body_limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.body_limit = bytes.into();
         self
     }
@@ -240,9 +262,12 @@ impl<M> Stack<M> {
         [
             ("client ip", self.client_ip.as_ref().map(ToString::to_string)),
             ("request id", Some(self.request_id.to_string()).filter(|id| id != "off")),
-            ("headers", self.headers.as_ref().map(names)),
+            ("headers", self.headers.as_ref().map(names).filter(|names| !names.is_empty())),
             ("cors", self.cors.as_ref().map(|(cors, _)| cors.to_string())),
-            ("compression", self.compression.as_ref().map(|_| "on".to_owned())),
+            (
+                "compression",
+                self.compression.as_ref().map(|(compression, _)| compression.to_string()),
+            ),
             (
                 "joint",
                 Some(type_name::<M>().to_owned()).filter(|name| name != type_name::<Identity>()),
@@ -254,8 +279,12 @@ impl<M> Stack<M> {
     }
 
     fn also_trusted(&self) -> &'static str {
-        let let_in = self.cors.as_ref().is_some_and(|(cors, _)| !cors.origins().is_empty());
-        if let_in { ", those of cors" } else { "" }
+        match &self.cors {
+            Some((cors, _)) if cors.origins().is_empty() => "",
+            Some((cors, _)) if cors.has_credentials() => ", those of cors",
+            Some(_) => ", those of cors without cookies",
+            None => "",
+        }
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::{rc::Rc, time::Duration};
 
-use buttress::{Cors, Csrf, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer};
+use buttress::{Compression, Cors, Csrf, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer};
 use buttress_conformance::{Law, Laws, assert_auto_traits};
-use tower_http::compression::CompressionLayer;
 
 #[test]
 fn an_empty_stack_keeps_the_laws() {
@@ -15,6 +14,14 @@ fn an_empty_stack_keeps_the_laws() {
         .except(Law::RequestBody)
         .allocates(0)
         .check();
+}
+
+/// The body limit tells the end of a body from its length, where it has one.
+#[test]
+fn what_refuses_requests_allocates_nothing_to_let_one_in() {
+    let stack = Stack::new().csrf(Csrf::new()).body_limit(1 << 20);
+    assert_auto_traits(&stack);
+    Laws::of(stack).except(Law::RequestBody).allocates(0).check();
 }
 
 #[test]
@@ -30,7 +37,7 @@ fn a_full_stack_keeps_the_laws() {
     let full = Stack::production(ClientIp::peer())
         .headers(SecurityHeadersLayer::web())
         .cors(Cors::allow(["https://app.example.com"]).unwrap())
-        .compression(CompressionLayer::new())
+        .compression(Compression::new())
         .csrf(Csrf::new())
         .timeout(Duration::from_secs(30));
     assert_auto_traits(&full);

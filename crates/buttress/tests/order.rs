@@ -5,7 +5,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use buttress::{
-    Cors, Csrf, RequestBody, Stack,
+    Compression, Cors, Csrf, RequestBody, Stack,
     client_ip::{ClientIp, Peer},
     context,
     headers::SecurityHeadersLayer,
@@ -16,7 +16,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http::compression::CompressionLayer;
 
 const APP: &str = "https://app.example.com";
 
@@ -49,7 +48,7 @@ fn fill(stack: Stack, slot: Slot) -> Stack {
         Slot::RequestId => stack.request_id(RequestIdLayer::new()),
         Slot::Headers => stack.headers(SecurityHeadersLayer::api()),
         Slot::Cors => stack.cors(Cors::allow([APP]).unwrap()),
-        Slot::Compression => stack.compression(CompressionLayer::new()),
+        Slot::Compression => stack.compression(Compression::new()),
         Slot::Csrf => stack.csrf(Csrf::new()),
         Slot::Timeout => stack.timeout(Duration::from_secs(5)),
         Slot::BodyLimit => stack.body_limit(64),

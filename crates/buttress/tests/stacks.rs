@@ -2,16 +2,30 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test is meant to panic")]
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{Router, body::Body, routing::get};
-use buttress::{Cors, Hardened, RequestBody, Stack, client_ip::ClientIp};
+use buttress::{
+    AnswerBody, Cors, Guarded, Hardened, RequestBody, Stack, client_ip::ClientIp,
+    headers::SecurityHeadersLayer,
+};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{
+    Layer, Service, ServiceBuilder, ServiceExt,
+    layer::util::Identity,
+    service_fn,
+    util::{BoxCloneSyncServiceLayer, ServiceFn},
+};
 use tower_http::{
     compression::CompressionLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer,
     trace::TraceLayer,
@@ -21,7 +35,7 @@ use tower_http::{
 struct App<S> {
     stack: Stack,
     with_joint: Stack<(CorsLayer, CompressionLayer)>,
-    service: Hardened<S>,
+    service: Hardened<Guarded<S>>,
 }
 
 fn production() -> Stack {
@@ -177,20 +191,6 @@ async fn a_grpc_caller_is_refused_in_grpc() {
     }
 }
 
-#[tokio::test]
-async fn a_body_past_the_limit_is_told_apart_from_one_that_broke() {
-    let limited = Stack::new().body_limit(4).layer(service_fn(echo_any));
-    let request = |bytes: &'static [u8]| {
-        let frames =
-            futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(bytes))]);
-        Request::post("/").body(Body::from_stream(frames)).unwrap()
-    };
-    assert!(limited.clone().oneshot(request(b"four")).await.is_ok());
-    let error = limited.oneshot(request(b"fives")).await.unwrap_err();
-    assert!(RequestBody::is_too_large(error.as_ref()));
-    assert!(!RequestBody::is_too_large(&std::io::Error::other("gone")));
-}
-
 #[test]
 fn it_says_what_is_in_force_in_order() {
     let stack = Stack::production(ClientIp::behind(["10.0.0.0/8"]).unwrap())
@@ -216,13 +216,62 @@ fn it_says_what_is_in_force_in_order() {
         "x-forwarded-for behind 10.0.0.0/8",
         "else UUIDv7",
         "content-security-policy",
-        "https://app.example.com, with credentials",
+        "https://app.example.com, with credentials; GET, HEAD, POST",
         "compression  -",
         "CompressionLayer",
-        "own origin",
+        "own origin, those of cors\n",
         "30s",
         "1048576 bytes",
     ] {
         assert!(described.contains(said), "{said}:\n{described}");
     }
+}
+
+#[test]
+fn a_layer_that_does_nothing_is_not_in_force() {
+    let described = Stack::new().headers(SecurityHeadersLayer::none()).describe();
+    assert!(described.contains("headers      -"), "{described}");
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Answer = Result<Response<Full<Bytes>>, Infallible>;
+type Hello = ServiceFn<fn(Request<RequestBody<Body>>) -> Ready<Answer>>;
+
+/// With a joint of any kind.
+async fn body_through<M, B>(joint: M) -> Bytes
+where
+    M: Layer<Guarded<Hello>>,
+    M::Service: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let hello: fn(_) -> _ = |_| ready(Ok(Response::new(Full::from("hello"))));
+    let service = production().joint(joint).layer(service_fn(hello));
+    let answer = service.oneshot(Request::new(Body::empty())).await.unwrap();
+    assert!(answer.headers().contains_key("x-request-id"));
+    answer.into_body().collect().await.unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn a_function_can_be_generic_over_the_joint() {
+    assert_eq!(body_through(Identity::new()).await, "hello");
+    assert_eq!(body_through((CorsLayer::permissive(), CompressionLayer::new())).await, "hello");
+    let boxed = BoxCloneSyncServiceLayer::new(TraceLayer::new_for_http());
+    assert_eq!(body_through(boxed).await, "hello");
+}
+
+#[test]
+fn an_answers_body_can_be_made_of_nothing() {
+    struct NoDefault;
+    impl http_body::Body for NoDefault {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+            Poll::Ready(None)
+        }
+    }
+    assert!(http_body::Body::is_end_stream(&AnswerBody::<NoDefault>::default()));
 }

@@ -25,7 +25,7 @@ pub(crate) enum Error {
 
 impl Error {
     pub(crate) fn client(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self::Client(Box::new(Problem::new(status).detail(detail.into())))
+        Self::Client(Box::new(Problem::new(status).with_detail(detail.into())))
     }
 
     pub(crate) fn internal(error: impl Into<BoxError>) -> Self {

@@ -14,9 +14,11 @@ use std::{
 };
 
 use axum::{Router, extract::ConnectInfo};
-use buttress::{ConfigError, Cors, Stack, client_ip::ClientIp, observe::ObserveLayer};
+use buttress::{
+    Compression, Cors, OriginError, Stack, client_ip::ClientIp, observe::ObserveLayer,
+};
 use tokio::net::TcpListener;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{access::AccessLog, error::MaskPanic};
 
@@ -60,14 +62,14 @@ async fn main() -> ExitCode {
 }
 
 /// What stands around the routes. The order is the stack's business, not ours.
-fn stack() -> Result<Hardening, ConfigError> {
+fn stack() -> Result<Hardening, OriginError> {
     // No proxy stands before this service. With one: `ClientIp::behind(["10.0.0.0/8"])?`.
     let client_ip = ClientIp::peer().peer_from(|extensions| {
         extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
     });
     Ok(Stack::production(client_ip)
         .cors(Cors::allow([FRONT_END])?)
-        .compression(CompressionLayer::new())
+        .compression(Compression::new())
         .joint(CatchPanicLayer::custom(MaskPanic)))
 }
 

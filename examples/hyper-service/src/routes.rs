@@ -33,19 +33,17 @@ fn user(id: u64) -> Answer {
 async fn echo(body: RequestBody<Incoming>) -> Answer {
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if RequestBody::is_too_large(error.as_ref()) => {
-            return problem(Problem::new(StatusCode::PAYLOAD_TOO_LARGE));
-        }
+        // Also where it is too long: then the stack says so, whatever is said here.
         Err(_) => {
             let detail = "the body broke off";
-            return problem(Problem::new(StatusCode::BAD_REQUEST).detail(detail));
+            return problem(Problem::new(StatusCode::BAD_REQUEST).with_detail(detail));
         }
     };
     match serde_json::from_slice::<Value>(&body) {
         Ok(value) => json(&value),
         Err(error) => {
             let detail = format!("the body is no JSON: {error}");
-            problem(Problem::new(StatusCode::BAD_REQUEST).detail(detail))
+            problem(Problem::new(StatusCode::BAD_REQUEST).with_detail(detail))
         }
     }
 }

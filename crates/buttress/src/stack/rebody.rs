@@ -1,5 +1,4 @@
 use std::{
-    fmt,
     future::Future,
     marker::PhantomData,
     pin::Pin,
@@ -8,43 +7,48 @@ use std::{
 
 use buttress_core::body::ResponseBody;
 use http::Response;
+use http_body::Body;
 use pin_project_lite::pin_project;
+use tower_http::compression::CompressionBody;
 use tower_service::Service;
 
-use super::compression::MaybeCompressed;
+use super::{answer_body::MaybeCompressed, keep_status::Given};
 
-/// Another type for a response's body; nothing else changes.
-pub trait Convert<B> {
+/// Another type for an answer's body.
+pub(super) trait Convert<B> {
     type Body;
-    fn convert(body: B) -> Self::Body;
+    fn convert(response: Response<B>) -> Response<Self::Body>;
 }
 
 /// The body of an answer that compression has seen.
 #[derive(Clone, Copy, Debug)]
-pub struct Compressed;
+pub(super) struct Compressed;
 
-impl<B: http_body::Body> Convert<tower_http::compression::CompressionBody<B>> for Compressed {
+impl<B: Body> Convert<CompressionBody<B>> for Compressed {
     type Body = ResponseBody<MaybeCompressed<B>>;
 
-    fn convert(body: tower_http::compression::CompressionBody<B>) -> Self::Body {
-        ResponseBody::inner(MaybeCompressed::Compressed { body })
+    fn convert(mut response: Response<CompressionBody<B>>) -> Response<Self::Body> {
+        if let Some(Given(status)) = response.extensions_mut().remove() {
+            *response.status_mut() = status;
+        }
+        response.map(|body| ResponseBody::inner(MaybeCompressed::Compressed { body }))
     }
 }
 
 /// The body of an answer where there is no compression.
 #[derive(Clone, Copy, Debug)]
-pub struct Plain;
+pub(super) struct Plain;
 
-impl<B: http_body::Body> Convert<B> for Plain {
+impl<B: Body> Convert<B> for Plain {
     type Body = ResponseBody<MaybeCompressed<B>>;
 
-    fn convert(body: B) -> Self::Body {
-        ResponseBody::inner(MaybeCompressed::Plain { body })
+    fn convert(response: Response<B>) -> Response<Self::Body> {
+        response.map(|body| ResponseBody::inner(MaybeCompressed::Plain { body }))
     }
 }
 
 /// Gives the answers of `S` the body type of `C`.
-pub struct Rebody<S, C> {
+pub(super) struct Rebody<S, C> {
     inner: S,
     convert: PhantomData<fn() -> C>,
 }
@@ -58,12 +62,6 @@ impl<S, C> Rebody<S, C> {
 impl<S: Clone, C> Clone for Rebody<S, C> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone())
-    }
-}
-
-impl<S: fmt::Debug, C> fmt::Debug for Rebody<S, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
     }
 }
 
@@ -86,16 +84,10 @@ where
 }
 
 pin_project! {
-    pub struct RebodyFuture<F, C> {
+    pub(super) struct RebodyFuture<F, C> {
         #[pin]
         future: F,
         convert: PhantomData<fn() -> C>,
-    }
-}
-
-impl<F, C> fmt::Debug for RebodyFuture<F, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RebodyFuture").finish_non_exhaustive()
     }
 }
 
@@ -108,6 +100,6 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(response.map(C::convert)))
+        Poll::Ready(Ok(C::convert(response)))
     }
 }

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 /// A service that stands behind a layer, or, where the slot is empty, does not.
 #[derive(Clone)]
-pub enum Slot<T, S> {
+pub(super) enum Slot<T, S> {
     Filled(T),
     Empty(S),
 }
@@ -60,8 +60,7 @@ where
 
 pin_project! {
     #[project = SlotFutureProj]
-    #[derive(Debug)]
-    pub enum SlotFuture<T, S> {
+    pub(super) enum SlotFuture<T, S> {
         Filled { #[pin] future: T },
         Empty { #[pin] future: S },
     }

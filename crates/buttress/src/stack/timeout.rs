@@ -1,5 +1,4 @@
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -24,7 +23,7 @@ use tower_service::Service;
 /// answer which is ready at the deadline is thrown away; it starts a timer for answers that never
 /// wait; and its refusal says nothing to a gRPC client.
 #[derive(Clone, Debug)]
-pub struct Timeout<S> {
+pub(super) struct Timeout<S> {
     pub(super) inner: S,
     pub(super) limit: Option<Duration>,
 }
@@ -48,7 +47,7 @@ where
 }
 
 pin_project! {
-    pub struct TimeoutFuture<F> {
+    pub(super) struct TimeoutFuture<F> {
         #[pin]
         future: F,
         limit: Option<(Duration, Protocol)>,
@@ -57,12 +56,6 @@ pin_project! {
         // asks for a share of it.
         #[pin]
         timer: Option<Unconstrained<Sleep>>,
-    }
-}
-
-impl<F> fmt::Debug for TimeoutFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TimeoutFuture").finish_non_exhaustive()
     }
 }
 
@@ -85,8 +78,8 @@ where
             ready!(timer.poll(cx));
         }
         let no = Rejection::new("timeout", "elapsed", StatusCode::SERVICE_UNAVAILABLE)
-            .grpc(GrpcCode::DeadlineExceeded)
-            .detail("the service did not answer in time");
+            .with_grpc_code(GrpcCode::DeadlineExceeded)
+            .with_detail("the service did not answer in time");
         Poll::Ready(Ok(no.respond(&DefaultResponder, protocol)))
     }
 }

@@ -1,0 +1,122 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use buttress_core::context::{self, InContext};
+use buttress_headers::SecurityHeaders;
+use buttress_request_id::RequestId;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_http::compression;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    Stack,
+    answer_body::AnswerBody,
+    guarded::Guarded,
+    keep_status::{KeepStatus, KeepStatusFuture},
+    preflight::{Preflight, PreflightFuture},
+    rebody::{Compressed, Plain, Rebody, RebodyFuture},
+    slot::{Slot, SlotFuture, slot},
+};
+use crate::Compression;
+
+// Innermost first, each line is one slot; below, their futures.
+type Gzipped<S> = Rebody<compression::Compression<KeepStatus<S>, Compression>, Compressed>;
+type Packed<S> = Slot<Gzipped<S>, Rebody<S, Plain>>;
+type Shared<S> = Slot<Preflight<Packed<S>>, Packed<S>>;
+type Graded<S> = Slot<SecurityHeaders<Shared<S>>, Shared<S>>;
+type Outer<S> = InContext<RequestId<Graded<S>>>;
+
+type Gzipping<F> =
+    RebodyFuture<compression::ResponseFuture<KeepStatusFuture<F>, Compression>, Compressed>;
+type Packing<F> = SlotFuture<Gzipping<F>, RebodyFuture<F, Plain>>;
+type Sharing<F> = SlotFuture<PreflightFuture<Packing<F>>, Packing<F>>;
+type Grading<F> = SlotFuture<buttress_headers::ResponseFuture<Sharing<F>>, Sharing<F>>;
+type Outgoing<F> = context::ResponseFuture<buttress_request_id::ResponseFuture<Grading<F>>>;
+
+/// The service that [`Stack`] makes: `I` is what leaves the joint, [`Guarded<S>`] where the joint
+/// is empty.
+#[derive(Clone)]
+pub struct Hardened<I> {
+    outer: Outer<I>,
+}
+
+impl<I> fmt::Debug for Hardened<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hardened").finish_non_exhaustive()
+    }
+}
+
+impl<I, ReqBody, ResBody> Service<Request<ReqBody>> for Hardened<I>
+where
+    I: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Body,
+{
+    type Response = Response<AnswerBody<ResBody>>;
+    type Error = I::Error;
+    type Future = HardenedFuture<I::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), I::Error>> {
+        self.outer.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        HardenedFuture { future: self.outer.call(request) }
+    }
+}
+
+pin_project! {
+    /// The future of [`Hardened`].
+    pub struct HardenedFuture<F> {
+        #[pin]
+        future: Outgoing<F>,
+    }
+}
+
+impl<F> fmt::Debug for HardenedFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HardenedFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, B, E> Future for HardenedFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<AnswerBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.project().future.poll(cx))?;
+        Poll::Ready(Ok(response.map(AnswerBody::new)))
+    }
+}
+
+impl<S, M> Layer<S> for Stack<M>
+where
+    M: Layer<Guarded<S>>,
+{
+    type Service = Hardened<M::Service>;
+
+    fn layer(&self, service: S) -> Self::Service {
+        let service = self.joint.layer(Guarded::new(self, service));
+
+        let service = match &self.compression {
+            Some((_, layer)) => Slot::Filled(Rebody::new(layer.layer(KeepStatus(service)))),
+            None => Slot::Empty(Rebody::new(service)),
+        };
+        let service = match &self.cors {
+            Some((_, layer)) => Slot::Filled(Preflight(layer.layer(service))),
+            None => Slot::Empty(service),
+        };
+        let service = slot(self.headers.as_ref(), service);
+        let service = self.request_id.layer(service);
+        Hardened { outer: self.context.layer(service) }
+    }
+}
