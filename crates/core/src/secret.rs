@@ -10,7 +10,8 @@ pub const CENSOR: &str = "[REDACTED]";
 /// A value that is never printed and is overwritten when it is dropped.
 ///
 /// `Debug` and `Display` write [`CENSOR`], and so does `Serialize` (feature `serde`); the one way
-/// to the value is [`expose`](Self::expose), which can be searched for. There is no `PartialEq`:
+/// to the value is [`expose`](Self::expose), which can be searched for. `Deserialize` says
+/// `invalid secret` of what it cannot read, and does not quote it as serde's own errors do. There is no `PartialEq`:
 /// comparing secrets with `==` leaks by timing how much of a guess was right.
 ///
 /// ```
@@ -80,6 +81,9 @@ impl<T: Zeroize> serde::Serialize for Secret<T> {
 #[cfg(feature = "serde")]
 impl<'de, T: Zeroize + serde::Deserialize<'de>> serde::Deserialize<'de> for Secret<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(deserializer).map(Self)
+        // An error of serde's quotes what it did not expect, and that is the secret.
+        T::deserialize(deserializer)
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("invalid secret"))
     }
 }
