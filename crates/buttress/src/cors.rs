@@ -19,8 +19,8 @@ use crate::origin::{self, OriginError, OriginErrorKind};
 /// A preflight (OPTIONS with `Origin` and `Access-Control-Request-Method`) is answered here; any
 /// other OPTIONS goes to the service, and its answer is not for other origins' pages.
 ///
-/// One CORS is enough, in the outermost stack: a second one inside is asked no preflight, and what
-/// it says is overwritten.
+/// Say it once, in the outermost stack: a second one inside is shown no preflight, and where the
+/// two differ, browsers hear something of both.
 ///
 /// Defaults: GET, HEAD, POST, PUT, PATCH and DELETE ([`any`](Self::any): GET and HEAD); the request
 /// headers `authorization`,

@@ -51,7 +51,8 @@ mod timeout;
 /// and its type can be written down: `Stack`, or `Stack<(A, B)>` with layers in its joint. Every
 /// verb takes the new filling, or `None` to empty the slot.
 ///
-/// The service inside is given a [`RequestBody<B>`], where `B` is the server's body.
+/// The service that it makes of an `S` is a [`Hardened<Guarded<S>>`](Hardened): `S` is given a
+/// [`RequestBody<B>`], where `B` is the server's body, and its answers leave with an [`AnswerBody`].
 ///
 /// [`Router::layer`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer
 ///

@@ -2,7 +2,9 @@
 
 use std::{rc::Rc, time::Duration};
 
-use buttress::{Compression, Cors, Csrf, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer};
+use buttress::{
+    Compression, Cors, Csrf, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer,
+};
 use buttress_conformance::{Law, Laws, assert_auto_traits};
 
 #[test]

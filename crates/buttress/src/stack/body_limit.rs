@@ -46,11 +46,12 @@ where
             return BodyLimitFuture::Inner { future: self.inner.call(request), watched: None };
         };
         let refusal = || Refusal { protocol: Protocol::of(request.headers()), limit };
-        if declared(&request).is_some_and(|length| length > limit) {
+        let length = declared(&request);
+        if length.is_some_and(|length| length > limit) {
             return BodyLimitFuture::TooLarge { refusal: refusal() };
         }
         // hyper ends a body at the length that it declared, so that one needs no watching.
-        let watched = declared(&request).is_none().then(|| (Passed::default(), refusal()));
+        let watched = length.is_none().then(|| (Passed::default(), refusal()));
         let passed = watched.as_ref().map(|(passed, _)| passed.clone());
         let request = request.map(|body| RequestBody::limited(body, limit, passed));
         BodyLimitFuture::Inner { future: self.inner.call(request), watched }
