@@ -3,10 +3,13 @@
 //! A rate limiter, a circuit breaker or a connection pool implements these; a health registry or
 //! a metrics exporter reads them. Neither side knows the other.
 
-use std::{error::Error, fmt, future::Future, pin::Pin};
+use std::{borrow::Cow, error::Error, fmt, future::Future, pin::Pin};
+
+use crate::value::{Members, Value};
 
 /// The future of a [`Check`].
-pub type CheckFuture<'a> = Pin<Box<dyn Future<Output = Result<(), CheckError>> + Send + 'a>>;
+pub type CheckFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<CheckReport, CheckError>> + Send + 'a>>;
 
 /// Something whose health can be asked.
 ///
@@ -14,7 +17,7 @@ pub type CheckFuture<'a> = Pin<Box<dyn Future<Output = Result<(), CheckError>> +
 /// long; so it needs no timeout of its own, but must be safe to drop at any await.
 ///
 /// ```
-/// use buttress_core::source::{Check, CheckError, CheckFuture};
+/// use buttress_core::source::{Check, CheckError, CheckFuture, CheckReport};
 ///
 /// struct Queue { depth: usize }
 ///
@@ -25,8 +28,8 @@ pub type CheckFuture<'a> = Pin<Box<dyn Future<Output = Result<(), CheckError>> +
 ///     fn check(&self) -> CheckFuture<'_> {
 ///         Box::pin(async move {
 ///             match self.depth {
-///                 0..1000 => Ok(()),
-///                 depth => Err(CheckError::degraded("backlog").because(format!("{depth} jobs"))),
+///                 0..1000 => Ok(CheckReport::ok().with("depth", self.depth)),
+///                 depth => Err(CheckError::degraded("backlog").with("depth", depth)),
 ///             }
 ///         })
 ///     }
@@ -40,14 +43,64 @@ pub trait Check: Send + Sync {
     fn check(&self) -> CheckFuture<'_>;
 }
 
+/// That a [`Check`] passed, and what it saw.
+///
+/// ```
+/// use buttress_core::{source::CheckReport, value::Value};
+///
+/// let report = CheckReport::ok().with("connections", 7_u64).with("role", "primary");
+/// let data: Vec<_> = report.data().collect();
+/// assert_eq!(data, [("connections", &Value::from(7_u64)), ("role", &Value::from("primary"))]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CheckReport {
+    data: Members,
+}
+
+impl CheckReport {
+    /// It works, and there is no more to say.
+    #[must_use]
+    pub const fn ok() -> Self {
+        Self { data: Members::new() }
+    }
+
+    /// Adds something that was seen, for those who may see details; the same name again replaces
+    /// the value.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.data.set(name.into(), value.into());
+        self
+    }
+
+    /// What was seen, in the order in which it was added.
+    pub fn data(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.data.iter()
+    }
+}
+
 /// Why a [`Check`] did not pass.
 ///
 /// What may be shown and what may only be logged are kept apart: [`public`](Self::public) is a
-/// constant of the program, while the source may name hosts and users.
+/// constant of the program, and the [`data`](Self::data) is chosen by it, while the source may
+/// name hosts and users.
+///
+/// ```
+/// use buttress_core::{source::CheckError, value::Value};
+/// use std::error::Error;
+///
+/// let error = CheckError::failed("no connection")
+///     .because("db-7.internal refused the password of user app")
+///     .with("attempts", 3_u64);
+/// assert_eq!(error.to_string(), "no connection");
+/// assert!(!error.is_degraded());
+/// assert_eq!(error.data().next(), Some(("attempts", &Value::from(3_u64))));
+/// assert!(error.source().unwrap().to_string().contains("db-7"));
+/// ```
 #[derive(Debug)]
 pub struct CheckError {
     public: &'static str,
     degraded: bool,
+    data: Members,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -55,13 +108,13 @@ impl CheckError {
     /// It does not work.
     #[must_use]
     pub const fn failed(public: &'static str) -> Self {
-        Self { public, degraded: false, source: None }
+        Self { public, degraded: false, data: Members::new(), source: None }
     }
 
     /// It works, but not as it should.
     #[must_use]
     pub const fn degraded(public: &'static str) -> Self {
-        Self { public, degraded: true, source: None }
+        Self { public, degraded: true, data: Members::new(), source: None }
     }
 
     /// Adds the cause, for the log alone.
@@ -69,6 +122,19 @@ impl CheckError {
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds something that was seen, for those who may see details; the same name again replaces
+    /// the value. What may only be logged belongs into the cause.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.data.set(name.into(), value.into());
+        self
+    }
+
+    /// What was seen, in the order in which it was added.
+    pub fn data(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.data.iter()
     }
 
     /// What may be shown to those who may see details.
@@ -114,10 +180,21 @@ impl Error for CheckError {
 /// ```
 pub trait Metrics: Send + Sync {
     /// Hands each present value to `each`. Called on a scrape; it must not block.
+    ///
+    /// Samples of one name come one after the other, with nothing between them: the text formats
+    /// of Prometheus and `OpenMetrics` want a metric's lines together, and a reader does not sort.
     fn collect(&self, each: &mut dyn FnMut(Sample<'_>));
 }
 
 /// One number of a [`Metrics`] source.
+///
+/// ```
+/// use buttress_core::source::{Kind, Sample};
+///
+/// let sample = Sample::counter("mails_sent_total", "Mails that were sent.", 12.0)
+///     .labels(&[("queue", "welcome")]);
+/// assert_eq!((sample.kind, sample.value), (Kind::Counter, 12.0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Sample<'a> {

@@ -93,6 +93,30 @@ impl Value {
     }
 }
 
+/// Values by name, each name once, in the order in which they were set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Members(Vec<(Cow<'static, str>, Value)>);
+
+impl Members {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Takes the place of one of the same name.
+    pub(crate) fn set(&mut self, name: Cow<'static, str>, value: Value) {
+        self.0.retain(|(other, _)| *other != name);
+        self.0.push((name, value));
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find_map(|(other, value)| (other == name).then_some(value))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+}
+
 /// Appends `text` as a JSON string (RFC 8259 §7).
 ///
 /// Beyond what JSON asks, DEL and the line separators U+0085, U+2028 and U+2029 are escaped, so
