@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use buttress_core::{
@@ -109,12 +109,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
             BodyLimitFutureProj::Inner { future, watched } => {
-                let response = ready!(future.poll(cx))?;
-                Poll::Ready(Ok(match watched {
+                future.poll(cx).map_ok(|response| match watched {
                     // Whatever the service made of the error: 400, a gRPC status, a 500.
                     Some((passed, refusal)) if passed.told() => refusal.answer(),
                     _ => response.map(ResponseBody::inner),
-                }))
+                })
             }
             BodyLimitFutureProj::TooLarge { refusal } => Poll::Ready(Ok(refusal.answer())),
         }

@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use buttress_core::context::{self, InContext};
@@ -93,8 +93,7 @@ where
     type Output = Result<Response<AnswerBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(response.map(AnswerBody::new)))
+        self.project().future.poll(cx).map_ok(|response| response.map(AnswerBody::new))
     }
 }
 

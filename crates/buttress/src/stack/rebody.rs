@@ -2,7 +2,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use buttress_core::body::ResponseBody;
@@ -99,7 +99,6 @@ where
     type Output = Result<Response<C::Body>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(C::convert(response)))
+        self.project().future.poll(cx).map_ok(C::convert)
     }
 }
