@@ -14,9 +14,7 @@ use std::{
 };
 
 use axum::{Router, extract::ConnectInfo};
-use buttress::{
-    Compression, Cors, OriginError, Stack, client_ip::ClientIp, observe::ObserveLayer,
-};
+use buttress::{Compression, Cors, OriginError, Stack, client_ip::ClientIp, observe::ObserveLayer};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
