@@ -1,13 +1,13 @@
 //! Problem documents (RFC 9457).
 
-use std::{borrow::Cow, io::Write};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use crate::{
-    context,
-    value::{Value, write_json_str},
+    context::{self, RequestContext},
+    value::{Members, Value, write_json_str},
 };
 
 /// The media type of a problem document (RFC 9457 §6.1).
@@ -39,14 +39,35 @@ pub struct Problem {
     title: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     instance: Option<Cow<'static, str>>,
-    members: Vec<(Cow<'static, str>, Value)>,
+    members: Members,
+    request: Option<Request>,
+}
+
+/// The request whose ids stand in a document.
+#[derive(Clone, Debug)]
+struct Request(RequestContext);
+
+/// Equal where the ids are: a document shows nothing else of it.
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        let ids = |request: &RequestContext| request.trace().map(|trace| *trace.trace_id());
+        self.0.request_id_str() == other.0.request_id_str() && ids(&self.0) == ids(&other.0)
+    }
 }
 
 impl Problem {
     /// A problem with this status and, as its title, the status's reason phrase.
     #[must_use]
     pub const fn new(status: StatusCode) -> Self {
-        Self { status, kind: None, title: None, detail: None, instance: None, members: Vec::new() }
+        Self {
+            status,
+            kind: None,
+            title: None,
+            detail: None,
+            instance: None,
+            members: Members::new(),
+            request: None,
+        }
     }
 
     /// Sets `type`: a URI that names the kind of problem.
@@ -90,19 +111,38 @@ impl Problem {
         if matches!(&*name, "type" | "title" | "status" | "detail" | "instance") {
             return self;
         }
-        self.members.retain(|(other, _)| *other != name);
-        self.members.push((name, value.into()));
+        self.members.set(name, value.into());
         self
     }
 
-    /// Adds the member `request_id`, if there is a current request and it has an id.
+    /// Takes the detail away, for clients that are told no more than the kind.
     #[must_use]
-    pub fn for_request(self) -> Self {
-        let Some(request) = context::current() else { return self };
-        match request.request_id_str() {
-            Some(id) => self.with_member("request_id", id.to_owned()),
-            None => self,
-        }
+    pub fn without_detail(mut self) -> Self {
+        self.detail = None;
+        self
+    }
+
+    /// Adds the members `request_id` and `trace_id` (32 hex digits), as far as there is a current
+    /// request and it has them by the time at which the document is written.
+    ///
+    /// A member of such a name that was set stays.
+    ///
+    /// ```
+    /// use buttress_core::{context::RequestContext, problem::Problem};
+    /// use http::{HeaderValue, StatusCode};
+    ///
+    /// let request = RequestContext::new();
+    /// request.set_request_id(HeaderValue::from_static("01890a5d"));
+    /// let problem = request.scope(|| Problem::new(StatusCode::NOT_FOUND).for_request());
+    /// assert_eq!(
+    ///     problem.to_json(),
+    ///     r#"{"title":"Not Found","status":404,"request_id":"01890a5d"}"#
+    /// );
+    /// ```
+    #[must_use]
+    pub fn for_request(mut self) -> Self {
+        self.request = context::current().map(Request);
+        self
     }
 
     /// The status.
@@ -121,14 +161,14 @@ impl Problem {
     #[must_use]
     pub fn to_json(&self) -> String {
         // The writer puts out nothing but whole `str`s and ASCII.
-        String::from_utf8(self.to_vec()).unwrap_or_default()
+        String::from_utf8(self.document(None)).unwrap_or_default()
     }
 
     /// The document as an answer with its status and media type, in any body that can be made of
     /// bytes: axum's `Body`, `Full<Bytes>`, [`Bytes`] itself.
     #[must_use]
     pub fn into_http<B: From<Bytes>>(self) -> Response<B> {
-        let mut response = Response::new(B::from(Bytes::from(self.to_vec())));
+        let mut response = Response::new(B::from(Bytes::from(self.document(None))));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response
@@ -152,25 +192,43 @@ impl Problem {
         self.with_member(name, value)
     }
 
-    fn to_vec(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        out.push(b'{');
-        if let Some(kind) = &self.kind {
-            write_member(&mut out, "type", kind);
-        }
+    /// The detail as it is kept: a constant is still one.
+    pub(crate) const fn kept_detail(&self) -> Option<&Cow<'static, str>> {
+        self.detail.as_ref()
+    }
+
+    /// The document, with the ids of `request` or else of the one that
+    /// [`for_request`](Self::for_request) found.
+    pub(crate) fn document(&self, request: Option<&RequestContext>) -> Vec<u8> {
+        let request = request.or(self.request.as_ref().map(|request| &request.0));
+        let request_id = request.and_then(RequestContext::request_id_str);
+        let trace_id = request.and_then(RequestContext::trace).map(|trace| hex(trace.trace_id()));
+        let trace_id = trace_id.as_ref().and_then(|digits| std::str::from_utf8(digits).ok());
+        let unless_set = |name| move |_: &&str| self.members.get(name).is_none();
+
         let reason = self.status.canonical_reason().unwrap_or("Error");
-        write_member(&mut out, "title", self.title.unwrap_or(reason));
-        // Writing into a `Vec` cannot fail.
-        let _ = write!(out, r#""status":{}"#, self.status.as_u16());
-        for (name, value) in [("detail", &self.detail), ("instance", &self.instance)] {
-            if let Some(value) = value {
-                out.push(b',');
-                write_json_str(&mut out, name);
-                out.push(b':');
-                write_json_str(&mut out, value);
-            }
-        }
-        for (name, value) in &self.members {
+        let summary =
+            [("type", self.kind.as_deref()), ("title", Some(self.title.unwrap_or(reason)))];
+        let particular = [
+            ("detail", self.detail.as_deref()),
+            ("instance", self.instance.as_deref()),
+            ("request_id", request_id.filter(unless_set("request_id"))),
+            ("trace_id", trace_id.filter(unless_set("trace_id"))),
+        ];
+        // Exact where nothing needs an escape: `Bytes` are made of a full `Vec` as it is, and with
+        // one more allocation of any other.
+        let texts = summary.iter().chain(&particular);
+        let texts = texts
+            .filter_map(|(name, text)| Some(r#","":"""#.len() + name.len() + text.as_ref()?.len()));
+        let members = self.members.iter().map(|(name, _)| r#","":"""#.len() + name.len() + 24);
+        let room = texts.chain(members).sum::<usize>() + r#","status":500}"#.len();
+
+        let mut out = Vec::with_capacity(room);
+        write_texts(&mut out, &summary);
+        out.extend_from_slice(br#","status":"#);
+        out.extend_from_slice(self.status.as_str().as_bytes());
+        write_texts(&mut out, &particular);
+        for (name, value) in self.members.iter() {
             out.push(b',');
             write_json_str(&mut out, name);
             out.push(b':');
@@ -181,16 +239,31 @@ impl Problem {
     }
 }
 
-fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
-    write_json_str(out, name);
-    out.push(b':');
-    write_json_str(out, value);
-    out.push(b',');
+/// Members that have a text; their names need no escape.
+fn write_texts(out: &mut Vec<u8>, members: &[(&str, Option<&str>)]) {
+    for (name, text) in members {
+        if let Some(text) = text {
+            out.extend_from_slice(if out.is_empty() { br#"{""# } else { br#",""# });
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(br#"":"#);
+            write_json_str(out, text);
+        }
+    }
+}
+
+fn hex(id: &[u8; 16]) -> [u8; 32] {
+    let mut digits = [0; 32];
+    let nibbles = id.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    for (digit, nibble) in digits.iter_mut().zip(nibbles) {
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    }
+    digits
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::TraceContext;
 
     #[test]
     fn unset_members_are_left_out() {
@@ -216,6 +289,62 @@ mod tests {
                 "detail": "line\nbreak", "instance": "urn:b", "n": 2,
             })
         );
+    }
+
+    #[test]
+    fn a_document_without_members_or_escapes_has_the_room_it_needs() {
+        let request = RequestContext::new();
+        request.set_request_id(HeaderValue::from_static("01890a5d"));
+        request.set_trace(TraceContext::new([0xa5; 16], [1; 8], 0).unwrap());
+        let bare = Problem::new(StatusCode::BAD_REQUEST);
+        let full = bare.clone().with_kind("urn:a").with_detail("größer").with_instance("urn:b");
+        for (problem, request) in [(&bare, None), (&full, None), (&full, Some(&request))] {
+            let document = problem.document(request);
+            assert_eq!(document.len(), document.capacity());
+        }
+    }
+
+    #[test]
+    fn the_ids_of_the_request_are_written() {
+        let request = RequestContext::new();
+        let problem = Problem::new(StatusCode::NOT_FOUND);
+        let of_request = request.scope(|| problem.clone().for_request());
+        assert_eq!(of_request.to_json(), problem.to_json());
+        request.set_request_id(HeaderValue::from_static("r\"1"));
+        request.set_trace(TraceContext::new([0xa5; 16], [1; 8], 0).unwrap());
+        let json: serde_json::Value = serde_json::from_str(&of_request.to_json()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "title": "Not Found", "status": 404, "request_id": "r\"1", "trace_id": "a5".repeat(16),
+            })
+        );
+    }
+
+    #[test]
+    fn a_members_name_is_there_once_though_the_request_has_an_id() {
+        let request = RequestContext::new();
+        request.set_request_id(HeaderValue::from_static("r-1"));
+        let problem = Problem::new(StatusCode::NOT_FOUND).with_member("request_id", "mine");
+        let problem = request.scope(|| problem.for_request());
+        assert_eq!(problem.to_json(), r#"{"title":"Not Found","status":404,"request_id":"mine"}"#);
+    }
+
+    #[test]
+    fn problems_are_equal_where_their_documents_are() {
+        let of = |id| {
+            let request = RequestContext::new();
+            request.set_request_id(HeaderValue::from_static(id));
+            request.scope(|| Problem::new(StatusCode::NOT_FOUND).for_request())
+        };
+        assert_eq!(of("a"), of("a"));
+        assert_ne!(of("a"), of("b"));
+    }
+
+    #[test]
+    fn a_detail_is_taken_away() {
+        let problem = Problem::new(StatusCode::BAD_REQUEST).with_detail("no such table");
+        assert_eq!(problem.without_detail(), Problem::new(StatusCode::BAD_REQUEST));
     }
 
     #[test]

@@ -28,11 +28,16 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 
 pub use self::grpc::{GrpcCode, grpc_message};
-use crate::{body::ResponseBody, problem::Problem, value::Value};
+use crate::{
+    body::ResponseBody,
+    context,
+    problem::{PROBLEM_JSON, Problem},
+    value::Value,
+};
 
 mod grpc;
 
@@ -162,6 +167,12 @@ impl Rejection {
         self
     }
 
+    /// Takes the detail away, for clients that are told no more than the reason.
+    pub fn without_detail(mut self) -> Self {
+        self.problem = self.problem.without_detail();
+        self
+    }
+
     /// Sets another gRPC code than the status's.
     pub const fn with_grpc_code(mut self, code: GrpcCode) -> Self {
         self.grpc = code;
@@ -169,13 +180,17 @@ impl Rejection {
     }
 
     /// When to come back. In HTTP this is `Retry-After` in whole seconds, rounded up and at least
-    /// 1 (RFC 9110 §10.2.3); in gRPC `grpc-retry-pushback-ms`, rounded up (gRFC A6).
+    /// 1 (RFC 9110 §10.2.3); in gRPC `grpc-retry-pushback-ms`, rounded up, from 1 to the 2³¹ - 1
+    /// (25 days) that a client can read (gRFC A6).
     pub const fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
     }
 
-    /// Adds a header to the answer, in whatever protocol.
+    /// Adds a header to the answer, in whatever protocol; the same name again adds a line.
+    ///
+    /// What the answer itself says stays: `content-type`, `grpc-status`, and `retry-after` where
+    /// [`with_retry_after`](Self::with_retry_after) is known. `content-length` is not sent.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
@@ -203,6 +218,12 @@ impl Rejection {
     #[must_use]
     pub const fn get_retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The headers that were added.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// The problem document.
@@ -243,29 +264,73 @@ impl Rejection {
 
     /// The answer, in `responder`'s words, for a caller that speaks `protocol`.
     ///
-    /// Whatever the responder writes, [`Rejected`] is in the answer's extensions.
+    /// Whatever the responder writes, the answer says when to come back and has the headers that
+    /// were added, as far as the responder did not write them, and [`Rejected`] is in its
+    /// extensions.
     pub fn respond<R, B>(self, responder: &R, protocol: Protocol) -> Response<ResponseBody<B>>
     where
         R: Reject + ?Sized,
     {
-        let rejected = self.rejected;
-        let mut response = responder.reject(self, protocol).map(ResponseBody::from_bytes);
-        response.extensions_mut().insert(rejected);
+        let mut response = responder.reject(&self, protocol).map(ResponseBody::from_bytes);
+        if let Some(after) = self.retry_after {
+            let (name, number) = match protocol {
+                Protocol::Http => (RETRY_AFTER, whole_seconds(after)),
+                Protocol::Grpc | Protocol::GrpcWeb => grpc::pushback(after),
+            };
+            response.headers_mut().entry(name).or_insert_with(|| decimal(number));
+        }
+        if !self.headers.is_empty() {
+            add_missing(response.headers_mut(), self.headers);
+        }
+        response.extensions_mut().insert(self.rejected);
         response
     }
 }
 
-/// Puts a [`Rejection`] into words.
+/// Adds the lines of every header of which there is none.
+fn add_missing(headers: &mut HeaderMap, extra: HeaderMap) {
+    let mut missing = None;
+    for (name, value) in extra {
+        // A name comes with its first line alone.
+        if let Some(name) = name {
+            // The length is the body's to say (and nobody's in gRPC).
+            missing = (name != CONTENT_LENGTH && !headers.contains_key(&name)).then_some(name);
+        }
+        if let Some(name) = &missing {
+            headers.append(name, value);
+        }
+    }
+}
+
+/// In one allocation; `HeaderValue::from(u64)` takes two.
+fn decimal(mut number: u64) -> HeaderValue {
+    // 2⁶⁴ has 20 digits.
+    let mut digits = *b"00000000000000000000";
+    let mut unused = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(number % 10).unwrap_or(0);
+        unused -= 1;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    let digits = digits.get(unused..).unwrap_or_default();
+    HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("1"))
+}
+
+/// Puts a [`Rejection`] into words: a status, a media type and a body.
 ///
-/// Any `Fn(Rejection, Protocol) -> Response<Bytes>` is one; to change only some answers, hand the
-/// rest to [`DefaultResponder`]:
+/// It is asked by [`Rejection::respond`], which adds the rest. Any
+/// `Fn(&Rejection, Protocol) -> Response<Bytes>` is one; to change only some answers, hand the
+/// others to [`DefaultResponder`]:
 ///
 /// ```
 /// use buttress_core::reject::{DefaultResponder, Protocol, Reject, Rejection};
 /// use bytes::Bytes;
 /// use http::Response;
 ///
-/// let plain = |rejection: Rejection, protocol: Protocol| match protocol {
+/// let plain = |rejection: &Rejection, protocol: Protocol| match protocol {
 ///     Protocol::Http => {
 ///         let mut response = Response::new(Bytes::from_static(b"not now\n"));
 ///         *response.status_mut() = rejection.status();
@@ -278,14 +343,14 @@ impl Rejection {
 /// ```
 pub trait Reject {
     /// Makes the answer. It runs inside the request's context, and must not block.
-    fn reject(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes>;
+    fn reject(&self, rejection: &Rejection, protocol: Protocol) -> Response<Bytes>;
 }
 
 impl<F> Reject for F
 where
-    F: Fn(Rejection, Protocol) -> Response<Bytes>,
+    F: Fn(&Rejection, Protocol) -> Response<Bytes>,
 {
-    fn reject(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+    fn reject(&self, rejection: &Rejection, protocol: Protocol) -> Response<Bytes> {
         self(rejection, protocol)
     }
 }
@@ -293,13 +358,13 @@ where
 /// Answers in the caller's protocol: a problem document (RFC 9457), or a gRPC answer of trailers
 /// only.
 ///
-/// The problem document carries the `request_id` of the current
-/// [`RequestContext`](crate::context::RequestContext).
+/// The problem document carries the `request_id` and the `trace_id` of the current
+/// [`RequestContext`](crate::context::RequestContext), where it has them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultResponder;
 
 impl Reject for DefaultResponder {
-    fn reject(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+    fn reject(&self, rejection: &Rejection, protocol: Protocol) -> Response<Bytes> {
         match protocol {
             Protocol::Http => http_answer(rejection),
             Protocol::Grpc => grpc::answer(rejection, "application/grpc"),
@@ -308,13 +373,13 @@ impl Reject for DefaultResponder {
     }
 }
 
-fn http_answer(rejection: Rejection) -> Response<Bytes> {
-    let Rejection { problem, retry_after, headers, .. } = rejection;
-    let mut response = problem.for_request().into_http();
-    if let Some(after) = retry_after {
-        response.headers_mut().insert(RETRY_AFTER, whole_seconds(after).into());
-    }
-    response.headers_mut().extend(headers);
+fn http_answer(rejection: &Rejection) -> Response<Bytes> {
+    let document = rejection.problem.document(context::current().as_ref());
+    let mut response = Response::new(Bytes::from(document));
+    *response.status_mut() = rejection.status();
+    // And `retry-after`.
+    *response.headers_mut() = HeaderMap::with_capacity(rejection.headers.len() + 2);
+    response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
     response
 }
 

@@ -16,15 +16,20 @@ fn answer(protocol: Protocol) -> Response<ResponseBody<()>> {
     quota().respond(&DefaultResponder, protocol)
 }
 
+fn lines<'a, B>(response: &'a Response<B>, name: &str) -> Vec<&'a str> {
+    response.headers().get_all(name).iter().map(|line| line.to_str().unwrap()).collect()
+}
+
 #[test]
 fn http_gets_a_problem_document() {
-    let response = DefaultResponder.reject(quota(), Protocol::Http);
+    let response = answer(Protocol::Http);
     assert_eq!(response.status(), 429);
     assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
     assert_eq!(response.headers()[RETRY_AFTER], "9");
     assert_eq!(response.headers()["x-extra"], "1");
+    let document = DefaultResponder.reject(&quota(), Protocol::Http).into_body();
     assert_eq!(
-        std::str::from_utf8(response.body()).unwrap(),
+        std::str::from_utf8(&document).unwrap(),
         r#"{"title":"Too Many Requests","status":429,"detail":"only 5 % left — wait","remaining":0}"#
     );
 }
@@ -49,7 +54,7 @@ fn grpc_gets_trailers_only() {
 
 #[test]
 fn the_reason_stands_in_the_extensions_whoever_answers() {
-    let own = |_: Rejection, _: Protocol| Response::new(Bytes::from_static(b"no"));
+    let own = |_: &Rejection, _: Protocol| Response::new(Bytes::from_static(b"no"));
     for response in
         [answer(Protocol::Http), answer(Protocol::Grpc), quota().respond(&own, Protocol::Http)]
     {
@@ -62,9 +67,80 @@ fn the_reason_stands_in_the_extensions_whoever_answers() {
 fn the_problem_document_names_the_request() {
     let context = context::RequestContext::new();
     context.set_request_id(HeaderValue::from_static("r-1"));
-    let response = context.scope(|| DefaultResponder.reject(quota(), Protocol::Http));
+    context.set_trace(context::TraceContext::new([0xa5; 16], [1; 8], 0).unwrap());
+    let response = context.scope(|| DefaultResponder.reject(&quota(), Protocol::Http));
     let json: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(json["request_id"], "r-1");
+    assert_eq!(json["trace_id"], "a5".repeat(16));
+}
+
+#[test]
+fn what_a_responder_leaves_out_is_added() {
+    let own = |rejection: &Rejection, _: Protocol| {
+        assert_eq!(rejection.headers()["x-extra"], "1");
+        Response::new(Bytes::from_static(b"no"))
+    };
+    let http: Response<ResponseBody<()>> = quota().respond(&own, Protocol::Http);
+    assert_eq!(lines(&http, "retry-after"), ["9"]);
+    assert_eq!(lines(&http, "x-extra"), ["1"]);
+    let grpc: Response<ResponseBody<()>> = quota().respond(&own, Protocol::Grpc);
+    assert_eq!(lines(&grpc, "grpc-retry-pushback-ms"), ["8400"]);
+    assert_eq!(lines(&grpc, "retry-after"), [""; 0]);
+    assert_eq!(lines(&grpc, "x-extra"), ["1"]);
+}
+
+#[test]
+fn what_a_responder_writes_stays() {
+    let own = |_: &Rejection, _: Protocol| {
+        let headers = [(RETRY_AFTER, "60"), (HeaderName::from_static("x-extra"), "own")];
+        let mut response = Response::new(Bytes::from_static(b"no"));
+        response.headers_mut().extend(headers.map(|(k, v)| (k, HeaderValue::from_static(v))));
+        response
+    };
+    let response: Response<ResponseBody<()>> = quota().respond(&own, Protocol::Http);
+    assert_eq!(lines(&response, "retry-after"), ["60"]);
+    assert_eq!(lines(&response, "x-extra"), ["own"]);
+}
+
+#[test]
+fn the_rejections_own_word_wins_over_a_header_that_is_added() {
+    let added = [
+        ("content-type", "text/plain"),
+        ("content-length", "7"),
+        ("retry-after", "1"),
+        ("grpc-status", "0"),
+        ("grpc-message", "fine"),
+        ("grpc-retry-pushback-ms", "1"),
+        ("x-policy", "a"),
+        ("x-policy", "b"),
+    ];
+    let rejection = added.into_iter().fold(quota(), |rejection, (name, value)| {
+        rejection.with_header(HeaderName::from_static(name), HeaderValue::from_static(value))
+    });
+    for (protocol, expected) in [
+        (Protocol::Http, [("content-type", "application/problem+json"), ("retry-after", "9")]),
+        (
+            Protocol::Grpc,
+            [("content-type", "application/grpc"), ("grpc-retry-pushback-ms", "8400")],
+        ),
+        (Protocol::GrpcWeb, [("content-type", "application/grpc-web"), ("grpc-status", "8")]),
+    ] {
+        let response: Response<ResponseBody<()>> =
+            rejection.clone().respond(&DefaultResponder, protocol);
+        for (name, value) in expected {
+            assert_eq!(lines(&response, name), [value], "{protocol:?}");
+        }
+        assert_eq!(lines(&response, "x-policy"), ["a", "b"], "{protocol:?}");
+        assert!(!response.headers().contains_key("content-length"), "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_detail_that_is_taken_away_is_in_no_answer() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let response = DefaultResponder.reject(&quota().without_detail(), protocol);
+        assert!(!format!("{response:?}").contains("left"), "{protocol:?}");
+    }
 }
 
 #[test]
@@ -73,6 +149,26 @@ fn retry_after_is_rounded_up_and_never_zero() {
         assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
     }
     assert_eq!(whole_seconds(Duration::MAX), u64::MAX);
+}
+
+#[test]
+fn pushback_is_rounded_up_never_zero_and_fits_32_bits() {
+    for (after, millis) in [
+        (Duration::ZERO, 1),
+        (Duration::from_nanos(1), 1),
+        (Duration::from_micros(1_001), 2),
+        (Duration::from_secs(30 * 86_400), 2_147_483_647),
+        (Duration::MAX, 2_147_483_647),
+    ] {
+        assert_eq!(grpc::pushback(after).1, millis, "{after:?}");
+    }
+}
+
+#[test]
+fn a_number_is_written_to_its_last_digit() {
+    for number in [0, 9, 10, 8_400, 1_000_000, u64::MAX] {
+        assert_eq!(decimal(number), number.to_string());
+    }
 }
 
 #[test]
@@ -98,9 +194,15 @@ fn only_the_media_type_makes_it_grpc() {
 #[test]
 fn codes_follow_from_the_status() {
     for (status, code) in [
+        (200, GrpcCode::Unknown),
+        (204, GrpcCode::Unknown),
+        (302, GrpcCode::Unknown),
         (400, GrpcCode::InvalidArgument),
         (401, GrpcCode::Unauthenticated),
+        (410, GrpcCode::NotFound),
+        (412, GrpcCode::FailedPrecondition),
         (413, GrpcCode::ResourceExhausted),
+        (416, GrpcCode::OutOfRange),
         (429, GrpcCode::ResourceExhausted),
         (500, GrpcCode::Internal),
         (503, GrpcCode::Unavailable),
@@ -111,13 +213,52 @@ fn codes_follow_from_the_status() {
     }
 }
 
+#[test]
+fn a_grpc_message_has_no_space_at_its_ends() {
+    for (text, message) in
+        [(" x ", "%20x%20"), ("  ", "%20%20"), ("a b", "a b"), ("é ", "%C3%A9%20"), ("", "")]
+    {
+        assert_eq!(grpc_message(text), message);
+    }
+}
+
+#[test]
+fn a_long_grpc_message_ends_between_two_characters() {
+    for (text, length) in [
+        ("a".repeat(1024), 1024),
+        ("a".repeat(1025), 1024),
+        // 6 bytes each.
+        ("é".repeat(1000), 1020),
+        // Cut behind a space, which then goes too.
+        (format!("{} {}", "a".repeat(1023), "b".repeat(9)), 1023),
+    ] {
+        let message = grpc_message(&text);
+        assert_eq!(message.len(), length);
+        assert!(text.as_bytes().starts_with(&percent_decoded(message.as_bytes())));
+    }
+}
+
+#[test]
+fn a_constant_detail_and_another_are_encoded_alike() {
+    for detail in ["wait", "100 %", " größer ", ""] {
+        let [constant, owned] = [Cow::from(detail), Cow::from(String::from(detail))]
+            .map(|detail| DefaultResponder.reject(&quota().with_detail(detail), Protocol::Grpc));
+        assert_eq!(constant.headers(), owned.headers());
+    }
+}
+
 proptest! {
     #[test]
     fn a_grpc_message_is_printable_and_reads_back(text in any::<String>()) {
         let encoded = grpc_message(&text);
         let bytes = encoded.as_bytes();
         prop_assert!(bytes.iter().all(|byte| (b' '..=b'~').contains(byte)));
-        prop_assert_eq!(percent_decoded(bytes), text.into_bytes());
+        prop_assert!(!bytes.starts_with(b" ") && !bytes.ends_with(b" "));
+        prop_assert!(text.as_bytes().starts_with(&percent_decoded(bytes)));
+        // No byte takes more than three.
+        if text.len() * 3 <= 1024 {
+            prop_assert_eq!(percent_decoded(bytes), text.into_bytes());
+        }
     }
 }
 
