@@ -123,13 +123,13 @@ impl Members {
 /// that no reader sees more than one line or a terminal's control code.
 pub fn write_json_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let mut clean = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if !STOPS.get(usize::from(byte)).is_some_and(|stops| *stops) {
-            continue;
-        }
+    let (mut clean, mut at) = (0, 0);
+    while let Some(clear) = text.as_bytes().get(at..).and_then(first_stop) {
+        at += clear;
         // No byte that stops continues a character.
-        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { continue };
+        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
+        let before = at;
+        at += c.len_utf8();
         let short = match c {
             '"' => Some(br#"\""#),
             '\\' => Some(br"\\"),
@@ -139,15 +139,25 @@ pub fn write_json_str(out: &mut Vec<u8>, text: &str) {
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => None,
             _ => continue,
         };
-        out.extend_from_slice(text.get(clean..at).unwrap_or_default().as_bytes());
+        out.extend_from_slice(text.get(clean..before).unwrap_or_default().as_bytes());
         match short {
             Some(escape) => out.extend_from_slice(escape),
             None => drop(write!(out, "\\u{:04x}", u32::from(c))),
         }
-        clean = at + c.len_utf8();
+        clean = at;
     }
     out.extend_from_slice(text.get(clean..).unwrap_or_default().as_bytes());
     out.push(b'"');
+}
+
+/// Eight bytes are looked up before one branch: a third of the instructions of one after the other.
+fn first_stop(bytes: &[u8]) -> Option<usize> {
+    let stops = |byte: &u8| STOPS.get(usize::from(*byte)).is_some_and(|stops| *stops);
+    let (eights, _) = bytes.as_chunks::<8>();
+    let clear =
+        eights.iter().take_while(|eight| !eight.iter().fold(false, |any, byte| any | stops(byte)));
+    let clear = clear.count() * 8;
+    bytes.get(clear..)?.iter().position(stops).map(|at| clear + at)
 }
 
 /// The bytes with which a character begins that may need an escape: 0xC2 leads U+0080 to U+00BF,

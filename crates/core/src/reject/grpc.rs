@@ -158,7 +158,9 @@ pub fn grpc_message(text: &str) -> HeaderValue {
 /// Whether `text` is sent as it is.
 fn is_plain(text: &str) -> bool {
     let outer_space = text.starts_with(' ') || text.ends_with(' ');
-    text.len() <= MAX_MESSAGE && !outer_space && text.bytes().all(is_plain_byte)
+    text.len() <= MAX_MESSAGE
+        && !outer_space
+        && text.bytes().fold(true, |plain, byte| plain & is_plain_byte(byte))
 }
 
 const fn is_plain_byte(byte: u8) -> bool {
