@@ -151,10 +151,39 @@ impl Problem {
         self.status
     }
 
+    /// The URI that names the kind of problem, if it was set.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+
+    /// The summary of the kind: the status's reason phrase, if no other was set.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.title.or_else(|| self.status.canonical_reason()).unwrap_or("Error")
+    }
+
     /// What is particular to this time, if it was set.
     #[must_use]
-    pub fn get_detail(&self) -> Option<&str> {
+    pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
+    }
+
+    /// The URI that names this one time, if it was set.
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        self.instance.as_deref()
+    }
+
+    /// The extension members that were set, in their order.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.members.iter()
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn get_detail(&self) -> Option<&str> {
+        self.detail()
     }
 
     /// The document as text.
@@ -174,24 +203,6 @@ impl Problem {
         response
     }
 
-    #[doc(hidden)]
-    #[must_use]
-    pub fn kind(self, uri: impl Into<Cow<'static, str>>) -> Self {
-        self.with_kind(uri)
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.with_detail(detail)
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub fn member(self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
-        self.with_member(name, value)
-    }
-
     /// The detail as it is kept: a constant is still one.
     pub(crate) const fn kept_detail(&self) -> Option<&Cow<'static, str>> {
         self.detail.as_ref()
@@ -206,12 +217,10 @@ impl Problem {
         let trace_id = trace_id.as_ref().and_then(|digits| std::str::from_utf8(digits).ok());
         let unless_set = |name| move |_: &&str| self.members.get(name).is_none();
 
-        let reason = self.status.canonical_reason().unwrap_or("Error");
-        let summary =
-            [("type", self.kind.as_deref()), ("title", Some(self.title.unwrap_or(reason)))];
+        let summary = [("type", self.kind()), ("title", Some(self.title()))];
         let particular = [
-            ("detail", self.detail.as_deref()),
-            ("instance", self.instance.as_deref()),
+            ("detail", self.detail()),
+            ("instance", self.instance()),
             ("request_id", request_id.filter(unless_set("request_id"))),
             ("trace_id", trace_id.filter(unless_set("trace_id"))),
         ];
@@ -339,6 +348,25 @@ mod tests {
         };
         assert_eq!(of("a"), of("a"));
         assert_ne!(of("a"), of("b"));
+    }
+
+    #[test]
+    fn what_was_set_is_read() {
+        let bare = Problem::new(StatusCode::GONE);
+        assert_eq!((bare.kind(), bare.title(), bare.detail()), (None, "Gone", None));
+        assert_eq!((bare.instance(), bare.members().count()), (None, 0));
+        let full = bare
+            .with_kind("urn:a")
+            .with_title("Sold")
+            .with_detail("in May")
+            .with_instance("urn:b")
+            .with_member("year", 2026_u64);
+        assert_eq!(
+            (full.kind(), full.title(), full.detail()),
+            (Some("urn:a"), "Sold", Some("in May"))
+        );
+        assert_eq!(full.instance(), Some("urn:b"));
+        assert_eq!(full.members().collect::<Vec<_>>(), [("year", &Value::from(2026_u64))]);
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl Rejection {
 
     /// When to come back, if that is known.
     #[must_use]
-    pub const fn get_retry_after(&self) -> Option<Duration> {
+    pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
@@ -230,36 +230,6 @@ impl Rejection {
     #[must_use]
     pub const fn problem(&self) -> &Problem {
         &self.problem
-    }
-
-    #[doc(hidden)]
-    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.with_detail(detail)
-    }
-
-    #[doc(hidden)]
-    pub fn kind(self, uri: impl Into<Cow<'static, str>>) -> Self {
-        self.with_kind(uri)
-    }
-
-    #[doc(hidden)]
-    pub fn member(self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
-        self.with_member(name, value)
-    }
-
-    #[doc(hidden)]
-    pub const fn grpc(self, code: GrpcCode) -> Self {
-        self.with_grpc_code(code)
-    }
-
-    #[doc(hidden)]
-    pub const fn retry_after(self, after: Duration) -> Self {
-        self.with_retry_after(after)
-    }
-
-    #[doc(hidden)]
-    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
-        self.with_header(name, value)
     }
 
     /// The answer, in `responder`'s words, for a caller that speaks `protocol`.
