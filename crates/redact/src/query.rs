@@ -1,0 +1,138 @@
+//! Query strings, printed without the values of sensitive keys.
+
+use std::fmt::{self, Write};
+
+use crate::{Censor, Rules, Verdict, scratch};
+
+/// A query string as it may be printed, from [`Rules::query`].
+///
+/// The values of sensitive keys are replaced, and so are values that are sensitive by their look,
+/// encoded or not. Keys, their order, every `&`, empty parts and all other values stay as they
+/// are, byte for byte.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    rules: &'a Rules,
+    query: &'a str,
+}
+
+impl Rules {
+    /// The query as it may be printed. Keys are judged after percent-decoding, as a form's are:
+    /// `p%61ssword` is a password. Paths do not count.
+    ///
+    /// ```
+    /// let rules = buttress_redact::Rules::new();
+    /// let query = rules.query("page=2&access_t%6Fken=s3cr3t&&flag");
+    /// assert_eq!(query.to_string(), "page=2&access_t%6Fken=[REDACTED]&&flag");
+    /// ```
+    #[must_use]
+    pub const fn query<'a>(&'a self, query: &'a str) -> Query<'a> {
+        Query { rules: self, query }
+    }
+}
+
+impl Query<'_> {
+    fn pair(&self, pair: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((key, value)) = pair.split_once('=') else {
+            return self.value(pair, f);
+        };
+        self.value(key, f)?;
+        f.write_char('=')?;
+        match self.rules.verdict(self.rules.keys().judge(Decoded(key).bytes())) {
+            Verdict::Clear => self.value(value, f),
+            // A parser does not mind an empty value, but a lost pair changes what it counts.
+            Verdict::Remove => Ok(()),
+            Verdict::Censor(censor) => censored(censor, value, f),
+        }
+    }
+
+    fn value(&self, value: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.rules.has_values() {
+            return f.write_str(value);
+        }
+        let is_encoded = value.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+        if is_encoded
+            && !scratch::formatted(format_args!("{}", Decoded(value)), |text| {
+                self.rules.is_clear(text)
+            })
+        {
+            return censored(self.rules.default_censor(), value, f);
+        }
+        self.rules.text(value, f)
+    }
+}
+
+impl fmt::Display for Query<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, pair) in self.query.split('&').enumerate() {
+            if index > 0 {
+                f.write_char('&')?;
+            }
+            self.pair(pair, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Query<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query({self})")
+    }
+}
+
+/// A censor sees the decoded value: its hash is the same wherever the value stands.
+fn censored(censor: &Censor, value: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    censor.write(&Decoded(value), &mut Encoded(f))
+}
+
+/// A key or a value of `application/x-www-form-urlencoded`, decoded (WHATWG URL §5.1).
+struct Decoded<'a>(&'a str);
+
+impl Decoded<'_> {
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        let mut rest = self.0.as_bytes();
+        std::iter::from_fn(move || {
+            let (first, tail) = rest.split_first()?;
+            rest = tail;
+            let byte = match (first, tail) {
+                (b'+', _) => b' ',
+                (b'%', [high, low, tail @ ..]) => match (nibble(*high), nibble(*low)) {
+                    (Some(high), Some(low)) => {
+                        rest = tail;
+                        high << 4 | low
+                    }
+                    _ => b'%',
+                },
+                (other, _) => *other,
+            };
+            Some(byte)
+        })
+    }
+}
+
+impl fmt::Display for Decoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bytes().all(|byte| byte.is_ascii()) {
+            return self.bytes().try_for_each(|byte| f.write_char(char::from(byte)));
+        }
+        let bytes: Vec<u8> = self.bytes().collect();
+        f.write_str(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|nibble| u8::try_from(nibble).ok())
+}
+
+/// What a censor keeps of a value must not become a pair, or a line.
+struct Encoded<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl Write for Encoded<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| match c {
+            '&' | '=' | '#' | '%' | '+' | ' ' | '\0'..='\x1f' | '\x7f' => {
+                write!(self.0, "%{:02X}", u32::from(c))
+            }
+            _ => self.0.write_char(c),
+        })
+    }
+}

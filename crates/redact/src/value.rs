@@ -1,0 +1,153 @@
+//! What is sensitive by its own look, wherever it stands: one scan for all of it.
+
+mod card;
+mod credential;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+/// What can be told by its look.
+///
+/// All are on unless [`Rules::allow_value`](crate::Rules::allow_value) turns one off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ValueRule {
+    /// A payment card's number: 13 to 19 digits, in groups by single spaces or hyphens or in none,
+    /// with the prefix and the length of a known issuer and a right check digit (Luhn, ISO/IEC
+    /// 7812-1 annex B). A number counts as well as a text.
+    CardNumber,
+    /// A JSON web token (RFC 7519): its header begins with `eyJ`, which is `{"` in base64.
+    Jwt,
+    /// What follows `Bearer` (RFC 6750 §2.1), and what follows `Basic` if it decodes to something
+    /// with a colon (RFC 7617 §2). The scheme's name stays.
+    ///
+    /// A single word after `Bearer` counts where it is the whole rest of the text, or where it
+    /// looks like no word of a language: `bearer token missing` stays as it is.
+    Credentials,
+    /// The id of an AWS access key: `AKIA`, `ASIA`, `ABIA` or `ACCA`, and 16 capitals or digits
+    /// (AWS IAM user guide, unique identifiers).
+    AwsKeyId,
+    /// A private key in PEM (RFC 7468 §10, §11), from its first line to its last, or to the end
+    /// of the text.
+    PrivateKey,
+    /// The password in a URL's authority (RFC 3986 §3.2.1): `postgres://app:hunter2@db/main`.
+    UrlPassword,
+}
+
+impl ValueRule {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::CardNumber,
+        Self::Jwt,
+        Self::Credentials,
+        Self::AwsKeyId,
+        Self::PrivateKey,
+        Self::UrlPassword,
+    ];
+
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::CardNumber => 0,
+            Self::Jwt => 1,
+            Self::Credentials => 2,
+            Self::AwsKeyId => 3,
+            Self::PrivateKey => 4,
+            Self::UrlPassword => 5,
+        }
+    }
+}
+
+/// The censor of each kind, if it is on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Values([Option<u16>; 6]);
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) range: Range<usize>,
+    pub(crate) censor: u16,
+}
+
+/// Nothing shorter is any of them: `a://:p@h`.
+const SHORTEST: usize = 8;
+
+/// The bytes at which something may be found. Each is rare in what is logged, or told apart by its
+/// neighbour.
+const PIVOTS: [bool; 256] = {
+    let mut pivots = [false; 256];
+    let mut rest: &[u8] = b"0123456789J A-:";
+    while let [byte, tail @ ..] = rest {
+        #[allow(clippy::indexing_slicing, reason = "the compiler has checked it")]
+        {
+            pivots[*byte as usize] = true;
+        }
+        rest = tail;
+    }
+    pivots
+};
+
+impl Values {
+    pub(crate) fn new(censors: [Option<u16>; 6]) -> Self {
+        Self(censors)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    fn censor(&self, value: ValueRule) -> Option<u16> {
+        self.0.get(value.index()).copied().flatten()
+    }
+
+    /// The first at or after `from`, from left to right. Its ends are on characters' boundaries.
+    pub(crate) fn find(&self, text: &str, from: usize) -> Option<Found> {
+        let text = text.as_bytes();
+        if text.len() < SHORTEST || self.is_empty() {
+            return None;
+        }
+        let mut at = from;
+        loop {
+            let rest = text.get(at..)?;
+            at += rest
+                .iter()
+                .position(|byte| PIVOTS.get(usize::from(*byte)).copied().unwrap_or(true))?;
+            let value = match text.get(at)? {
+                b'0'..=b'9' => ValueRule::CardNumber,
+                b'J' => ValueRule::Jwt,
+                b' ' => ValueRule::Credentials,
+                b'A' => ValueRule::AwsKeyId,
+                b'-' => ValueRule::PrivateKey,
+                _ => ValueRule::UrlPassword,
+            };
+            // Only what is on is looked for: what is found and let be would be looked for again
+            // and again.
+            let Some(censor) = self.censor(value) else {
+                at += 1;
+                continue;
+            };
+            let found = match value {
+                ValueRule::CardNumber => match card::at(text, at) {
+                    card::Run::Card(range) => Some(range),
+                    card::Run::Digits(end) => {
+                        at = end;
+                        continue;
+                    }
+                },
+                ValueRule::Jwt => credential::jwt(text, from, at),
+                ValueRule::Credentials => credential::scheme(text, from, at),
+                ValueRule::AwsKeyId => credential::aws(text, from, at),
+                ValueRule::PrivateKey => credential::pem(text, at),
+                ValueRule::UrlPassword => credential::password(text, at),
+            };
+            if let Some(range) = found {
+                return Some(Found { range, censor });
+            }
+            at += 1;
+        }
+    }
+
+    /// The censor for a number that is a card's.
+    pub(crate) fn number(&self, number: u128) -> Option<u16> {
+        let censor = self.censor(ValueRule::CardNumber)?;
+        card::is_number(number).then_some(censor)
+    }
+}
