@@ -39,6 +39,16 @@ pub const TARGETS: &[Target] = &[
         run: targets::grpc_message,
         dictionary: &["%", "%%", "%41", "%0", " ", "~", "\r\n", "\0", "\x7f", "\u{e9}", "\u{1f600}"],
     },
+    Target {
+        name: "redact",
+        run: targets::redact,
+        dictionary: &[
+            "&", "=", "%", "+", "%26", "%3D", "%74oken", ".", "-", "_", "author", "token_count",
+            "Bearer ", "Basic ", "eyJ", "eyJhbGciOiJIUzI1NiJ9.", "AKIA", "AKIAIOSFODNN7EXAMPLE",
+            "-----BEGIN PRIVATE KEY-----", "-----END ", "://", ":", "@", "[::1]", "/", "?", "#",
+            "4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "\n", "\"", "\u{e9}",
+        ],
+    },
 ];
 
 /// The target of this name.

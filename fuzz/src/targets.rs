@@ -5,13 +5,22 @@
     reason = "a panic is how a target tells of a broken law"
 )]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt::Write,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::{Arc, LazyLock, Mutex},
+};
 
 use buttress_core::{
     client_ip::{Cidr, ClientIp, ConfigErrorKind, MAX_HOPS, X_FORWARDED_FOR},
     reject::grpc_message as encode,
 };
+use buttress_redact::{RedactLayer, Redacted, Rules, Verdict};
 use http::{HeaderMap, HeaderValue, header::FORWARDED};
+use serde_json::{Value, json};
+use tracing::{Dispatch, dispatcher::with_default, field::Empty};
+use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
 /// A header map refuses to grow without end; this many lines are enough.
 const MAX_LINES: usize = 64;
@@ -125,6 +134,125 @@ pub fn grpc_message(data: &[u8]) {
         decoded.extend_from_slice(rest.as_bytes());
     }
     assert_eq!(decoded, text.as_bytes(), "it decodes to something else");
+}
+
+/// What must never be printed. No input has it: it is not in any seed, and none grows it.
+const SECRET: &str = "pl4nted-s3cr3t";
+
+/// Redaction: a secret under a sensitive key is in no output. The first byte chooses the key and
+/// how it is written, the next how deep it lies; the rest stands around it.
+pub fn redact(data: &[u8]) {
+    let [choice, depth, around @ ..] = data else { return };
+    let around = String::from_utf8_lossy(around);
+    let around = around.as_ref();
+    if around.contains(SECRET) {
+        return;
+    }
+    let words = ["password", "api_key", "Access-Token", "sessionId", "ssn", "user.pin", "COOKIE"];
+    let key = words.iter().cycle().nth(usize::from(*choice)).copied().unwrap_or_default();
+    let rules = Rules::new();
+    let hidden = |text: &str, by: &str| assert!(!text.contains(SECRET), "{by}: {text}");
+
+    // Under a key, at some depth, beside anything.
+    let mut value = json!({key: [{"x": SECRET}], "beside": around});
+    for level in 0..depth % 32 {
+        value = match level % 3 {
+            0 => json!([around, value]),
+            1 => json!({around: value}),
+            _ => json!({"a": value, "b": {key: SECRET}}),
+        };
+    }
+    let text = serde_json::to_string(&Redacted(&value)).expect("JSON of JSON");
+    hidden(&text, "Redacted");
+    serde_json::from_str::<Value>(&text).expect("it is JSON still");
+
+    // In a query, with the key encoded in part.
+    let mut encoded = String::new();
+    for (index, byte) in key.bytes().enumerate() {
+        let _ = match depth >> (index % 8) & 1 {
+            0 => write!(encoded, "{}", char::from(byte)),
+            _ => write!(encoded, "%{byte:02X}"),
+        };
+    }
+    let query = format!("{around}&{encoded}={SECRET}&{around}");
+    let printed = rules.query(&query).to_string();
+    hidden(&printed, "query");
+    assert_eq!(printed.matches('&').count(), query.matches('&').count(), "the layout has changed");
+
+    // In events and spans.
+    for printed in EVENTS.print(around) {
+        hidden(&printed, "fmt");
+    }
+
+    // By its look: found once, it is not found again; and what is clear stays.
+    let mut once = String::new();
+    rules.text(around, &mut once).expect("a string takes all");
+    assert_eq!(rules.is_clear(around), once == around, "the scan and the print disagree");
+    let mut planted = String::new();
+    rules.text(&format!("{around}\n Bearer {SECRET}-\n{around}"), &mut planted).expect("as above");
+    hidden(&planted, "text");
+    assert!(!matches!(rules.key(key), Verdict::Clear), "{key} is clear");
+}
+
+static EVENTS: LazyLock<Events> = LazyLock::new(Events::new);
+
+/// fmt layers under redaction, as text and as JSON, and what they have written.
+struct Events {
+    outputs: [Output; 2],
+    subscriber: Dispatch,
+}
+
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Events {
+    fn new() -> Self {
+        let [plain, json] = [Output::default(), Output::default()];
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(plain.clone());
+        let json_layer = tracing_subscriber::fmt::layer().json().with_writer(json.clone());
+        let subscriber =
+            Registry::default().with(RedactLayer::new(layer)).with(RedactLayer::new(json_layer));
+        Self { outputs: [plain, json], subscriber: Dispatch::new(subscriber) }
+    }
+
+    fn print(&self, around: &str) -> Vec<String> {
+        with_default(&self.subscriber, || {
+            let span = tracing::info_span!("span", api_key = SECRET, around, late_token = Empty);
+            span.record("late_token", SECRET);
+            let _entered = span.enter();
+            tracing::info!(password = SECRET, user.pin = %SECRET, ?around, "{around}");
+            tracing::info!(clear = around, "authorization: Bearer {SECRET}");
+        });
+        self.outputs.iter().map(Output::take).collect()
+    }
+}
+
+impl Output {
+    fn take(&self) -> String {
+        let mut bytes = self.0.lock().expect("no thread panics here");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        bytes.clear();
+        text
+    }
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no thread panics here").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Output {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }
 
 /// All that could be an address in these bytes, however it is delimited.
