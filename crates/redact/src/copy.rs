@@ -115,8 +115,7 @@ impl Visit for FindKey<'_> {
 
 impl FindValue<'_> {
     fn number(&mut self, number: impl TryInto<u128>) {
-        let verdict = number.try_into().map_or(Verdict::Clear, |number| self.rules.number(number));
-        self.found |= !matches!(verdict, Verdict::Clear);
+        self.found |= !matches!(integer(self.rules, number), Verdict::Clear);
     }
 
     fn format(&mut self, args: fmt::Arguments<'_>) {
@@ -147,7 +146,7 @@ impl Visit for FindValue<'_> {
     fn record_bool(&mut self, _: &Field, _: bool) {}
 
     fn record_f64(&mut self, _: &Field, value: f64) {
-        self.format(format_args!("{value}"));
+        self.found |= !matches!(self.rules.float(value), Verdict::Clear);
     }
 
     fn record_i64(&mut self, _: &Field, value: i64) {
@@ -192,20 +191,21 @@ impl Copier<'_> {
         }
     }
 
-    fn number<T>(&mut self, field: &Field, value: T, owned: fn(T) -> Owned)
-    where
-        T: fmt::Display + Clone + TryInto<u128>,
-    {
-        self.keep(field, &value.clone(), |rules| {
-            let number = value.clone().try_into();
-            match number.map_or(Verdict::Clear, |number| rules.number(number)) {
-                Verdict::Clear => Some(owned(value)),
-                Verdict::Remove => None,
-                Verdict::Censor(censor) => {
-                    let mut text = String::new();
-                    let _ = censor.write(&value, &mut text);
-                    Some(Owned::Text(text))
-                }
+    /// A number whose censor, if it has one by its look, is found by `judge`.
+    fn number<T: fmt::Display + Clone>(
+        &mut self,
+        field: &Field,
+        value: T,
+        judge: impl FnOnce(&Rules, T) -> Verdict<'_>,
+        owned: fn(T) -> Owned,
+    ) {
+        self.keep(field, &value.clone(), |rules| match judge(rules, value.clone()) {
+            Verdict::Clear => Some(owned(value)),
+            Verdict::Remove => None,
+            Verdict::Censor(censor) => {
+                let mut text = String::new();
+                let _ = censor.write(&value, &mut text);
+                Some(Owned::Text(text))
             }
         });
     }
@@ -253,30 +253,29 @@ impl Visit for Copier<'_> {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.keep(field, &value, |rules| {
-            let is_clear = scratch::formatted(format_args!("{value}"), |text| rules.is_clear(text));
-            Some(match is_clear {
-                true => Owned::F64(value),
-                false => Owned::Text(censored(rules, format_args!("{value}"))),
-            })
-        });
+        self.number(field, value, Rules::float, Owned::F64);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field, value, Owned::I64);
+        self.number(field, value, integer, Owned::I64);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field, value, Owned::U64);
+        self.number(field, value, integer, Owned::U64);
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.number(field, value, Owned::I128);
+        self.number(field, value, integer, Owned::I128);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.number(field, value, Owned::U128);
+        self.number(field, value, integer, Owned::U128);
     }
+}
+
+/// What the rules say of an integer; a negative one is no card.
+fn integer(rules: &Rules, number: impl TryInto<u128>) -> Verdict<'_> {
+    number.try_into().map_or(Verdict::Clear, |number| rules.number(number))
 }
 
 fn censored(rules: &Rules, args: fmt::Arguments<'_>) -> String {

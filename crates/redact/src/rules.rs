@@ -333,6 +333,16 @@ impl Rules {
         self.verdict(self.0.values.number(number))
     }
 
+    /// Like [`number`](Self::number), for one that came as a float.
+    pub fn float(&self, number: f64) -> Verdict<'_> {
+        // Only what has as many digits as a card is formatted.
+        if !(1e12..1e19).contains(&number) {
+            return Verdict::Clear;
+        }
+        let whole = scratch::formatted(format_args!("{number}"), str::parse);
+        whole.map_or(Verdict::Clear, |whole| self.number(whole))
+    }
+
     /// Whether any value rule is on.
     pub(crate) fn has_values(&self) -> bool {
         !self.0.values.is_empty()

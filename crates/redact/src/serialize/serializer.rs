@@ -42,14 +42,13 @@ impl<'r, S: Serializer> Redactor<'r, S> {
         }
     }
 
+    /// A scalar that the rules may know by its look.
     fn number(
         self,
         value: &dyn fmt::Display,
-        number: impl TryInto<u128>,
+        verdict: Verdict<'_>,
         clear: impl FnOnce(S) -> Result<S::Ok, S::Error>,
     ) -> Result<S::Ok, S::Error> {
-        let rules = self.scope.rules;
-        let verdict = number.try_into().map_or(Verdict::Clear, |number| rules.number(number));
         match verdict {
             Verdict::Censor(censor) if self.scope.forced.is_none() => {
                 self.inner.collect_str(&Shown { censor, value })
@@ -63,7 +62,9 @@ impl<'r, S: Serializer> Redactor<'r, S> {
 macro_rules! numbers {
     ($($method:ident: $type:ty,)*) => {
         $(fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
-            self.number(&value, value, |inner| inner.$method(value))
+            let rules = self.scope.rules;
+            let verdict = u128::try_from(value).map_or(Verdict::Clear, |value| rules.number(value));
+            self.number(&value, verdict, |inner| inner.$method(value))
         })*
     };
 }
@@ -111,14 +112,8 @@ impl<'r, S: Serializer> Serializer for Redactor<'r, S> {
     }
 
     fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
-        let rules = self.scope.rules;
-        let is_clear = scratch::formatted(format_args!("{value}"), |text| rules.is_clear(text));
-        self.scalar(&value, |inner| match is_clear {
-            true => inner.serialize_f64(value),
-            false => scratch::formatted(format_args!("{value}"), |text| {
-                inner.collect_str(&Text { rules, text })
-            }),
-        })
+        let verdict = self.scope.rules.float(value);
+        self.number(&value, verdict, |inner| inner.serialize_f64(value))
     }
 
     fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
