@@ -99,6 +99,21 @@ impl From<SocketAddr> for Peer {
 ///
 /// A clone is cheap, and finding an address allocates nothing. `Display` says in one line what is
 /// in force.
+///
+/// ```
+/// use buttress_core::client_ip::{ClientIp, X_FORWARDED_FOR};
+/// use http::{HeaderMap, HeaderValue};
+/// use std::net::IpAddr;
+///
+/// let client_ip = ClientIp::behind(["10.0.0.0/8"])?;
+/// let (proxy, stranger) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("198.51.100.7"));
+/// assert_eq!(client_ip.resolve(proxy, &headers), IpAddr::from([198, 51, 100, 7]));
+/// assert_eq!(client_ip.resolve(stranger, &headers), stranger);
+/// # Ok::<(), buttress_core::client_ip::ConfigError>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct ClientIp {

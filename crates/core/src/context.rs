@@ -62,6 +62,19 @@ pub const MAX_FIELDS: usize = 64;
 ///
 /// Each value is set once, by whichever layer finds it out first, and never changes after that:
 /// what one log line says of a request, all of them say.
+///
+/// ```
+/// use buttress_core::context::RequestContext;
+///
+/// let request = RequestContext::new();
+/// assert!(request.set_principal("user-17".into()));
+/// assert!(!request.set_principal("user-18".into()), "it is set already");
+/// assert_eq!(request.clone().principal(), Some("user-17"));
+///
+/// // For the log line at the end.
+/// request.add("cart_items", 3_u64);
+/// assert_eq!(request.take_fields(), [("cart_items".into(), 3_u64.into())]);
+/// ```
 #[derive(Clone)]
 pub struct RequestContext(Arc<Inner>);
 

@@ -33,6 +33,20 @@ use std::{
 };
 
 /// A stage of a service's life. They are passed in this order; some may be left out.
+///
+/// ```
+/// use buttress_core::lifecycle::{Lifecycle, State};
+/// use http::StatusCode;
+///
+/// /// The answer to a readiness probe.
+/// fn ready(lifecycle: &Lifecycle) -> StatusCode {
+///     match lifecycle.state() {
+///         State::Running => StatusCode::OK,
+///         _ => StatusCode::SERVICE_UNAVAILABLE,
+///     }
+/// }
+/// # assert_eq!(ready(&Lifecycle::new()), 503);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -59,6 +73,16 @@ impl State {
 }
 
 /// The one place that says how far a service is. A clone is another handle to it.
+///
+/// ```
+/// use buttress_core::lifecycle::{Lifecycle, State};
+///
+/// let lifecycle = Lifecycle::new();
+/// let handle = lifecycle.clone();
+/// std::thread::spawn(move || handle.advance(State::Draining)).join().unwrap();
+/// assert_eq!(lifecycle.state(), State::Draining);
+/// assert!(lifecycle.state() > State::Running);
+/// ```
 #[derive(Clone, Default)]
 pub struct Lifecycle(Arc<Shared>);
 
@@ -126,6 +150,29 @@ impl Shared {
 }
 
 /// The future of [`Lifecycle::reached`]. It may be dropped at any time.
+///
+/// ```
+/// use buttress_core::lifecycle::Reached;
+/// use tokio::sync::mpsc::Receiver;
+///
+/// /// A stream without an end of its own.
+/// async fn send(mut events: Receiver<String>, mut draining: Reached) {
+///     loop {
+///         tokio::select! {
+///             () = &mut draining => break, // the client connects again, elsewhere
+///             Some(event) = events.recv() => println!("{event}"),
+///         }
+///     }
+/// }
+/// # use buttress_core::lifecycle::{Lifecycle, State};
+/// # let lifecycle = Lifecycle::new();
+/// # lifecycle.advance(State::Draining);
+/// # let (_sender, events) = tokio::sync::mpsc::channel(1);
+/// # tokio::runtime::Builder::new_current_thread()
+/// #     .build()
+/// #     .unwrap()
+/// #     .block_on(send(events, lifecycle.reached(State::Draining)));
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Reached {
     shared: Arc<Shared>,

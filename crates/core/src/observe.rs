@@ -56,6 +56,26 @@ mod layer;
 /// block. A panic in one of them is kept from the request and from other observers, but for
 /// [`on_request`](Self::on_request), which must not panic. What has to be given back whatever
 /// happens lives in the `Drop` of the [`Exchange`](Self::Exchange).
+///
+/// ```
+/// use buttress_core::{context::RequestContext, observe::{Observer, Totals}};
+/// use http::Request;
+/// use std::time::Duration;
+///
+/// struct Slow;
+///
+/// impl Observer for Slow {
+///     type Exchange = String;
+///     fn on_request<B>(&self, request: &Request<B>, _: &RequestContext) -> String {
+///         request.uri().path().to_owned()
+///     }
+///     fn on_end(&self, path: String, end: &Totals, _: &RequestContext) {
+///         if end.duration > Duration::from_secs(1) {
+///             println!("{path} took {:?}", end.duration);
+///         }
+///     }
+/// }
+/// ```
 pub trait Observer {
     /// What is kept from the beginning of one exchange to its end.
     type Exchange;
@@ -96,6 +116,16 @@ pub trait Observer {
 }
 
 /// How an exchange ended.
+///
+/// ```
+/// use buttress_core::observe::Outcome;
+///
+/// fn is_our_fault(outcome: Outcome) -> bool {
+///     !matches!(outcome, Outcome::Complete | Outcome::ClientGone)
+/// }
+/// assert!(is_our_fault(Outcome::Panic));
+/// assert_eq!(Outcome::ClientGone.as_str(), "client_gone");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -127,6 +157,36 @@ impl Outcome {
 }
 
 /// What is known of an exchange at its end.
+///
+/// ```
+/// use buttress_core::observe::Totals;
+///
+/// /// The end of an access log's line: `complete 200 1270`.
+/// fn line(end: &Totals) -> String {
+///     let status = end.status.map_or_else(|| "-".to_owned(), |status| status.as_u16().to_string());
+///     format!("{} {status} {}", end.outcome.as_str(), end.bytes_out)
+/// }
+/// # use buttress_core::{context::RequestContext, observe::{ObserveLayer, Observer}};
+/// # use http::{Request, Response};
+/// # use std::sync::mpsc::{Sender, channel};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # struct Log(Sender<String>);
+/// # impl Observer for Log {
+/// #     type Exchange = ();
+/// #     fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+/// #     fn on_end(&self, (): (), end: &Totals, _: &RequestContext) {
+/// #         self.0.send(line(end)).unwrap();
+/// #     }
+/// # }
+/// # let (log, lines) = channel();
+/// # let service = ObserveLayer::new(Log(log)).layer(service_fn(|_: Request<()>| async {
+/// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+/// # }));
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// #     service.oneshot(Request::new(())).await.unwrap();
+/// # });
+/// # assert_eq!(lines.recv().unwrap(), "complete 200 0");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {

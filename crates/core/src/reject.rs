@@ -42,6 +42,19 @@ use crate::{
 mod grpc;
 
 /// The protocol that a caller speaks, and so the form in which it understands a refusal.
+///
+/// ```
+/// use buttress_core::{body::ResponseBody, reject::{DefaultResponder, Protocol, Rejection}};
+/// use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
+///
+/// let call = Request::post("/greeter").header(CONTENT_TYPE, "application/grpc").body(())?;
+/// let no = Rejection::new("auth", "no_token", StatusCode::UNAUTHORIZED);
+/// let answer: Response<ResponseBody<()>> =
+///     no.respond(&DefaultResponder, Protocol::of(call.headers()));
+/// assert_eq!(answer.status(), 200);
+/// assert_eq!(answer.headers()["grpc-status"], "16");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -101,6 +114,17 @@ impl Protocol {
 }
 
 /// Who refused a request and why. It is in the extensions of every rejection's answer.
+///
+/// ```
+/// use buttress_core::reject::Rejected;
+/// use http::Response;
+///
+/// /// The label of a metric of answers.
+/// fn refused_by<B>(response: &Response<B>) -> &'static str {
+///     response.extensions().get::<Rejected>().map_or("", |rejected| rejected.layer())
+/// }
+/// # assert_eq!(refused_by(&Response::new(())), "");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejected {
     layer: &'static str,
@@ -122,6 +146,17 @@ impl Rejected {
 }
 
 /// A refusal, before it is put into words.
+///
+/// ```
+/// use buttress_core::reject::{GrpcCode, Rejection};
+/// use http::StatusCode;
+///
+/// let no = Rejection::new("upload", "disk_full", StatusCode::INSUFFICIENT_STORAGE)
+///     .with_detail("the upload is larger than the space that is left")
+///     .with_member("bytes_left", 4096_u64)
+///     .with_grpc_code(GrpcCode::ResourceExhausted);
+/// assert_eq!(no.rejected().reason(), "disk_full");
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a rejection does nothing until it is turned into a response"]
 pub struct Rejection {
@@ -330,6 +365,21 @@ where
 ///
 /// The problem document carries the `request_id` and the `trace_id` of the current
 /// [`RequestContext`](crate::context::RequestContext), where it has them.
+///
+/// ```
+/// use buttress_core::{
+///     context::RequestContext,
+///     reject::{DefaultResponder, Protocol, Reject, Rejection},
+/// };
+/// use http::{HeaderValue, StatusCode};
+///
+/// let request = RequestContext::new();
+/// request.set_request_id(HeaderValue::from_static("01890a5d"));
+/// let no = Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS);
+/// let answer = request.scope(|| DefaultResponder.reject(&no, Protocol::Http));
+/// assert_eq!(answer.headers()["content-type"], "application/problem+json");
+/// assert!(String::from_utf8_lossy(answer.body()).contains("01890a5d"));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultResponder;
 

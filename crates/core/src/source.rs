@@ -233,6 +233,21 @@ impl<'a> Sample<'a> {
 }
 
 /// How a [`Sample`]'s value moves.
+///
+/// ```
+/// use buttress_core::source::{Kind, Sample};
+///
+/// /// A metric's head in the text format of Prometheus.
+/// fn head(sample: &Sample<'_>) -> String {
+///     let kind = match sample.kind {
+///         Kind::Counter => "counter",
+///         Kind::Gauge => "gauge",
+///         _ => "untyped",
+///     };
+///     format!("# TYPE {} {kind}\n", sample.name)
+/// }
+/// # assert_eq!(head(&Sample::gauge("queue_depth", "Jobs.", 1.0)), "# TYPE queue_depth gauge\n");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {

@@ -90,6 +90,19 @@ impl<S> Layer<S> for ContextLayer {
 }
 
 /// The service that [`ContextLayer`] makes.
+///
+/// ```
+/// use axum::Router;
+/// use buttress_core::context::{ContextLayer, InContext};
+/// use tower::Layer;
+///
+/// struct Server {
+///     app: InContext<Router>,
+/// }
+///
+/// let server = Server { app: ContextLayer::new().layer(Router::new()) };
+/// # let _ = server.app;
+/// ```
 #[derive(Clone, Debug)]
 pub struct InContext<S> {
     inner: S,
@@ -125,6 +138,23 @@ where
 
 pin_project! {
     /// The future of [`InContext`].
+    ///
+    /// ```
+    /// use buttress_core::context::{ContextLayer, ResponseFuture};
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, Service, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// # let service = service_fn(|_: Request<()>| async {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new("hello".to_owned()))
+    /// # });
+    /// let mut service = ContextLayer::new().layer(service);
+    /// let future: ResponseFuture<_> = service.call(Request::new(()));
+    /// assert_eq!(future.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

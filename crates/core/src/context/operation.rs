@@ -6,6 +6,24 @@ use std::{
 };
 
 /// A kind of operation that is counted onto its request.
+///
+/// ```
+/// use buttress_core::context::{self, Operation};
+/// use std::time::Instant;
+///
+/// /// Around every query of a database driver.
+/// fn counted<T>(query: impl FnOnce() -> T) -> T {
+///     let started = Instant::now();
+///     let rows = query();
+///     if let Some(request) = context::current() {
+///         request.count(Operation::Db, started.elapsed());
+///     }
+///     rows
+/// }
+/// # let request = context::RequestContext::new();
+/// # request.scope(|| counted(|| 1));
+/// # assert_eq!(request.operations(Operation::Db).count, 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -20,6 +38,18 @@ pub enum Operation {
 }
 
 /// How many operations, and how long they took together.
+///
+/// ```
+/// use buttress_core::context::{Operation, RequestContext};
+/// use std::time::Duration;
+///
+/// let request = RequestContext::new();
+/// request.count(Operation::Db, Duration::from_millis(4));
+/// request.count(Operation::Db, Duration::from_millis(6));
+///
+/// let total = request.operations(Operation::Db);
+/// assert_eq!((total.count, total.took), (2, Duration::from_millis(10)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperationTotal {

@@ -69,6 +69,18 @@ pin_project! {
     ///
     /// A future must not be polled again after its end: it would wait for ever. A body may be, and
     /// answers `None` without asking the inner one.
+    ///
+    /// ```
+    /// use buttress_core::context::{self, InRequest, RequestContext};
+    /// # use http::HeaderValue;
+    ///
+    /// let request = RequestContext::new();
+    /// request.set_request_id(HeaderValue::from_static("01890a5d"));
+    /// let future = InRequest::new(Some(request), async { context::current()?.request_id().cloned() });
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert_eq!(future.await.unwrap(), "01890a5d");
+    /// # });
+    /// ```
     #[must_use = "futures and bodies do nothing unless polled"]
     #[derive(Debug)]
     pub struct InRequest<T> {

@@ -44,6 +44,21 @@ impl TraceContext {
         self
     }
 
+    /// The same trace in another span: what is done here for the caller that sent it. `None` where
+    /// the id is all zeros.
+    ///
+    /// ```
+    /// # use buttress_core::context::TraceContext;
+    /// let parent = TraceContext::new([0x4b; 16], [0x1f; 8], 1).unwrap();
+    /// let child = parent.clone().with_span_id([0x2e; 8]).unwrap();
+    /// assert_eq!(child.trace_id(), parent.trace_id());
+    /// assert_eq!(child.span_id(), &[0x2e; 8]);
+    /// ```
+    #[must_use]
+    pub fn with_span_id(self, span_id: [u8; 8]) -> Option<Self> {
+        (span_id != [0; 8]).then_some(Self { span_id, ..self })
+    }
+
     /// The id of the whole trace.
     #[must_use]
     pub const fn trace_id(&self) -> &[u8; 16] {
@@ -113,5 +128,15 @@ mod tests {
         );
         let state = HeaderValue::from_static("vendor=1");
         assert_eq!(trace.with_state(state.clone()).state(), Some(&state));
+    }
+
+    #[test]
+    fn another_span_of_the_trace_keeps_its_flags_and_its_state() {
+        let parent = TraceContext::new([0x4b; 16], [0x1f; 8], 3).unwrap();
+        let parent = parent.with_state(HeaderValue::from_static("vendor=1"));
+        let child = parent.clone().with_span_id([0x2e; 8]).unwrap();
+        assert_eq!(child.to_string(), parent.to_string().replace("1f", "2e"));
+        assert_eq!(child.state(), parent.state());
+        assert_eq!(parent.with_span_id([0; 8]), None);
     }
 }

@@ -13,6 +13,25 @@ use crate::context::InRequest;
 
 pin_project! {
     /// A response body that is watched to its end.
+    ///
+    /// ```
+    /// use buttress_core::observe::{ObserveBody, ObserveLayer};
+    /// # use http::{Request, Response};
+    /// # use http_body_util::BodyExt;
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// # let service = service_fn(|_: Request<()>| async {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new("hello".to_owned()))
+    /// # });
+    /// # let observer = ();
+    /// let service = ObserveLayer::new(observer).layer(service);
+    /// let answer: Response<ObserveBody<String, _>> = service.oneshot(Request::new(())).await?;
+    /// assert_eq!(answer.into_body().collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ObserveBody<B, O>
     where
         O: Observer,

@@ -14,6 +14,24 @@ use crate::context::InRequest;
 
 pin_project! {
     /// The future of [`Observe`](super::Observe).
+    ///
+    /// ```
+    /// use buttress_core::observe::{ObserveLayer, ResponseFuture};
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, Service, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// # let service = service_fn(|_: Request<()>| async {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new("hello".to_owned()))
+    /// # });
+    /// # let observer = ();
+    /// let mut service = ObserveLayer::new(observer).layer(service);
+    /// let future: ResponseFuture<_, _> = service.call(Request::new(()));
+    /// assert_eq!(future.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<F, O>
     where
         O: Observer,

@@ -13,6 +13,35 @@ use super::{ObserveBody, Observer, ResponseFuture, guard::Guard};
 use crate::context::{InRequest, RequestContext};
 
 /// Puts an [`Observer`] around a service.
+///
+/// ```
+/// use buttress_core::observe::ObserveLayer;
+/// # use buttress_core::{context::RequestContext, observe::{Observer, Totals}};
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[derive(Clone, Default)]
+/// # struct Count(std::sync::Arc<std::sync::atomic::AtomicU64>);
+/// # impl Observer for Count {
+/// #     type Exchange = ();
+/// #     fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+/// #     fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {
+/// #         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+/// #     }
+/// # }
+/// # let (log, metrics, with_metrics) = (Count::default(), Count::default(), true);
+/// # let counts = (log.clone(), metrics.clone());
+/// // Any number of observers; `None` is one that looks away.
+/// let layer = ObserveLayer::new((log, with_metrics.then_some(metrics)));
+/// # let service = layer.layer(service_fn(|_: Request<()>| async {
+/// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+/// # }));
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// #     service.oneshot(Request::new(())).await.unwrap();
+/// # });
+/// # let counted = |count: &Count| count.0.load(std::sync::atomic::Ordering::Relaxed);
+/// # assert_eq!((counted(&counts.0), counted(&counts.1)), (1, 1));
+/// ```
 pub struct ObserveLayer<O> {
     observer: Option<Arc<O>>,
 }
@@ -52,6 +81,20 @@ impl<S, O> Layer<S> for ObserveLayer<O> {
 }
 
 /// The service that [`ObserveLayer`] makes.
+///
+/// ```
+/// use axum::Router;
+/// use buttress_core::observe::{Observe, ObserveLayer};
+/// use tower::Layer;
+///
+/// struct Server<O> {
+///     app: Observe<Router, O>,
+/// }
+///
+/// # let observer = ();
+/// let server = Server { app: ObserveLayer::new(observer).layer(Router::new()) };
+/// # let _ = server.app;
+/// ```
 pub struct Observe<S, O> {
     inner: S,
     observer: Option<Arc<O>>,
