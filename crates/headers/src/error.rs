@@ -21,6 +21,13 @@ pub struct ConfigError {
 }
 
 /// What is wrong with a configuration.
+///
+/// ```
+/// use buttress_headers::{ConfigErrorKind, Csp, SecurityHeadersLayer};
+///
+/// let error = SecurityHeadersLayer::none().csp(Csp::new().img_src(["'self'"])).unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::MissingDefaultSrc);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigErrorKind {

@@ -16,6 +16,23 @@ use crate::{nonce::CspNonce, policy::Policy, route::HeadersOverride};
 
 pin_project! {
     /// The future of [`SecurityHeaders`](crate::SecurityHeaders). Dropped, it has done nothing.
+    ///
+    /// ```
+    /// use buttress_headers::{ResponseFuture, SecurityHeadersLayer};
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, Service, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// # let service = service_fn(|_: Request<()>| async {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new("hello"))
+    /// # });
+    /// let mut service = SecurityHeadersLayer::api().layer(service);
+    /// let future: ResponseFuture<_> = service.call(Request::new(()));
+    /// assert_eq!(future.await?.headers()["x-content-type-options"], "nosniff");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,

@@ -96,6 +96,32 @@ impl fmt::Debug for CspNonce {
 }
 
 /// There is no nonce to be had.
+///
+/// ```
+/// use buttress_headers::{CspNonce, NonceError};
+///
+/// fn script(nonce: &CspNonce) -> Result<String, NonceError> {
+///     match nonce.get() {
+///         Ok(nonce) => Ok(format!("<script nonce=\"{nonce}\">start()</script>")),
+///         // No browser would run it: the policy is sent, and names no nonce.
+///         Err(error) if error.is_too_late() => Ok(String::new()),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// # use buttress_headers::SecurityHeadersLayer;
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), NonceError> {
+/// # assert!(script(&CspNonce::new())?.contains("nonce="));
+/// # let service = service_fn(|request: Request<()>| async move {
+/// #     Ok::<_, std::convert::Infallible>(Response::new(request.into_parts().0.extensions))
+/// # });
+/// # let answer = SecurityHeadersLayer::web_strict().layer(service).oneshot(Request::new(()));
+/// # assert_eq!(script(answer.await.unwrap().body().get().unwrap())?, "");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct NonceError(Reason);
 

@@ -25,6 +25,21 @@ use super::{
 pin_project! {
     /// The future of a [`ReportCollector`](super::ReportCollector). Dropped before its end, nothing
     /// of the report is logged or counted.
+    ///
+    /// ```
+    /// use buttress_headers::{ReportFuture, report_collector};
+    /// # use http::Request;
+    /// # use tower::Service;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// # let request = Request::post("/csp-reports").header("content-type", "application/reports+json");
+    /// let request = request.body("[]".to_owned()).unwrap();
+    /// let future: ReportFuture<String> = report_collector().call(request);
+    /// assert_eq!(future.await?.status(), 204);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ReportFuture<B> {
         #[pin]
         state: State<B>,
