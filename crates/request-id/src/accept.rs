@@ -11,6 +11,19 @@ use crate::id::{Escaped, is_valid};
 ///
 /// An id that a stranger chose cannot do harm by its characters, but it can repeat: whoever
 /// searches the logs for it may find two requests. At the edge take only the proxy's own, or none.
+///
+/// ```
+/// use buttress_core::client_ip::ClientIp;
+/// use buttress_request_id::{Accept, RequestIdLayer};
+///
+/// // Where clients connect by themselves:
+/// let edge = RequestIdLayer::new().accept(Accept::Never);
+/// // Behind a proxy that gives ids:
+/// let proxy = ClientIp::behind(["10.0.0.0/8"])?;
+/// let inner = RequestIdLayer::new().accept(Accept::FromTrusted(proxy));
+/// # assert!(inner.to_string().contains("10.0.0.0/8") && edge.to_string() != inner.to_string());
+/// # Ok::<(), buttress_core::client_ip::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Accept {

@@ -13,6 +13,23 @@ use crate::layer::Shared;
 
 pin_project! {
     /// The future of [`RequestId`](crate::RequestId).
+    ///
+    /// ```
+    /// use buttress_request_id::{RequestIdLayer, ResponseFuture};
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, Service, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// # let service = service_fn(|_: Request<()>| async {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new("hello"))
+    /// # });
+    /// let mut service = RequestIdLayer::new().layer(service);
+    /// let future: ResponseFuture<_> = service.call(Request::new(()));
+    /// assert!(future.await?.headers().contains_key("x-request-id"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

@@ -35,6 +35,19 @@ pub enum Generator {
 }
 
 /// A function that makes ids; see [`Generator::custom`].
+///
+/// ```
+/// use buttress_request_id::{Custom, Generator};
+///
+/// fn own(generator: &Generator) -> Option<&Custom> {
+///     match generator {
+///         Generator::Custom(function) => Some(function),
+///         _ => None,
+///     }
+/// }
+/// assert!(own(&Generator::custom(|| "web-1.42")).is_some());
+/// assert!(own(&Generator::Ulid).is_none());
+/// ```
 #[derive(Clone)]
 pub struct Custom(Arc<Function<dyn Fn() -> Option<HeaderValue> + Send + Sync>>);
 

@@ -42,6 +42,19 @@ pub struct PropagateLayer {
 }
 
 /// The service that [`PropagateLayer`] makes.
+///
+/// ```
+/// use buttress_request_id::{Propagate, PropagateLayer};
+/// use tower::Layer;
+///
+/// struct Billing<C> {
+///     client: Propagate<C>,
+/// }
+///
+/// # let http_client = ();
+/// let billing = Billing { client: PropagateLayer::new().layer(http_client) };
+/// # let _ = billing.client;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Propagate<S> {
     inner: S,

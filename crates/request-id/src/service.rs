@@ -10,6 +10,19 @@ use tower_service::Service;
 use crate::{ResponseFuture, accept::Inbound, layer::Shared};
 
 /// The service that [`RequestIdLayer`](crate::RequestIdLayer) makes.
+///
+/// ```
+/// use axum::Router;
+/// use buttress_request_id::{RequestId, RequestIdLayer};
+/// use tower::Layer;
+///
+/// struct Server {
+///     app: RequestId<Router>,
+/// }
+///
+/// let server = Server { app: RequestIdLayer::new().layer(Router::new()) };
+/// # let _ = server.app;
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequestId<S> {
     inner: S,
