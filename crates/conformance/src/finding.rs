@@ -4,6 +4,16 @@ use crate::Law;
 
 /// A law that a layer breaks, and what was seen. It prints as what an assertion says: the law, what
 /// was seen, what to do.
+///
+/// ```
+/// use buttress_conformance::{Law, Laws};
+/// use tower_layer::Identity;
+///
+/// // A layer that counts nothing, said to count calls.
+/// let findings = Laws::of(Identity::new()).counts_calls(|| 0).findings();
+/// assert_eq!(findings[0].law(), Law::SharedState);
+/// println!("{}", findings[0]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     law: Law,

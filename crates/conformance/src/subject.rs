@@ -13,6 +13,16 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// A layer that the laws can be checked of. Every layer is one whose service is `Clone`, takes a
 /// `Request<ProbeBody>` over a [`ProbeService`] and answers a `Response` of any body; there is
 /// nothing to implement.
+///
+/// ```
+/// use buttress_conformance::{Finding, Law, Laws, Subject};
+///
+/// /// For layers that compress or encrypt.
+/// fn findings_of_a_transformation<L: Subject>(layer: L) -> Vec<Finding> {
+///     Laws::of(layer).except(Law::Frames).except(Law::Sizes).findings()
+/// }
+/// assert!(findings_of_a_transformation(tower_layer::Identity::new()).is_empty());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the laws cannot be checked of `{Self}`",
     label = "not a layer over `ProbeService`",

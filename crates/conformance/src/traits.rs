@@ -11,6 +11,17 @@ use crate::probe::{OpaqueBody, ProbeBody, ProbeService};
 /// A [`Subject`] with the auto traits that a layer, its service, future and body need to go
 /// wherever their inner goes: `Clone + Debug + Send + Sync + 'static` for the layer and the
 /// service, `Send + 'static` for the future and the body. There is nothing to implement.
+///
+/// ```
+/// use buttress_conformance::{Laws, Sound};
+///
+/// /// What each layer of a crate is held to.
+/// fn keeps_the_laws<L: Sound>(layer: L) {
+///     Laws::of(layer.clone()).check();
+///     assert!(!format!("{layer:?}").is_empty());
+/// }
+/// keeps_the_laws(tower_layer::Identity::new());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}`, its service, future or body lacks an auto trait",
     note = "layer and service must be `Clone + Debug + Send + Sync + 'static`, future and body `Send + 'static`"

@@ -8,6 +8,20 @@ use http_body::SizeHint;
 use super::{Gate, ProbeError};
 
 /// What a probe can find itself still holding.
+///
+/// ```
+/// use buttress_conformance::{Held, Probe, ProbeBody, Task};
+/// use http::Request;
+/// use tower_service::Service;
+///
+/// let probe = Probe::default();
+/// let mut service = probe.service();
+/// let ready = Task::new().poll(|cx| Service::<Request<ProbeBody>>::poll_ready(&mut service, cx));
+/// assert!(ready.is_ready());
+/// assert_eq!(probe.held(Held::Readiness), 1);
+/// drop(service);
+/// assert_eq!(probe.held(Held::Readiness), 0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Held {
@@ -27,6 +41,23 @@ impl Held {
 }
 
 /// A request as it reached the inner service.
+///
+/// ```
+/// use buttress_conformance::{Probe, ProbeBody};
+/// use http::Request;
+/// use tower_service::Service;
+///
+/// # fn main() -> Result<(), http::Error> {
+/// let probe = Probe::default();
+/// let request = Request::get("/orders").body(ProbeBody::new().data("{}").exact())?;
+/// let _future = probe.service().call(request);
+///
+/// let seen = probe.take_request().unwrap();
+/// assert_eq!(seen.parts.uri, "/orders");
+/// assert_eq!(seen.size_hint.exact(), Some(2));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SeenRequest {

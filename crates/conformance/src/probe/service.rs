@@ -21,6 +21,20 @@ pub(crate) type Answer<B> = dyn Fn(&Arc<Ledger>) -> Result<Response<B>, ProbeErr
 /// Each instance must be polled to `Ready(Ok)` before each of its calls; a clone starts unready. A
 /// call on an instance that is not ready is answered all the same, and counted. The request may
 /// have any body, so that a layer that changes its type can be tested, too.
+///
+/// ```
+/// use buttress_conformance::{Probe, ProbeBody, Task};
+/// use http::Request;
+/// use tower_service::Service;
+///
+/// let probe = Probe::default();
+/// let mut service = probe.service();
+/// let ready = Task::new().poll(|cx| Service::<Request<ProbeBody>>::poll_ready(&mut service, cx));
+/// assert!(ready.is_ready());
+/// // The mistake that the law of readiness is about: its clone is not ready.
+/// let _future = service.clone().call(Request::new(ProbeBody::new()));
+/// assert_eq!(probe.unready_calls(), 1);
+/// ```
 pub struct ProbeService<B = ProbeBody> {
     ledger: Arc<Ledger>,
     answer: Arc<Answer<B>>,
@@ -92,6 +106,19 @@ impl<B> fmt::Debug for ProbeService<B> {
 
 pin_project! {
     /// A [`ProbeService`]'s call: it keeps the request's body until it is dropped.
+    ///
+    /// ```
+    /// use buttress_conformance::{Held, Probe, ProbeBody, ProbeFuture};
+    /// use http::Request;
+    /// use tower_service::Service;
+    ///
+    /// let probe = Probe::default();
+    /// let request = probe.watch(Request::new(ProbeBody::new()));
+    /// let future: ProbeFuture<ProbeBody, ProbeBody> = probe.service().call(request);
+    /// assert_eq!((probe.held(Held::Future), probe.held(Held::Request)), (1, 1));
+    /// drop(future);
+    /// assert_eq!((probe.held(Held::Future), probe.held(Held::Request)), (0, 0));
+    /// ```
     pub struct ProbeFuture<B, R> {
         ledger: Arc<Ledger>,
         answer: Arc<Answer<B>>,
