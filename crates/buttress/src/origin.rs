@@ -9,6 +9,16 @@ use std::{
 use http::HeaderValue;
 
 /// Why a cross-origin rule was refused when it was made.
+///
+/// ```
+/// use buttress::Cors;
+///
+/// let error = Cors::allow(["https://app.example.com/"]).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#""https://app.example.com/": an origin has no path and no slash at its end"#,
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginError {
     kind: OriginErrorKind,
@@ -17,6 +27,18 @@ pub struct OriginError {
 }
 
 /// What is wrong with a cross-origin rule.
+///
+/// ```
+/// use buttress::{Cors, OriginErrorKind};
+///
+/// // An empty setting leaves CORS out; any other mistake in it stops the start.
+/// let cors = match Cors::parse("") {
+///     Err(error) if error.kind() == OriginErrorKind::NoOrigin => None,
+///     cors => Some(cors?),
+/// };
+/// # assert!(cors.is_none());
+/// # Ok::<(), buttress::OriginError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginErrorKind {

@@ -21,6 +21,25 @@ pin_project! {
     ///
     /// It is one type whatever is filled. Its data is [`Bytes`], and its error a boxed one, since
     /// compressing can fail too.
+    ///
+    /// ```
+    /// use buttress::{AnswerBody, Stack};
+    /// # use bytes::Bytes;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::{BodyExt, Full};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let service = service_fn(|_| async {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(Full::from("hello")))
+    /// # });
+    /// # let request = Request::new(Full::<Bytes>::default());
+    /// let answer: Response<AnswerBody<_>> = Stack::new().layer(service).oneshot(request).await?;
+    /// assert_eq!(answer.into_body().collect().await?.to_bytes(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct AnswerBody<B>
     where
         B: Body,

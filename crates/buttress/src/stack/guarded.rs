@@ -87,6 +87,22 @@ where
 
 pin_project! {
     /// The future of [`Guarded`].
+    ///
+    /// ```
+    /// use buttress::{Guarded, GuardedFuture, RequestBody};
+    /// use http::Request;
+    /// use tower::Service;
+    ///
+    /// /// What a layer in the joint calls.
+    /// fn pass<S, B>(inner: &mut Guarded<S>, request: Request<B>) -> GuardedFuture<S::Future>
+    /// where
+    ///     S: Service<Request<RequestBody<B>>, Response = http::Response<B>>,
+    ///     B: http_body::Body,
+    /// {
+    ///     inner.call(request)
+    /// }
+    /// # let _ = pass::<axum::Router, axum::body::Body>;
+    /// ```
     pub struct GuardedFuture<F> {
         #[pin]
         future: InnerFuture<F>,

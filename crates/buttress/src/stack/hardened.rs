@@ -42,6 +42,19 @@ type Outgoing<F> = context::ResponseFuture<buttress_request_id::ResponseFuture<G
 
 /// The service that [`Stack`] makes: `I` is what leaves the joint, [`Guarded<S>`] where the joint
 /// is empty.
+///
+/// ```
+/// use axum::Router;
+/// use buttress::{Guarded, Hardened, Stack};
+/// use tower::Layer;
+///
+/// struct Server {
+///     app: Hardened<Guarded<Router>>,
+/// }
+///
+/// let server = Server { app: Stack::new().layer(Router::new()) };
+/// # let _ = server.app;
+/// ```
 #[derive(Clone)]
 pub struct Hardened<I> {
     outer: Outer<I>,
@@ -73,6 +86,26 @@ where
 
 pin_project! {
     /// The future of [`Hardened`].
+    ///
+    /// ```
+    /// use buttress::{HardenedFuture, Stack};
+    /// # use bytes::Bytes;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # use tower::{Layer, Service, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// # let service = service_fn(|_| async {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("hello")))
+    /// # });
+    /// # let request = Request::new(Full::<Bytes>::default());
+    /// let mut service = Stack::new().layer(service);
+    /// let future: HardenedFuture<_> = service.call(request);
+    /// assert_eq!(future.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct HardenedFuture<F> {
         #[pin]
         future: Outgoing<F>,

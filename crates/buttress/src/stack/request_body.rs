@@ -18,6 +18,34 @@ pin_project! {
     ///
     /// It is the server's body, judged by the stack while it is read. Past the body limit it ends
     /// with an error, of which [`body_too_large`](crate::body_too_large) knows.
+    ///
+    /// ```
+    /// use buttress::RequestBody;
+    /// use http::{Request, Response};
+    /// use http_body_util::{BodyExt, Full};
+    /// # use buttress::Stack;
+    /// # use bytes::Bytes;
+    /// # use http_body_util::StreamBody;
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    /// async fn echo<B>(request: Request<RequestBody<B>>) -> Result<Response<Full<Bytes>>, BoxError>
+    /// where
+    ///     B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+    /// {
+    ///     let bytes = request.into_body().collect().await?.to_bytes();
+    ///     Ok(Response::new(Full::new(bytes)))
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let service = Stack::new().body_limit(8).layer(service_fn(echo));
+    /// # let answer = service.clone().oneshot(Request::new(Full::<Bytes>::from("hello"))).await?;
+    /// # assert_eq!(answer.status(), 200);
+    /// # let answer = service.oneshot(Request::new(Full::<Bytes>::from("too long a body"))).await?;
+    /// # assert_eq!(answer.status(), 413);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct RequestBody<B> {
         #[pin]
         kind: Kind<B>,
