@@ -40,6 +40,16 @@ pub const TARGETS: &[Target] = &[
         dictionary: &["%", "%%", "%41", "%0", " ", "~", "\r\n", "\0", "\x7f", "\u{e9}", "\u{1f600}"],
     },
     Target {
+        name: "trace_context",
+        run: targets::trace_context,
+        dictionary: &[
+            "-", "00-", "01-", "ff-", "-01", "-03", "-ff", "-01-", "00000000000000000000000000000000",
+            "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "A", "\n", "\n\n", ",", ", ", " \t", "=",
+            "rojo=1", "rojo=1,", ",rojo=2", "congo=t61rcWkgMzE", "0@a=1", "@", "_-*/", "b=", " =",
+            "a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1,q=1,r=1,s=1,t=1,u=1,v=1",
+        ],
+    },
+    Target {
         name: "redact",
         run: targets::redact,
         dictionary: &[

@@ -17,6 +17,7 @@ use buttress_core::{
     reject::grpc_message as encode,
 };
 use buttress_redact::{RedactLayer, Redacted, Rules, Verdict};
+use buttress_trace::{MAX_MEMBERS, MAX_STATE, extract, inject, parse, with_member};
 use http::{HeaderMap, HeaderValue, header::FORWARDED};
 use serde_json::{Value, json};
 use tracing::{Dispatch, dispatcher::with_default, field::Empty};
@@ -253,6 +254,82 @@ impl MakeWriter<'_> for Output {
     fn make_writer(&self) -> Self {
         self.clone()
     }
+}
+
+/// The trace that a request continues. The first line is `traceparent`, the rest are the lines of
+/// `tracestate`.
+pub fn trace_context(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n').take(MAX_LINES);
+    let parent = lines.next().unwrap_or_default();
+    let states: Vec<&[u8]> = lines.collect();
+    let trace = parse(parent, states.iter().copied());
+    assert_eq!(trace.is_some(), is_traceparent(parent), "the grammar says otherwise");
+    let Some(trace) = trace else { return };
+
+    // What came is what goes out, as version 00 and without what nobody knows yet.
+    let sent = trace.traceparent();
+    let sent = sent.to_str().expect("visible ASCII");
+    let came = String::from_utf8_lossy(parent);
+    let came = came.trim_matches([' ', '\t']);
+    assert_eq!(sent.get(2..53), came.get(2..53), "the ids are others");
+    assert!(sent.starts_with("00-") && is_traceparent(sent.as_bytes()), "{sent}");
+    let flags = |text: &str| u8::from_str_radix(text.get(53..55)?, 16).ok();
+    assert_eq!(flags(sent), flags(came).map(|flags| flags & 3), "the flags are others");
+
+    let came: Vec<&[u8]> = states.iter().flat_map(|line| members(line)).collect();
+    let check = |trace: &buttress_core::context::TraceContext| {
+        let line = trace.state().map_or(b"".as_slice(), HeaderValue::as_bytes);
+        assert!(line.len() <= MAX_STATE, "more goes out than is allowed");
+        let all: Vec<&[u8]> = members(line).collect();
+        assert!(all.len() <= MAX_MEMBERS, "too many members");
+        for (at, member) in all.iter().enumerate() {
+            let key = |member: &[u8]| member.split(|byte| *byte == b'=').next().map(<[u8]>::to_vec);
+            assert!(all.iter().skip(at + 1).all(|other| key(other) != key(member)), "a key twice");
+        }
+        let mut headers = HeaderMap::new();
+        inject(trace, &mut headers);
+        assert_eq!(extract(&headers).as_ref(), Some(trace), "it does not read back");
+        all.iter().map(|member| member.to_vec()).collect::<Vec<_>>()
+    };
+
+    // Nothing is made up, and the order stays.
+    let carried = check(&trace);
+    let mut rest = came.iter();
+    for member in &carried {
+        assert!(rest.any(|other| other == member), "{} was not sent", member.escape_ascii());
+    }
+
+    let ours = with_member(&trace, "rojo", "ours").expect("a valid member");
+    assert_eq!(check(&ours).first().map(Vec::as_slice), Some(b"rojo=ours".as_slice()), "not first");
+}
+
+/// By the positions of its characters.
+fn is_traceparent(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(value);
+    let text = text.trim_matches([' ', '\t']);
+    let mut fields = text.splitn(5, '-');
+    let mut field = |length: usize| {
+        let field = fields.next().filter(|field| field.len() == length)?;
+        let digits = field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        digits.then_some(field)
+    };
+    let (Some(version), Some(trace), Some(span), Some(_)) =
+        (field(2), field(32), field(16), field(2))
+    else {
+        return false;
+    };
+    let named = [trace, span].iter().all(|id| id.bytes().any(|byte| byte != b'0'));
+    named && version != "ff" && (version != "00" || fields.next().is_none())
+}
+
+/// The members of one line of `tracestate`, without the empty ones.
+fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    line.split(|byte| *byte == b',').filter_map(move |member| {
+        let start = member.iter().position(|byte| !is_blank(byte))?;
+        let end = member.iter().rposition(|byte| !is_blank(byte))?;
+        member.get(start..=end)
+    })
 }
 
 /// All that could be an address in these bytes, however it is delimited.
