@@ -41,7 +41,7 @@ pub(crate) fn answered<B: Body>(
         return Next::Done(pass(response, Some(settings)));
     }
     let (mut head, body) = response.into_parts();
-    let reads_documents = caller.reads_documents(&head.headers);
+    let reads_documents = caller.reads_documents(settings, &head);
     if let Some(failure) = head.extensions.remove::<Carried>() {
         report::categorize(failure.category().or_else(|| Category::of(head.status)));
         report::carried(settings, head.status, &failure);

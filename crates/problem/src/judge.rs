@@ -46,8 +46,12 @@ impl Caller {
     }
 
     /// Whether a document would be understood, and sent at all.
-    pub(crate) fn reads_documents(self, answer: &HeaderMap) -> bool {
-        !self.head && self.protocol == Protocol::Http && Protocol::of(answer) == Protocol::Http
+    ///
+    /// That a caller claims to speak gRPC is no reason to show it what is masked: any client can
+    /// send that media type. A gRPC service answers in its own.
+    pub(crate) fn reads_documents(self, settings: Settings, answer: &Parts) -> bool {
+        let speaks_http = self.protocol == Protocol::Http || masks(settings, answer);
+        !self.head && speaks_http && Protocol::of(&answer.headers) == Protocol::Http
     }
 }
 

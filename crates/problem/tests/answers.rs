@@ -122,14 +122,28 @@ async fn what_is_no_bare_error_is_left_as_it_is() {
 async fn a_caller_that_reads_no_documents_gets_none() {
     let head = Request::builder().method(Method::HEAD).body(()).unwrap();
     let grpc = Request::builder().header("content-type", "application/grpc").body(()).unwrap();
-    for request in [head, grpc] {
-        for status in [404, 500] {
-            let answer = || text(status, "text/plain", "");
-            let seen = send(ProblemLayer::new(), request.clone(), answer).await;
-            assert_eq!(seen.response.headers()["content-type"], "text/plain");
-            assert!(seen.response.body().is_empty());
-            assert_eq!(seen.error_type, Category::of(seen.response.status()).map(Category::as_str));
-        }
+    for (request, status, media) in [
+        (&head, 404, "text/plain"),
+        (&head, 500, "text/plain"),
+        (&grpc, 404, "text/plain"),
+        (&grpc, 500, "application/grpc"),
+    ] {
+        let answer = || text(status, media, "");
+        let seen = send(ProblemLayer::new(), request.clone(), answer).await;
+        assert_eq!(seen.response.headers()["content-type"], media);
+        assert!(seen.response.body().is_empty());
+        assert_eq!(seen.error_type, Category::of(seen.response.status()).map(Category::as_str));
+    }
+}
+
+#[tokio::test]
+async fn to_claim_grpc_unmasks_nothing() {
+    for media in ["application/grpc", "application/grpc-web"] {
+        let request = Request::builder().header("content-type", media).body(()).unwrap();
+        let answer = || text(500, "text/plain", SECRET);
+        let seen = send(ProblemLayer::new(), request, answer).await;
+        let masked = json!({"title": "Internal Server Error", "status": 500, "request_id": "r-1"});
+        assert_eq!(seen.json(), masked);
     }
 }
 
