@@ -12,10 +12,11 @@ use siphasher::sip::SipHasher13;
 
 use crate::traceparent::{dash, hex};
 
-/// The caller has recorded the trace, or may have (W3C Trace Context §3.2.2.5.1).
+/// The caller has recorded the trace, or may have (W3C Trace Context, “Sampled flag”).
 pub(crate) const SAMPLED: u8 = 0b01;
 
-/// The last 7 bytes of the trace id are random (W3C Trace Context level 2, §3.2.2.5.2).
+/// The last 7 bytes of the trace id are random (W3C Trace Context level 2, “Random Trace
+/// ID Flag”).
 pub(crate) const RANDOM: u8 = 0b10;
 
 /// A new trace.

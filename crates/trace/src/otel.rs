@@ -199,6 +199,19 @@ fn method<B>(request: &Request<B>, attributes: &mut Vec<KeyValue>) -> &'static s
 ///
 /// The request's id must be known by then: the layer that sets it stands outside of the one that
 /// traces.
+///
+/// ```
+/// use buttress_core::context::RequestContext;
+/// use buttress_trace::RequestIdGenerator;
+/// use http::HeaderValue;
+/// use opentelemetry_sdk::trace::IdGenerator;
+///
+/// let request = RequestContext::new();
+/// let id = HeaderValue::from_static("01890a5d-ac96-774b-bcce-b302099a8057");
+/// request.set_request_id(id);
+/// let trace_id = request.scope(|| RequestIdGenerator::new().new_trace_id());
+/// assert_eq!(trace_id.to_string(), "01890a5dac96774bbcceb302099a8057");
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RequestIdGenerator;

@@ -51,7 +51,19 @@ pub struct OutboundLayer {
     source: Option<Source>,
 }
 
-/// The service that [`OutboundLayer`] makes.
+/// The service that [`OutboundLayer`] makes: [`Inject`] with [`Calls`] around it.
+///
+/// ```
+/// use buttress_trace::{Outbound, OutboundLayer};
+/// use tower::Layer;
+///
+/// struct Payments<C> {
+///     client: Outbound<C>,
+/// }
+/// # let client = ();
+/// let payments = Payments { client: OutboundLayer::spans().layer(client) };
+/// # let _ = payments.client;
+/// ```
 pub type Outbound<S> = Observe<Inject<S>, Calls>;
 
 /// Where a call's trace is found.
@@ -115,7 +127,17 @@ impl<S> Layer<S> for OutboundLayer {
     }
 }
 
-/// Observes calls: records the span of each.
+/// Observes calls: records the span of each. It is what [`OutboundLayer`] puts around a client, and
+/// is only named in the types of what comes of it.
+///
+/// ```
+/// use buttress_core::observe::Observe;
+/// use buttress_trace::{Calls, Inject, OutboundLayer};
+/// use tower::Layer;
+///
+/// let client: Observe<Inject<()>, Calls> = OutboundLayer::propagate().layer(());
+/// # let _ = client;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Calls(Mode);
 
@@ -126,7 +148,18 @@ enum Mode {
     Otel(crate::otel::Tracer),
 }
 
-/// The span of a call.
+/// The span of a call, which [`Calls`] keeps until its end.
+///
+/// ```
+/// use buttress_core::observe::Observer;
+/// use buttress_trace::{Call, Calls};
+///
+/// fn spans_of(calls: &impl Observer<Exchange = Call>) {
+///     // …
+/// #   let _ = calls;
+/// }
+/// # let _: fn(&Calls) = spans_of;
+/// ```
 #[derive(Debug)]
 pub struct Call(Live);
 
@@ -152,7 +185,20 @@ impl Observer for Calls {
     }
 }
 
-/// The part of [`Outbound`] that sets the headers.
+/// The part of [`Outbound`] that sets the headers: the client itself is inside it.
+///
+/// ```
+/// use buttress_trace::Inject;
+/// use tower::Service;
+///
+/// fn send<S>(client: &mut Inject<S>, call: http::Request<()>) -> S::Future
+/// where
+///     S: Service<http::Request<()>>,
+/// {
+///     client.call(call)
+/// }
+/// # let _ = send::<tower::util::BoxService<http::Request<()>, (), ()>>;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Inject<S> {
     inner: S,

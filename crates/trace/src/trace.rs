@@ -120,7 +120,8 @@ impl Trace {
     /// Begins a new trace for each request, whatever the caller sends. Default false.
     ///
     /// For a service that strangers call: a caller chooses ids and the sampled flag, and so which
-    /// trace its requests show up in and how much is recorded (W3C Trace Context §3.4 and §7).
+    /// trace its requests show up in and how much is recorded (W3C Trace Context §3.4 and its
+    /// “Security Considerations”).
     pub const fn restart(mut self, restart: bool) -> Self {
         self.restart = restart;
         self
@@ -207,6 +208,17 @@ impl fmt::Display for Trace {
 }
 
 /// What [`Trace`] keeps of a request until its end: its span, if there is one.
+///
+/// ```
+/// use buttress_core::{context::RequestContext, observe::Observer};
+/// use buttress_trace::{Exchange, Trace};
+/// use http::Request;
+///
+/// let context = RequestContext::new();
+/// let exchange: Exchange = Trace::propagate().on_request(&Request::new(()), &context);
+/// assert!(context.trace().is_some());
+/// # let _ = exchange;
+/// ```
 #[derive(Debug)]
 pub struct Exchange {
     live: Option<Live>,

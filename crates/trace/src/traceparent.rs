@@ -15,7 +15,7 @@ pub(crate) fn parse(value: &[u8]) -> Option<TraceContext> {
     let ends = match version {
         0xff => false,
         0 => rest.is_empty(),
-        // A version to come may only add to the end (§3.2.4).
+        // A version to come may only add to the end (“Versioning of traceparent”).
         _ => rest.is_empty() || rest.starts_with(b"-"),
     };
     TraceContext::new(trace_id, span_id, flags).filter(|_| ends)

@@ -4,15 +4,15 @@ use buttress_core::context::TraceContext;
 use bytes::Bytes;
 use http::HeaderValue;
 
-/// How many members a `tracestate` may have (W3C Trace Context §3.3.1.1). With more it is invalid.
+/// How many members a `tracestate` may have (W3C Trace Context §3.3.1). With more it is invalid.
 pub const MAX_MEMBERS: usize = 32;
 
 /// How many bytes of `tracestate` are carried on. Everyone should carry so many, and nobody can be
-/// expected to carry more (W3C Trace Context §3.3.1.5); and a caller must not be able to make each
-/// outbound call larger at will.
+/// expected to carry more (W3C Trace Context §3.3.1, “tracestate Limits”); and a caller must not be
+/// able to make each outbound call larger at will.
 pub const MAX_STATE: usize = 512;
 
-/// A member that is longer goes first when there is too much (W3C Trace Context §3.3.1.5).
+/// A member that is longer goes first when there is too much (the same).
 const LARGE: usize = 128;
 
 /// What becomes of the lines of a request.
