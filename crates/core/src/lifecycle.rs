@@ -24,6 +24,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -121,9 +122,15 @@ impl Lifecycle {
         }
         self.0.state.store(state as u8, Ordering::Release);
         let wakers = std::mem::take(&mut waiting.wakers);
-        // A waker is someone else's code.
+        // A waker is someone else's code: it runs outside the lock, and its panic wakes the rest.
         drop(waiting);
-        wakers.into_values().for_each(Waker::wake);
+        let panics: Vec<_> = wakers
+            .into_values()
+            .filter_map(|waker| catch_unwind(AssertUnwindSafe(|| waker.wake())).err())
+            .collect();
+        if let Some(panic) = panics.into_iter().next() {
+            resume_unwind(panic);
+        }
         true
     }
 
@@ -291,6 +298,30 @@ mod tests {
         // The last handle of the owner goes here, and its own wait with it.
         assert!(Pin::new(&mut waits).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(lifecycle.0.waiting().wakers.len(), 1);
+    }
+
+    struct PanickingWaker;
+
+    impl Wake for PanickingWaker {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker's own mistake");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_does_not_keep_the_others_asleep() {
+        let lifecycle = Lifecycle::new();
+        let count = Arc::new(Count::default());
+        let panicking = Waker::from(Arc::new(PanickingWaker));
+        let counting = Waker::from(Arc::clone(&count));
+        let mut waits: Vec<Reached> = (0..3).map(|_| lifecycle.reached(State::Running)).collect();
+        for (wait, waker) in waits.iter_mut().zip([&counting, &panicking, &counting]) {
+            assert!(Pin::new(wait).poll(&mut Context::from_waker(waker)).is_pending());
+        }
+        let moved = catch_unwind(AssertUnwindSafe(|| lifecycle.advance(State::Running)));
+        assert!(moved.is_err(), "the panic is not swallowed");
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
+        assert_eq!(lifecycle.state(), State::Running);
     }
 
     #[test]

@@ -54,8 +54,8 @@ mod layer;
 ///
 /// Each method runs in the request's context and on its path: it must be quick, and it must not
 /// block. A panic in one of them is kept from the request and from other observers, but for
-/// [`on_request`](Self::on_request), which must not panic. What has to be given back whatever
-/// happens lives in the `Drop` of the [`Exchange`](Self::Exchange).
+/// [`on_request`](Self::on_request) and [`around`](Self::around), which must not panic. What has
+/// to be given back whatever happens lives in the `Drop` of the [`Exchange`](Self::Exchange).
 ///
 /// ```
 /// use buttress_core::{context::RequestContext, observe::{Observer, Totals}};
@@ -110,8 +110,10 @@ pub trait Observer {
         let _ = (exchange, trailers, context);
     }
 
-    /// The exchange is over: what the service was doing for it is dropped by now. This is called
-    /// exactly once for each `on_request`.
+    /// The exchange is over. This is called exactly once for each `on_request`.
+    ///
+    /// What a call was doing that failed or was dropped is dropped by now. The body of an answer
+    /// that came to its own end may live on until the server lets go of it.
     fn on_end(&self, exchange: Self::Exchange, end: &Totals, context: &RequestContext);
 }
 

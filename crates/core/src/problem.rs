@@ -32,7 +32,7 @@ pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/prob
 ///     r#"{"type":"https://example.com/problems/stale","title":"Conflict","status":409,"detail":"the book was changed by someone else","current_version":8}"#
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
     kind: Option<Cow<'static, str>>,
@@ -40,18 +40,14 @@ pub struct Problem {
     detail: Option<Cow<'static, str>>,
     instance: Option<Cow<'static, str>>,
     members: Members,
-    request: Option<Request>,
+    // Whose ids stand in the document.
+    request: Option<RequestContext>,
 }
 
-/// The request whose ids stand in a document.
-#[derive(Clone, Debug)]
-struct Request(RequestContext);
-
-/// Equal where the ids are: a document shows nothing else of it.
-impl PartialEq for Request {
+/// Equal where the documents are.
+impl PartialEq for Problem {
     fn eq(&self, other: &Self) -> bool {
-        let ids = |request: &RequestContext| request.trace().map(|trace| *trace.trace_id());
-        self.0.request_id_str() == other.0.request_id_str() && ids(&self.0) == ids(&other.0)
+        self.status == other.status && self.to_json() == other.to_json()
     }
 }
 
@@ -141,7 +137,7 @@ impl Problem {
     /// ```
     #[must_use]
     pub fn for_request(mut self) -> Self {
-        self.request = context::current().map(Request);
+        self.request = context::current();
         self
     }
 
@@ -211,7 +207,7 @@ impl Problem {
     /// The document, with the ids of `request` or else of the one that
     /// [`for_request`](Self::for_request) found.
     pub(crate) fn document(&self, request: Option<&RequestContext>) -> Vec<u8> {
-        let request = request.or(self.request.as_ref().map(|request| &request.0));
+        let request = request.or(self.request.as_ref());
         let request_id = request.and_then(RequestContext::request_id_str);
         let trace_id = request.and_then(RequestContext::trace).map(|trace| hex(trace.trace_id()));
         let trace_id = trace_id.as_ref().and_then(|digits| std::str::from_utf8(digits).ok());
@@ -273,6 +269,13 @@ fn hex(id: &[u8; 16]) -> [u8; 32] {
 mod tests {
     use super::*;
     use crate::context::TraceContext;
+
+    #[test]
+    fn without_ids_a_problem_of_a_request_is_like_any_other() {
+        let problem = Problem::new(StatusCode::NOT_FOUND);
+        let of_request = RequestContext::new().scope(|| problem.clone().for_request());
+        assert_eq!(of_request, problem);
+    }
 
     #[test]
     fn unset_members_are_left_out() {

@@ -224,8 +224,8 @@ impl Rejection {
 
     /// Adds a header to the answer, in whatever protocol; the same name again adds a line.
     ///
-    /// What the answer itself says stays: `content-type`, `grpc-status`, and `retry-after` where
-    /// [`with_retry_after`](Self::with_retry_after) is known. `content-length` is not sent.
+    /// What the answer itself says stays: `content-type`, `grpc-status`, and in HTTP `retry-after`
+    /// where [`with_retry_after`](Self::with_retry_after) is known. `content-length` is not sent.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self

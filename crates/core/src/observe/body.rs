@@ -45,10 +45,11 @@ pin_project! {
 
 impl<B: Body, O: Observer> ObserveBody<B, O> {
     pub(super) fn new(mut guard: Guard<O>, body: InRequest<B>) -> Self {
-        if body.is_end_stream() {
+        let (ended, left) = guard.run(|| (body.is_end_stream(), body.size_hint().exact()));
+        if ended {
             guard.end(Outcome::Complete);
         } else {
-            guard.data(0, body.size_hint().exact());
+            guard.data(0, left);
         }
         Self { body, guard }
     }

@@ -72,9 +72,10 @@ impl<O: Observer> Guard<O> {
     /// Runs the service's own code. If that panics, a drop means so from then on, whoever catches
     /// the panic and whenever the drop comes.
     pub(super) fn run<R>(&mut self, run: impl FnOnce() -> R) -> R {
-        let Some(Watched { observer, exchange, dropped, .. }) = &mut self.0 else { return run() };
+        let Some(watched) = &mut self.0 else { return run() };
+        let Watched { observer, exchange, context, dropped, .. } = watched;
         let before = std::mem::replace(dropped, Outcome::Panic);
-        let result = observer.around(exchange, run);
+        let result = context.scope(|| observer.around(exchange, run));
         *dropped = before;
         result
     }
