@@ -11,6 +11,7 @@ use crate::{
     failure::{Carried, is_masked},
     judge::{Caller, Fate, detail, judge, masks},
     layer::Settings,
+    panic::Panic,
     read::Text,
     report, write,
 };
@@ -88,4 +89,10 @@ pub(crate) fn finish<B>(settings: Settings, answer: Unread, text: &Text) -> Resp
         Some(text) => write::document(head, problem.with_detail(text)),
         None => Response::from_parts(head, ResponseBody::from_bytes(said)),
     }
+}
+
+/// The service has panicked, before its head was sent.
+pub(crate) fn panicked<B>(settings: Settings, caller: Caller, panic: Panic) -> Response<Answer<B>> {
+    report::panicked(settings, &panic);
+    write::panicked(settings, caller, panic)
 }

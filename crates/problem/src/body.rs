@@ -113,8 +113,8 @@ where
         let Some(settings) = *this.settings else {
             return body.poll_frame(cx).map_err(Into::into);
         };
-        match catch(|| body.poll_frame(cx)) {
-            Ok(frame) => frame.map_err(Into::into),
+        match catch(|| body.poll_frame(cx).map_err(Into::into)) {
+            Ok(frame) => frame,
             Err(panic) => {
                 contain(|| this.body.set(None));
                 report::body_panicked(settings, &panic);

@@ -201,7 +201,7 @@ impl Inner {
         let mut problem = self.problem.clone();
         if let Some(cause) = self.cause.as_deref() {
             let chain: Vec<_> = chain::causes(cause).map(Value::from).collect();
-            if problem.get_detail().is_none() {
+            if problem.detail().is_none() {
                 problem = problem.with_detail(cause.to_string());
             }
             problem = problem.with_member("chain", chain);
@@ -245,7 +245,7 @@ impl Carried {
     /// What the log is told: the detail, if the client is not told, and the causes.
     pub(crate) fn chain(&self) -> Option<String> {
         let causes = self.0.cause.as_deref().map(|cause| chain::one_line(cause));
-        let detail = self.0.problem.get_detail();
+        let detail = self.0.problem.detail();
         match (detail, causes) {
             // An application's error that is its own detail is not said twice.
             (Some(detail), Some(causes)) if causes.starts_with(detail) => Some(causes),
@@ -281,7 +281,7 @@ impl From<Problem> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status())?;
-        match self.problem().get_detail() {
+        match self.problem().detail() {
             Some(detail) => write!(f, ": {detail}"),
             None => Ok(()),
         }

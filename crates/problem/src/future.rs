@@ -13,13 +13,13 @@ use pin_project_lite::pin_project;
 
 use crate::{
     BoxError, Category, ProblemBody,
-    answer::{Next, Unread, answered, finish, pass},
+    answer::{Next, Unread, answered, finish, panicked, pass},
     body::Answer,
     judge::Caller,
     layer::Settings,
     panic::{Panic, catch, contain},
-    read::{Text, read},
-    report, write,
+    read::read,
+    report,
 };
 
 pin_project! {
@@ -97,13 +97,6 @@ impl<F, B> Work<F, B> {
     }
 }
 
-/// What the service's code has come to.
-enum Step<B, E> {
-    Answered(Result<Response<B>, E>),
-    Read(Text),
-    Panicked,
-}
-
 impl<F, B, E> Future for Work<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
@@ -111,61 +104,59 @@ where
 {
     type Output = Result<Response<Answer<B>>, E>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Some((settings, caller)) = *this.guard else {
-            let StateProj::Call { future } = this.state.project() else {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some((settings, caller)) = self.guard else {
+            let StateProj::Call { future } = self.project().state.project() else {
                 return Poll::Pending;
             };
             let response = ready!(future.poll(cx))?;
             return Poll::Ready(Ok(pass(response, None)));
         };
-        loop {
-            let step = match this.state.as_mut().project() {
-                StateProj::Call { future } => {
-                    catch(|| future.poll(cx)).map(|polled| polled.map(Step::Answered))
-                }
-                StateProj::Read { body, answer } => {
-                    catch(|| read(body, &mut answer.said, cx)).map(|polled| polled.map(Step::Read))
-                }
-                StateProj::Panicked { .. } => Ok(Poll::Ready(Step::Panicked)),
-                StateProj::Over => return Poll::Pending,
-            };
-            let step = match step {
-                Ok(step) => ready!(step),
-                Err(panic) => {
-                    contain(|| this.state.set(State::Over));
-                    this.state.set(State::Panicked { panic });
-                    Step::Panicked
-                }
-            };
-            match step {
-                Step::Answered(Ok(response)) => match answered(settings, caller, response) {
-                    Next::Done(response) => return Poll::Ready(Ok(response)),
-                    Next::Read { body, answer } => this.state.set(State::Read { body, answer }),
-                },
-                Step::Answered(Err(error)) => {
-                    report::categorize(Some(Category::ServerError));
-                    return Poll::Ready(Err(error));
-                }
-                Step::Read(text) => {
-                    let StateReplace::Read { answer, .. } =
-                        this.state.as_mut().project_replace(State::Over)
-                    else {
-                        return Poll::Pending;
-                    };
-                    return Poll::Ready(Ok(finish(settings, *answer, &text)));
-                }
-                Step::Panicked => {
-                    let StateReplace::Panicked { panic } =
-                        this.state.as_mut().project_replace(State::Over)
-                    else {
-                        return Poll::Pending;
-                    };
-                    report::panicked(settings, &panic);
-                    return Poll::Ready(Ok(write::panicked(settings, caller, *panic)));
-                }
+        // All of it: an error's `Display`, a body's `size_hint` and every drop are the service's
+        // code as much as its future is.
+        match catch(|| self.as_mut().project().state.advance(settings, caller, cx)) {
+            Ok(polled) => polled,
+            Err(panic) => {
+                contain(|| self.project().state.set(State::Over));
+                Poll::Ready(Ok(panicked(settings, caller, *panic)))
             }
+        }
+    }
+}
+
+impl<F, B, E> State<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    fn advance(
+        mut self: Pin<&mut Self>,
+        settings: Settings,
+        caller: Caller,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<Answer<B>>, E>> {
+        if let StateProj::Call { future } = self.as_mut().project() {
+            let answer = ready!(future.poll(cx));
+            self.set(State::Over);
+            let response =
+                answer.inspect_err(|_| report::categorize(Some(Category::ServerError)))?;
+            match answered(settings, caller, response) {
+                Next::Done(response) => return Poll::Ready(Ok(response)),
+                Next::Read { body, answer } => self.set(State::Read { body, answer }),
+            }
+        }
+        let text = match self.as_mut().project() {
+            StateProj::Read { body, answer } => Some(ready!(read(body, &mut answer.said, cx))),
+            _ => None,
+        };
+        match (self.project_replace(State::Over), text) {
+            (StateReplace::Read { answer, .. }, Some(text)) => {
+                Poll::Ready(Ok(finish(settings, *answer, &text)))
+            }
+            (StateReplace::Panicked { panic }, _) => {
+                Poll::Ready(Ok(panicked(settings, caller, *panic)))
+            }
+            _ => Poll::Pending,
         }
     }
 }

@@ -13,7 +13,7 @@ use buttress_core::{
     context::{InRequest, RequestContext},
     reject::Rejected,
 };
-use buttress_problem::{BodyPanicked, ProblemLayer};
+use buttress_problem::{BodyPanicked, Failure, ProblemLayer};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -127,6 +127,82 @@ async fn a_panic_is_answered_masked_and_logged() {
         assert_eq!((line.level, line.field("request_id")), (Level::ERROR, "r-1"));
         assert_eq!((line.field("error"), line.field("error_type")), (SECRET, "panic"));
     }
+}
+
+/// What panics when it is shown, asked for its size, or dropped.
+#[derive(Debug)]
+struct Touchy(&'static str);
+
+impl std::fmt::Display for Touchy {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("{SECRET}")
+    }
+}
+
+impl std::error::Error for Touchy {}
+
+impl Body for Touchy {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        assert!(self.0 != "size", "{SECRET}");
+        SizeHint::default()
+    }
+}
+
+impl Drop for Touchy {
+    fn drop(&mut self) {
+        assert!(self.0 != "drop", "{SECRET}");
+    }
+}
+
+/// Has answered, and panics when it is dropped.
+struct Finished {
+    _held: Touchy,
+}
+
+impl Future for Finished {
+    type Output = Result<Response<Touchy>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(Response::new(Touchy(""))))
+    }
+}
+
+#[tokio::test]
+async fn what_panics_while_it_is_judged_logged_or_dropped_is_caught_too() {
+    async fn assert_caught<F, B>(what: &str, answer: impl Fn() -> F)
+    where
+        F: Future<Output = Result<Response<B>, Infallible>>,
+        B: Body<Data = Bytes, Error = Infallible>,
+    {
+        let (log, _listening) = Log::listen();
+        let service = ProblemLayer::new().layer(service_fn(|_: Request<()>| answer()));
+        let response = service.oneshot(Request::new(())).await.unwrap();
+        assert_eq!(response.status(), 500, "{what}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, r#"{"title":"Internal Server Error","status":500}"#, "{what}");
+        // An answer may have been logged before its body was dropped.
+        let line = log.lines().pop().unwrap();
+        assert_eq!((line.field("error_type"), line.field("error")), ("panic", SECRET), "{what}");
+    }
+    let failing = |at| move || ready(Ok(Response::builder().status(503).body(Touchy(at)).unwrap()));
+    assert_caught("size_hint", failing("size")).await;
+    assert_caught("the drop of a body that is replaced", failing("drop")).await;
+    assert_caught("a cause's Display", || {
+        ready(Ok(Failure::internal(Touchy("")).into_http::<Full<Bytes>>()))
+    })
+    .await;
+    assert_caught("the drop of a future that has answered", || Finished { _held: Touchy("drop") })
+        .await;
 }
 
 #[tokio::test]
