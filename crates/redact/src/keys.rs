@@ -57,6 +57,8 @@ enum Class {
     Symbol(u8),
     /// Not part of a name: `api_key`, `api-key`, `api.key` and `api key` are one.
     Separator,
+    /// Any other sign of ASCII, as in `user[pin]` and `user/pin`: a name ends here, and one begins.
+    Boundary,
     /// Part of no rule.
     Other,
 }
@@ -85,8 +87,8 @@ impl Keys {
 
     /// The censor for this name. Its bytes may come out of a decoder.
     ///
-    /// Each part of a dotted name is looked up as a name too: `user.pin` is a pin, and
-    /// `usage.token_count` is none of the words in it.
+    /// Each part of a dotted or bracketed name is looked up as a name too: `user.pin` and `user[pin]`
+    /// are pins, and `usage.token_count` is none of the words in it.
     pub(crate) fn judge(&self, name: impl IntoIterator<Item = u8>) -> Option<u16> {
         let mut whole = Some(ROOT);
         let mut part = Some(ROOT);
@@ -97,14 +99,18 @@ impl Keys {
         let mut before = (ROOT, None);
         let mut length = 0_u8;
         let mut after_lower = false;
-        let mut end_part = |part: Option<u32>, at: &mut u32, best: &mut Option<Word>| {
-            match part.and_then(|node| self.names.end(node)) {
-                Some(Name::Allowed) => (*at, *best) = before,
-                Some(Name::Sensitive(censor)) => exact = exact.or(Some(censor)),
-                None => {}
-            }
-            before = (*at, *best);
-        };
+        let mut end_part =
+            |part: Option<u32>, ends_words, at: &mut u32, best: &mut Option<Word>| {
+                match part.and_then(|node| self.names.end(node)) {
+                    Some(Name::Allowed) => (*at, *best) = before,
+                    Some(Name::Sensitive(censor)) => exact = exact.or(Some(censor)),
+                    None => {}
+                }
+                if ends_words {
+                    *at = ROOT;
+                }
+                before = (*at, *best);
+            };
         for byte in name {
             match class(byte) {
                 Class::Symbol(symbol) => {
@@ -126,9 +132,15 @@ impl Keys {
                     length = 0;
                     after_lower = false;
                     if byte == b'.' {
-                        end_part(part, &mut at, &mut best);
+                        end_part(part, false, &mut at, &mut best);
                         part = Some(ROOT);
                     }
+                }
+                Class::Boundary => {
+                    length = 0;
+                    after_lower = false;
+                    end_part(part, true, &mut at, &mut best);
+                    (whole, part) = (None, Some(ROOT));
                 }
                 Class::Other => {
                     length = 0;
@@ -137,7 +149,7 @@ impl Keys {
                 }
             }
         }
-        end_part(part, &mut at, &mut best);
+        end_part(part, false, &mut at, &mut best);
         match whole.and_then(|node| self.names.end(node)) {
             Some(Name::Allowed) => None,
             Some(Name::Sensitive(censor)) => Some(censor),
@@ -148,13 +160,14 @@ impl Keys {
 
 /// Whether a rule can have this name: with no letter and no digit it would match nothing, or all.
 pub(crate) fn is_name(name: &str) -> bool {
-    symbols(name).next().is_some() && !name.bytes().any(|byte| matches!(class(byte), Class::Other))
+    symbols(name).next().is_some()
+        && !name.bytes().any(|byte| matches!(class(byte), Class::Boundary | Class::Other))
 }
 
 fn symbols(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter_map(|byte| match class(byte) {
         Class::Symbol(symbol) => Some(symbol),
-        Class::Separator | Class::Other => None,
+        Class::Separator | Class::Boundary | Class::Other => None,
     })
 }
 
@@ -164,6 +177,7 @@ const fn class(byte: u8) -> Class {
         b'A'..=b'Z' => Class::Symbol(byte - b'A'),
         b'0'..=b'9' => Class::Symbol(byte - b'0' + 26),
         b'-' | b'_' | b'.' | b' ' => Class::Separator,
+        0..=0x7f => Class::Boundary,
         _ => Class::Other,
     }
 }
@@ -348,6 +362,27 @@ mod tests {
             "\u{e9}",
         ] {
             assert!(!is_sensitive(&rules, key), "{key}");
+        }
+    }
+
+    #[test]
+    fn each_part_of_a_bracketed_name_is_a_name() {
+        let rules = Rules::new();
+        for (key, sensitive) in [
+            ("card[cvc]", true),
+            ("user[0][pin]", true),
+            ("pin[]", true),
+            ("?pin", true),
+            ("user/otp", true),
+            ("usage[max_tokens]", false),
+            ("book[author][name]", false),
+            ("author[token]", true),
+            ("api[author].key", false),
+            ("api[key]", false),
+            ("[]", false),
+            ("\u{e9}pin", false),
+        ] {
+            assert_eq!(is_sensitive(&rules, key), sensitive, "{key}");
         }
     }
 

@@ -22,6 +22,7 @@ fn values_under_sensitive_keys_are_replaced_and_the_rest_stays() {
         ("api%5Fkey=abc&api%2Dkey=def", "api%5Fkey=[REDACTED]&api%2Dkey=[REDACTED]"),
         ("api+key=abc", "api+key=[REDACTED]"),
         ("user%5Bpassword%5D=abc", "user%5Bpassword%5D=[REDACTED]"),
+        ("card[cvc]=123&card%5Bcvc%5D=123", "card[cvc]=[REDACTED]&card%5Bcvc%5D=[REDACTED]"),
         ("user[password]=abc", "user[password]=[REDACTED]"),
         // Broken encoding stays.
         ("a%=1%2&b%zz=%", "a%=1%2&b%zz=%"),
