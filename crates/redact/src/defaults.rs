@@ -1,8 +1,7 @@
 //! What is sensitive unless something else is said. All of it is normalised already.
 
 /// A key is sensitive if it is one of these.
-pub(crate) const KEYS: &[&str] =
-    &["cvc", "cvv", "otp", "passphrase", "passcode", "pin", "pwd", "sid", "ssn"];
+pub(crate) const KEYS: &[&str] = &["otp", "pin", "sid"];
 
 /// A key is sensitive if one of these is in it.
 pub(crate) const WORDS: &[&str] = &[
@@ -12,10 +11,14 @@ pub(crate) const WORDS: &[&str] = &[
     "cardnumber",
     "cookie",
     "credential",
+    "cvc",
     "cvv",
+    "passcode",
+    "passphrase",
     "passwd",
     "password",
     "privatekey",
+    "pwd",
     "secret",
     "session",
     "ssn",
