@@ -22,8 +22,9 @@ pub enum ValueRule {
     /// What follows `Bearer` (RFC 6750 §2.1), and what follows `Basic` if it decodes to something
     /// with a colon (RFC 7617 §2). The scheme's name stays.
     ///
-    /// A single word after `Bearer` counts where it is the whole rest of the text, or where it
-    /// looks like no word of a language: `bearer token missing` stays as it is.
+    /// Where the text is these two and nothing else, any word after `Bearer` counts. Within a
+    /// longer text one of 16 characters does, and one of 8 that looks like no word of a language:
+    /// `bearer token missing` and `Basic Operations` stay as they are.
     Credentials,
     /// The id of an AWS access key: `AKIA`, `ASIA`, `ABIA` or `ACCA`, and 16 capitals or digits
     /// (AWS IAM user guide, unique identifiers).
@@ -125,7 +126,7 @@ impl Values {
                 continue;
             };
             let found = match value {
-                ValueRule::CardNumber => match card::at(text, at) {
+                ValueRule::CardNumber => match card::at(text, from, at) {
                     card::Run::Card(range) => Some(range),
                     card::Run::Digits(end) => {
                         at = end;

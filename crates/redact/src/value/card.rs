@@ -12,9 +12,28 @@ pub(super) enum Run {
     Digits(usize),
 }
 
-/// Looks at the digits from `at` on, the first of their group. A card ends with a group: the
-/// longest that is one counts, so that an expiry date after it does not hide it.
-pub(super) fn at(text: &[u8], at: usize) -> Run {
+/// Looks at the digits from `at` on, the first of their group.
+pub(super) fn at(text: &[u8], from: usize, at: usize) -> Run {
+    let before = text.get(from..at).unwrap_or_default();
+    match before {
+        // Of a fraction's digits one in some hundred would be a card.
+        [.., digit, b'.'] if digit.is_ascii_digit() => Run::Digits(at + digits(text, at)),
+        // The digits of `%20` are none of a card's, if there is one behind them.
+        [.., b'%'] => match (groups(text, at), text.get(at..)) {
+            (Run::Digits(_), Some([_, second, third, ..]))
+                if second.is_ascii_digit() && third.is_ascii_digit() =>
+            {
+                groups(text, at + 2)
+            }
+            (run, _) => run,
+        },
+        _ => groups(text, at),
+    }
+}
+
+/// A card ends with a group: the longest that is one counts, so that an expiry date after it does
+/// not hide it.
+fn groups(text: &[u8], at: usize) -> Run {
     let mut digits = [0_u8; LONGEST];
     let mut count = 0;
     let mut end = at;
@@ -47,11 +66,13 @@ pub(super) fn at(text: &[u8], at: usize) -> Run {
         Some(end) => Run::Card(at..end),
         None if first_group > at => Run::Digits(first_group),
         // A group to the end of the text, or of more digits than a card has.
-        None => {
-            let more = text.iter().skip(end).take_while(|byte| byte.is_ascii_digit());
-            Run::Digits(end + more.count())
-        }
+        None => Run::Digits(end + self::digits(text, end)),
     }
+}
+
+/// How many digits stand here.
+fn digits(text: &[u8], at: usize) -> usize {
+    text.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// A number that would be a card's if it were a text.

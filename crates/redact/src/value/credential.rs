@@ -61,18 +61,23 @@ pub(super) fn scheme(text: &[u8], from: usize, pivot: usize) -> Option<Range<usi
     let end = run(text, start, is_token68);
     let token = text.get(start..end).filter(|token| !token.is_empty())?;
     let is_all = from == 0 && name_at == 0 && end == text.len();
-    let counts = if bearer { is_all || is_bearer(token) } else { has_colon(token) };
+    let counts = match bearer {
+        true => is_all || is_bearer(token),
+        // `Operations` is base64 of a colon and some bytes.
+        false => has_colon(token) && (is_all || is_odd(token)),
+    };
     counts.then_some(start..end)
 }
 
 fn is_bearer(token: &[u8]) -> bool {
     let length = token.iter().rev().skip_while(|byte| **byte == b'.').count();
-    // A word may begin with a capital, and have hyphens and slashes.
-    let is_odd = token
-        .iter()
-        .skip(1)
-        .any(|byte| !byte.is_ascii_lowercase() && !matches!(byte, b'-' | b'.' | b'/'));
-    length >= LONG_TOKEN || (length >= SHORT_TOKEN && is_odd)
+    length >= LONG_TOKEN || (length >= SHORT_TOKEN && is_odd(token))
+}
+
+/// Whether it looks like no word: one may begin with a capital, and have hyphens and slashes.
+fn is_odd(token: &[u8]) -> bool {
+    let in_word = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'.' | b'/');
+    !token.iter().skip(1).all(in_word)
 }
 
 /// Whether the base64 decodes to something with a colon, as a user and a password do.
@@ -161,9 +166,14 @@ fn run(text: &[u8], from: usize, is: impl Fn(u8) -> bool) -> usize {
     from + text.iter().skip(from).take_while(|byte| is(**byte)).count()
 }
 
-/// Whether the byte before it belongs to the same word.
+/// Whether the byte before it belongs to the same word, and not to an escape: a line break in what
+/// `Debug` prints is `\\n`, and a blank in a URL `%20`.
 fn is_inside(text: &[u8], from: usize, at: usize, is: impl Fn(u8) -> bool) -> bool {
-    at > from && at.checked_sub(1).and_then(|at| text.get(at)).is_some_and(|byte| is(*byte))
+    match text.get(from..at) {
+        None | Some([] | [.., b'\\', b'n' | b'r' | b't']) => false,
+        Some([.., b'%', high, low]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => false,
+        Some(before) => before.last().is_some_and(|byte| is(*byte)),
+    }
 }
 
 const fn is_base64url(byte: u8) -> bool {

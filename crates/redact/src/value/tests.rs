@@ -91,6 +91,9 @@ fn what_only_resembles_a_card_stays() {
         // Luhn holds, but it is a part of something longer.
         "41111111111111110000000000",
         "4111  1111  1111  1111",
+        // Fractions.
+        "score: 0.4111111111111111",
+        "[1.4242424242424242, -3.5555555555554444]",
         // Times, ids, telephone numbers.
         "1763726407123",
         "1763726407123456789",
@@ -146,8 +149,24 @@ fn credentials_are_found_and_the_words_are_not() {
         "Bearer ",
         "basic authentication failed",
         "Basic functionality",
+        "Basic Operations on lists",
+        "see basic Order",
         "forbearer x1y2z3w4v5u6t7s8",
     ]);
+}
+
+/// As `Debug` prints a text of several lines, and as a URL stands in one.
+#[test]
+fn an_escape_before_a_secret_does_not_hide_it() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+    for secret in [jwt, "AKIAIOSFODNN7EXAMPLE", "4111111111111111"] {
+        for before in ["\\n", "\\t", "%20", "%3D", "%0a", "a%2C"] {
+            let text = format!("x{before}{secret}");
+            assert_eq!(censored(&text), format!("x{before}[REDACTED]"), "{text}");
+        }
+    }
+    assert_eq!(censored("a\\nBearer mF_9.B5f-4"), "a\\nBearer [REDACTED]");
+    assert_eq!(censored("100%4111111111111111"), "100%[REDACTED]");
 }
 
 #[test]
@@ -243,6 +262,10 @@ fn a_hostile_text_is_read_in_linear_time() {
         "-",
         "1 ",
         "9",
+        "%20",
+        "0.1",
+        "%20eyJ",
+        "\\neyJhhhhhhhhhhhhh",
     ];
     let more = ["Bearer ", "basic a", "-----BEGIN PRIVATE KEY-----", "a://b:c@"];
     let off = Rules::new().allow_value(ValueRule::PrivateKey);
