@@ -2,7 +2,10 @@ use std::{backtrace::Backtrace, borrow::Cow, error::Error, fmt, sync::Arc};
 
 use buttress_core::{problem::Problem, value::Value};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 
 use crate::{BoxError, Category, Errors, IntoProblem, chain};
 
@@ -112,10 +115,14 @@ impl Failure {
         self
     }
 
-    /// Adds a header to the answer, such as `Retry-After`.
+    /// Adds a header to the answer, such as `Retry-After`; the same name again adds a line.
+    ///
+    /// What the document says of itself stays: `content-type` and `content-length` are ignored.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.headers.append(name, value);
+        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
+            self.0.headers.append(name, value);
+        }
         self
     }
 

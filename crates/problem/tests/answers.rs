@@ -13,7 +13,10 @@ use buttress_problem::{
     BoxError, Category, Errors, Failure, IntoProblem, MAX_ERRORS, Problem, ProblemLayer, Public,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
@@ -353,6 +356,30 @@ async fn a_failure_has_headers_errors_and_a_category_of_its_own() {
     assert_eq!(seen.json()["errors"], json!([{"detail": "must be positive", "pointer": "#/age"}]));
     assert_eq!(seen.response.headers()[RETRY_AFTER], "9");
     assert_eq!(seen.error_type, Some("validation"));
+}
+
+#[tokio::test]
+async fn a_failures_headers_say_nothing_false_of_its_document() {
+    for layer in [ProblemLayer::new(), ProblemLayer::disabled()] {
+        let seen = get(layer, || {
+            let unknown = Failure::new(StatusCode::UNAUTHORIZED);
+            let headers = [
+                (CONTENT_TYPE, "text/html"),
+                (CONTENT_LENGTH, "3"),
+                (WWW_AUTHENTICATE, "Bearer"),
+                (WWW_AUTHENTICATE, "Basic realm=\"shop\""),
+            ];
+            failing(headers.into_iter().fold(unknown, |failure, (name, value)| {
+                failure.with_header(name, HeaderValue::from_static(value))
+            }))
+        })
+        .await;
+        assert_eq!(seen.json()["status"], 401);
+        let headers = seen.response.headers();
+        assert!(!headers.contains_key(CONTENT_LENGTH));
+        let schemes: Vec<_> = headers.get_all(WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(schemes, ["Bearer", "Basic realm=\"shop\""]);
+    }
 }
 
 #[tokio::test]
