@@ -60,10 +60,11 @@ fn discard(payload: Box<dyn Any + Send>) {
 impl Panic {
     fn of(payload: Box<dyn Any + Send>) -> Self {
         let message = text(&*payload);
-        discard(payload);
         // One that the service has caught itself may be left there, or one of `resume_unwind`,
         // which tells no hook, may have come: only the same panic's is taken.
         let seen = LAST.try_with(Cell::take).ok().flatten().filter(|seen| seen.message == message);
+        // After that: its drop may panic, and the hook see that one.
+        discard(payload);
         let (at, backtrace) = match seen {
             Some(Seen { at, backtrace, .. }) => (at, captured(&backtrace)),
             None => (None, None),

@@ -59,6 +59,18 @@ async fn the_log_has_file_line_and_column_of_the_panic_itself() {
     let line = log.line();
     assert_eq!((line.field("error"), line.get("at")), ("told to no hook", None));
 
+    // Nor is one of the payload's own drop.
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::panic_any(1);
+        }
+    }
+    let (log, _listening) = Log::listen();
+    let line = line!() + 1;
+    answer(ProblemLayer::new(), || std::panic::panic_any(Bomb)).await;
+    assert!(log.line().field("at").contains(&format!("tests/hook.rs:{line}:")));
+
     // In development the client is told too.
     let body = answer(ProblemLayer::new().development(), || panic!("here")).await;
     let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
