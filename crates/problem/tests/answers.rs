@@ -217,6 +217,31 @@ async fn what_is_said_of_the_old_body_goes_with_it() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_the_answer_stays_though_its_compressed_body_is_masked() {
+    let seen = get(ProblemLayer::new(), || {
+        Response::builder()
+            .status(503)
+            .header("content-type", "text/plain")
+            .header("content-encoding", "gzip")
+            .header("content-length", "15")
+            .header("cache-control", "no-store")
+            .header("retry-after", "9")
+            .header("vary", "accept-encoding")
+            .body(Full::from(SECRET))
+            .unwrap()
+    })
+    .await;
+    assert_eq!(seen.json()["title"], "Service Unavailable");
+    let headers = seen.response.headers();
+    for name in ["content-encoding", "content-length"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+    for name in ["cache-control", "retry-after", "vary"] {
+        assert!(headers.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_masked_body_said_is_in_the_log_under_the_requests_id() {
     let (log, _listening) = Log::listen();
     get(ProblemLayer::new(), || text(500, "application/json", r#"{"e":"api key hunter2"}"#)).await;
