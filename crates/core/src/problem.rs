@@ -176,12 +176,6 @@ impl Problem {
         self.members.iter()
     }
 
-    #[doc(hidden)]
-    #[must_use]
-    pub fn get_detail(&self) -> Option<&str> {
-        self.detail()
-    }
-
     /// The document as text.
     #[must_use]
     pub fn to_json(&self) -> String {
