@@ -140,7 +140,7 @@ impl Visit for FindValue<'_> {
     }
 
     fn record_bytes(&mut self, _: &Field, value: &[u8]) {
-        self.found |= std::str::from_utf8(value).is_ok_and(|text| !self.rules.is_clear(text));
+        self.found |= !self.rules.are_clear(value);
     }
 
     fn record_bool(&mut self, _: &Field, _: bool) {}
@@ -240,11 +240,14 @@ impl Visit for Copier<'_> {
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.keep(field, &value.escape_ascii(), |rules| match std::str::from_utf8(value) {
-            Ok(text) if !rules.is_clear(text) => {
-                Some(Owned::Text(censored(rules, format_args!("{text}"))))
-            }
-            _ => Some(Owned::Bytes(value.into())),
+        self.keep(field, &value.escape_ascii(), |rules| {
+            Some(match rules.are_clear(value) {
+                true => Owned::Bytes(value.into()),
+                false => {
+                    let text = String::from_utf8_lossy(value);
+                    Owned::Text(censored(rules, format_args!("{text}")))
+                }
+            })
         });
     }
 

@@ -328,6 +328,11 @@ impl Rules {
         self.0.values.find(text, 0).is_none()
     }
 
+    /// Like [`is_clear`](Self::is_clear), for the texts in bytes that may be anything.
+    pub(crate) fn are_clear(&self, bytes: &[u8]) -> bool {
+        bytes.utf8_chunks().all(|chunk| self.is_clear(chunk.valid()))
+    }
+
     /// What to do with a number under a clear key: it may be a card's.
     pub fn number(&self, number: u128) -> Verdict<'_> {
         self.verdict(self.0.values.number(number))
@@ -341,6 +346,15 @@ impl Rules {
         }
         let whole = scratch::formatted(format_args!("{number}"), str::parse);
         whole.map_or(Verdict::Clear, |whole| self.number(whole))
+    }
+
+    /// Like [`number`](Self::number), for one that came as the text of its digits.
+    #[cfg(feature = "serde")]
+    pub(crate) fn digits(&self, digits: &str) -> Verdict<'_> {
+        digits.parse().map_or_else(
+            |_| digits.parse().map_or(Verdict::Clear, |float| self.float(float)),
+            |whole| self.number(whole),
+        )
     }
 
     /// Whether any value rule is on.

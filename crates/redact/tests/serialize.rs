@@ -222,6 +222,49 @@ fn raw_json_is_not_believed() {
     assert_eq!(out, b"[\"[REDACTED]\"]");
 }
 
+/// What a number of `serde_json` looks like to a serializer, with its feature `arbitrary_precision`.
+struct Digits(&'static str);
+
+impl Serialize for Digits {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        const NAME: &str = "$serde_json::private::Number";
+        let mut number = serializer.serialize_struct(NAME, 1)?;
+        number.serialize_field(NAME, self.0)?;
+        number.end()
+    }
+}
+
+#[test]
+fn a_number_that_comes_as_digits_is_looked_at() {
+    const NAME: &str = "$serde_json::private::Number";
+    let print = |digits| redacted(&[Digits(digits)]);
+    for card in ["4111111111111111", "4111111111111111.0", "4.111111111111111e15"] {
+        assert_eq!(print(card), json!(["[REDACTED]"]), "{card}");
+    }
+    for clear in
+        ["4111111111111112", "-1", "1e400", "0.5", "340282366920938463463374607431768211456"]
+    {
+        // Without the feature the format takes it for a struct.
+        assert_eq!(print(clear), json!([{ NAME: clear }]), "{clear}");
+    }
+    let rules = Rules::new().redact_value_with(ValueRule::CardNumber, Censor::keep_last(4));
+    let card = serde_json::to_value(rules.redacted(&Digits("4111111111111111"))).unwrap();
+    assert_eq!(card, json!("[..1111]"));
+    assert_eq!(redacted(&BTreeMap::from([("pin", Digits("12"))])), json!({"pin": "[REDACTED]"}));
+}
+
+#[test]
+fn a_secret_among_bytes_that_are_no_text_is_censored() {
+    struct Binary;
+    impl Serialize for Binary {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(b"\xff AKIAIOSFODNN7EXAMPLE")
+        }
+    }
+    assert_eq!(redacted(&Binary), json!("\u{fffd} [REDACTED]"));
+}
+
 #[test]
 fn a_clear_value_is_serialised_as_it_is() {
     let value = json!({"a": [1, -2, 3.5, "x", null, true, {"b": {}}], "c": u64::MAX});

@@ -3,7 +3,7 @@
 use serde::{
     Serialize, Serializer,
     ser::{
-        SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+        self, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
         SerializeTupleStruct, SerializeTupleVariant,
     },
 };
@@ -11,6 +11,7 @@ use serde::{
 use super::{
     Scope,
     entry::{Censored, Entry},
+    serializer::Redactor,
 };
 use crate::Verdict;
 
@@ -29,8 +30,12 @@ pub(super) struct Fields<'r, C> {
 
 pub(super) enum Struct<'r, S: Serializer> {
     Fields(Fields<'r, S::SerializeStruct>),
-    /// The digits of a number, as they are.
-    Number(S::SerializeStruct),
+    /// A number whose digits are still to come.
+    Number(Option<Redactor<'r, S>>),
+    /// A clear number: its digits, as they are.
+    Digits(S::SerializeStruct),
+    /// A number that was censored.
+    Written(S::Ok),
     /// JSON that nobody has looked into: nothing of it is written.
     Raw {
         inner: S,
@@ -165,22 +170,30 @@ impl<S: Serializer> SerializeStruct for Struct<'_, S> {
     ) -> Result<(), S::Error> {
         match self {
             Self::Fields(fields) => fields.serialize_field(key, value),
-            Self::Number(digits) => digits.serialize_field(key, value),
-            Self::Raw { .. } => Ok(()),
+            Self::Number(redactor) => {
+                if let Some(redactor) = redactor.take() {
+                    *self = redactor.digits(key, value)?;
+                }
+                Ok(())
+            }
+            Self::Digits(digits) => digits.serialize_field(key, value),
+            Self::Written(_) | Self::Raw { .. } => Ok(()),
         }
     }
 
     fn skip_field(&mut self, key: &'static str) -> Result<(), S::Error> {
         match self {
             Self::Fields(fields) => fields.skip_field(key),
-            Self::Number(_) | Self::Raw { .. } => Ok(()),
+            Self::Number(_) | Self::Digits(_) | Self::Written(_) | Self::Raw { .. } => Ok(()),
         }
     }
 
     fn end(self) -> Result<S::Ok, S::Error> {
         match self {
             Self::Fields(fields) => fields.end(),
-            Self::Number(digits) => digits.end(),
+            Self::Number(_) => Err(ser::Error::custom("a number without digits")),
+            Self::Digits(digits) => digits.end(),
+            Self::Written(written) => Ok(written),
             Self::Raw { inner, scope } => inner.serialize_str(scope.rules.default_censor().whole()),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     Scope, Text,
     compound::{Elements, Fields, Map, Struct},
     entry::{Censored, Shown},
+    scalar::{Scalar, WithScalar},
 };
 use crate::{Verdict, scratch};
 
@@ -55,6 +56,31 @@ impl<'r, S: Serializer> Redactor<'r, S> {
             }
             Verdict::Remove if self.scope.forced.is_none() => self.inner.serialize_str(""),
             _ => self.scalar(value, clear),
+        }
+    }
+
+    /// A number that comes as the text of its digits.
+    pub(super) fn digits<T: Serialize + ?Sized>(
+        self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<Struct<'r, S>, S::Error> {
+        let rules = self.scope.rules;
+        let look = WithScalar(|scalar: Scalar<'_>| match scalar {
+            Scalar::Text(digits) => rules.digits(digits),
+            Scalar::Nothing | Scalar::Other(_) => Verdict::Clear,
+        });
+        let by_look = value.serialize(look).unwrap_or(Verdict::Clear);
+        match self.scope.forced.map_or(by_look, |censor| Verdict::Censor(rules.censor_at(censor))) {
+            Verdict::Clear => {
+                let mut digits = self.inner.serialize_struct(NUMBER, 1)?;
+                digits.serialize_field(key, value)?;
+                Ok(Struct::Digits(digits))
+            }
+            Verdict::Remove => self.inner.serialize_str("").map(Struct::Written),
+            Verdict::Censor(censor) => {
+                Censored { value, censor }.serialize(self.inner).map(Struct::Written)
+            }
         }
     }
 }
@@ -129,10 +155,9 @@ impl<'r, S: Serializer> Serializer for Redactor<'r, S> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<S::Ok, S::Error> {
-        let text = std::str::from_utf8(value).ok();
-        match text.filter(|text| !self.scope.rules.is_clear(text)) {
-            Some(text) => self.serialize_str(text),
-            None => self.scalar(&value.escape_ascii(), |inner| inner.serialize_bytes(value)),
+        match self.scope.rules.are_clear(value) {
+            true => self.scalar(&value.escape_ascii(), |inner| inner.serialize_bytes(value)),
+            false => self.serialize_str(&String::from_utf8_lossy(value)),
         }
     }
 
@@ -229,10 +254,7 @@ impl<'r, S: Serializer> Serializer for Redactor<'r, S> {
     ) -> Result<Self::SerializeStruct, S::Error> {
         match name {
             RAW_VALUE => Ok(Struct::Raw { inner: self.inner, scope: self.scope }),
-            NUMBER if self.scope.forced.is_some() => {
-                Ok(Struct::Raw { inner: self.inner, scope: self.scope })
-            }
-            NUMBER => self.inner.serialize_struct(name, len).map(Struct::Number),
+            NUMBER => Ok(Struct::Number(Some(self))),
             _ => {
                 let inner = self.inner.serialize_struct(name, len)?;
                 Ok(Struct::Fields(Fields::new(inner, self.scope)))
