@@ -133,6 +133,8 @@ impl Visit for FindValue<'_> {
     }
 
     fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
+        // What would be left of a longer chain is not looked at: the copy is without it.
+        self.found |= chain(value).count() == MAX_SOURCES;
         for error in chain(value) {
             self.format(format_args!("{error}"));
             self.format(format_args!("{error:?}"));

@@ -250,6 +250,40 @@ fn values_are_censored_by_their_look_under_any_field() {
     );
 }
 
+/// The last source that a layer can get at.
+#[derive(Clone, Default)]
+struct Deepest(Arc<Mutex<String>>);
+
+impl<S: Subscriber> Layer<S> for Deepest {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        event.record(&mut self.clone());
+    }
+}
+
+impl Visit for Deepest {
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+
+    fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
+        let last = std::iter::successors(Some(value), |error| (*error).source()).last();
+        *self.0.lock().unwrap() = last.unwrap().to_string();
+    }
+}
+
+#[test]
+fn a_source_too_deep_to_be_looked_at_is_not_passed_on() {
+    for (depth, last) in [(10, "https://a:[REDACTED]@c"), (1000, "outer")] {
+        let mut error = Refused::new("https://a:hunter2@c", None);
+        for _ in 0..depth {
+            error = Refused { why: "outer".to_owned(), source: Some(Box::new(error)) };
+        }
+        let deepest = Deepest::default();
+        with_default(Registry::default().with(RedactLayer::new(deepest.clone())), || {
+            tracing::info!(error = &error as &(dyn Error + 'static));
+        });
+        assert_eq!(*deepest.0.lock().unwrap(), last, "{depth}");
+    }
+}
+
 #[test]
 fn fields_of_spans_and_what_is_recorded_late_are_censored() {
     let lines = json(|| {
