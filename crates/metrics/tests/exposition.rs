@@ -1,0 +1,273 @@
+//! The page, read by a reader of its own and by Prometheus where it is installed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test is meant to panic"
+)]
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    io::{ErrorKind, Write},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use axum::Router;
+use buttress_core::{
+    context::{self, TraceContext},
+    source::{Metrics, Sample},
+};
+use buttress_metrics::{
+    Exposition,
+    Format::{self, OpenMetrics, Prometheus},
+    HttpMetrics, MetricsService, ProcessMetrics,
+};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use support::{Line, read};
+use tokio::net::{TcpListener, TcpStream};
+use tower::{Layer, ServiceExt, service_fn};
+
+/// A few exchanges of every kind, with ids.
+async fn busy(metrics: HttpMetrics) -> HttpMetrics {
+    let service = metrics.layer().layer(service_fn(|request: Request<()>| async move {
+        let current = context::current().unwrap();
+        let path = request.uri().path();
+        current.set_route(path.into());
+        if path != "/untraced" {
+            current.set_trace(TraceContext::new([0x4b; 16], [0x1f; 8], 1).unwrap());
+        }
+        current.set_request_id(HeaderValue::from_static("01890a5d"));
+        let mut response = Response::new(String::from("hello"));
+        *response.status_mut() =
+            StatusCode::from_u16(if path == "/fail" { 500 } else { 200 }).unwrap();
+        Ok::<_, Infallible>(response)
+    }));
+    for uri in ["http://a/", "http://a/fail", "http://a/untraced"] {
+        let request = Request::get(uri).body(()).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        let _ = response.into_body().collect().await.unwrap();
+    }
+    metrics
+}
+
+struct Source(&'static str);
+
+impl Metrics for Source {
+    fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
+        let labels = [("pool", self.0)];
+        each(Sample::gauge("pool_size", "Connections.", 7.0).labels(&labels));
+        each(
+            Sample::counter("pool_waits_total", "Waits\nof \"some\" \\ kind.", 3.0).labels(&labels),
+        );
+    }
+}
+
+async fn whole() -> Exposition {
+    Exposition::new()
+        .http(&busy(HttpMetrics::server()).await)
+        .http(&busy(HttpMetrics::client()).await)
+        .source(ProcessMetrics::new())
+        .source(Source("a"))
+        .source(Source("b"))
+}
+
+#[tokio::test]
+async fn both_formats_are_as_their_specifications_say() {
+    let page = whole().await;
+    for format in [Prometheus, OpenMetrics] {
+        let read = read(&page.render(format), format);
+        let family = |name: &str| -> Vec<&Line> {
+            read.lines.iter().filter(|line| line.name == name).collect()
+        };
+        assert_eq!(family("pool_size").len(), 2);
+        assert_eq!(family("pool_waits_total").iter().map(|line| line.value).sum::<f64>(), 6.0);
+        let waits = if format == OpenMetrics { "pool_waits" } else { "pool_waits_total" };
+        assert_eq!(read.help[waits], "Waits\nof \"some\" \\ kind.");
+        assert_eq!(family("process_threads").len(), usize::from(cfg!(target_os = "linux")));
+        for side in ["server", "client"] {
+            for of in ["request_duration_seconds", "request_body_size_bytes"] {
+                assert!(read.help.contains_key(&format!("http_{side}_{of}")));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_has_the_ids_of_a_request_in_openmetrics_alone() {
+    let page = Exposition::new().http(&busy(HttpMetrics::server()).await);
+    let lines = read(&page.render(OpenMetrics), OpenMetrics).lines;
+    let names_of = |route: &str| {
+        let mut exemplars = lines
+            .iter()
+            .filter(|line| line.labels.get("http_route").is_some_and(|known| known == route))
+            .filter_map(|line| line.exemplar.as_ref());
+        let (labels, value, at) = exemplars.next().unwrap();
+        assert!(exemplars.next().is_none());
+        assert!(*value > 0.0 && *at > 1.7e9, "{value} {at}");
+        labels.iter().map(|(name, id)| format!("{name}={id}")).collect::<Vec<_>>()
+    };
+    let trace = format!("trace_id={}", "4b".repeat(16));
+    let span = format!("span_id={}", "1f".repeat(8));
+    assert_eq!(names_of("/"), ["request_id=01890a5d".to_owned(), span, trace]);
+    assert_eq!(names_of("/untraced"), ["request_id=01890a5d"]);
+    assert!(!page.render(Prometheus).contains("01890a5d"));
+
+    let without = busy(HttpMetrics::server().exemplars(false)).await;
+    assert!(!Exposition::new().http(&without).render(OpenMetrics).contains("01890a5d"));
+}
+
+#[test]
+fn what_a_source_says_is_put_right() {
+    struct Wrong;
+    impl Metrics for Wrong {
+        fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
+            each(Sample::counter("1st.jobs", "", 1.0).labels(&[("a-b", "1"), ("a_b", "2")]));
+            each(Sample::gauge("http_server_active_requests", "Not ours.", 9.0));
+            each(Sample::gauge("_1st_jobs", "A counter's name in `OpenMetrics`.", 9.0));
+            each(Sample::gauge("level_total", "", 4.0));
+            each(Sample::gauge("depth", "First.", 1.0).labels(&[("a", "1"), ("b", "2")]));
+            each(Sample::gauge("other", "", f64::NAN));
+            each(Sample::gauge("depth", "Second.", 2.0).labels(&[("b", "2"), ("a", "1")]));
+            each(Sample::gauge("depth", "", f64::NEG_INFINITY));
+        }
+    }
+    let page = Exposition::new().http(&HttpMetrics::server()).source(Wrong);
+    for (format, of) in [(Prometheus, "_1st_jobs_total"), (OpenMetrics, "_1st_jobs")] {
+        let text = page.render(format);
+        let read = read(&text, format);
+        let shown: Vec<_> = read
+            .lines
+            .iter()
+            .map(|line| (&*line.name, line.labels.len(), line.value.to_string()))
+            .collect();
+        let expected = [
+            ("_1st_jobs_total", 1, "1"),
+            ("level_total", 0, "4"),
+            ("depth", 2, "1"),
+            ("depth", 0, "-inf"),
+            ("other", 0, "NaN"),
+        ];
+        assert_eq!(shown, expected.map(|(name, labels, value)| (name, labels, value.to_owned())));
+        assert_eq!(read.help[of], "");
+        assert_eq!(read.help["depth"], "First.");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_label_and_any_help_reads_back(value in any::<String>(), help in any::<String>()) {
+        struct Any(String, String);
+        impl Metrics for Any {
+            fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
+                each(Sample::gauge("any", &self.1, 1.0).labels(&[("text", &self.0)]));
+            }
+        }
+        let page = Exposition::new().source(Any(value.clone(), help.clone()));
+        for format in [Prometheus, OpenMetrics] {
+            let read = read(&page.render(format), format);
+            prop_assert_eq!(&read.lines[0].labels["text"], &value);
+            prop_assert_eq!(&read.help["any"], &help);
+        }
+    }
+}
+
+/// `None` where it is not installed.
+fn promtool(page: &str) -> Option<(bool, String)> {
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut promtool = match started {
+        Ok(promtool) => promtool,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => panic!("{error}"),
+    };
+    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[tokio::test]
+async fn promtool_finds_nothing_to_say() {
+    let Some((accepted, said)) = promtool(&whole().await.render(Prometheus)) else { return };
+    assert!(accepted && said.is_empty(), "{said}");
+}
+
+/// The number of a query's first result.
+async fn asked(port: u16, query: &str) -> Option<String> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    let (mut client, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    tokio::spawn(connection);
+    let request = Request::get(format!("/api/v1/query?query={query}"))
+        .header("host", "127.0.0.1")
+        .body(Empty::<Bytes>::new())
+        .unwrap();
+    let body = client.send_request(request).await.ok()?.into_body().collect().await.ok()?;
+    let json: serde_json::Value = serde_json::from_slice(&body.to_bytes()).ok()?;
+    Some(json["data"]["result"][0]["value"][1].as_str()?.to_owned())
+}
+
+#[tokio::test]
+async fn prometheus_scrapes_it() {
+    let app = Router::new().route_service("/metrics", MetricsService::new(whole().await));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(port.to_string());
+    std::fs::create_dir_all(&folder).unwrap();
+    let config = format!(
+        "global: {{scrape_interval: 1s}}\n\
+         scrape_configs: [{{job_name: a, static_configs: [{{targets: ['{target}']}}]}}]\n",
+    );
+    std::fs::write(folder.join("prometheus.yml"), config).unwrap();
+    let started = tokio::process::Command::new("prometheus")
+        .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    let prometheus = match started {
+        Ok(prometheus) => prometheus,
+        // Not installed.
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        Err(error) => panic!("{error}"),
+    };
+    let scraped = async {
+        loop {
+            if let Some(count) =
+                asked(port, "sum(http_server_request_duration_seconds_count)").await
+            {
+                return count;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let count = tokio::time::timeout(Duration::from_secs(60), scraped).await.unwrap();
+    assert_eq!(count, "3");
+    assert_eq!(asked(port, "up").await.unwrap(), "1");
+    drop(prometheus);
+    std::fs::remove_dir_all(&folder).unwrap_or_default();
+}
+
+#[test]
+fn the_content_type_says_the_version() {
+    let of = |format: Format| format.content_type().to_str().unwrap().to_owned();
+    assert_eq!(of(Prometheus), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(of(OpenMetrics), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+}
