@@ -19,7 +19,7 @@ use std::{
 };
 
 use buttress_core::{
-    context::{self, Operation, RequestContext},
+    context::{self, InRequest, Operation, RequestContext},
     observe::{ObserveLayer, Observer, Outcome, Totals},
 };
 use bytes::Bytes;
@@ -453,4 +453,66 @@ async fn disabled_it_tells_nobody_and_makes_no_context() {
     }));
     let response = service.oneshot(Request::new(())).await.unwrap();
     assert_eq!(response.into_body().size_hint().exact(), Some(8));
+}
+
+/// The id of a context, and whether there is a current one.
+type Seen = (Option<String>, bool);
+
+/// Keeps what it sees of each context that it is shown.
+#[derive(Clone, Debug, Default)]
+struct Shown(Arc<Mutex<Vec<Seen>>>);
+
+impl Shown {
+    fn keep(&self, context: &RequestContext) {
+        let id = context.request_id_str().map(str::to_owned);
+        self.0.lock().unwrap().push((id, context::current().is_some()));
+    }
+}
+
+impl Observer for Shown {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, context: &RequestContext) {
+        self.keep(context);
+    }
+
+    fn on_response<B>(&self, (): &mut (), _: &Response<B>, context: &RequestContext) {
+        self.keep(context);
+    }
+
+    fn on_end(&self, (): (), _: &Totals, context: &RequestContext) {
+        self.keep(context);
+    }
+}
+
+#[tokio::test]
+async fn an_outbound_call_is_shown_its_callers_context_and_leaves_it_as_it_is() {
+    let shown = Shown::default();
+    let client =
+        ObserveLayer::new(shown.clone()).outbound().layer(service_fn(|_: Request<()>| async {
+            assert_eq!(context::current().unwrap().request_id_str(), Some("served"));
+            Ok::<_, Infallible>(Response::new(full(b"hello")))
+        }));
+    let served = RequestContext::new();
+    served.set_request_id(http::HeaderValue::from_static("served"));
+    // The call is made in the request, and ends in a task that knows nothing of it.
+    let call = served.scope(|| client.oneshot(Request::new(())).boxed());
+    let call = tokio::spawn(InRequest::new(Some(served.clone()), call));
+    let _ = call.await.unwrap().unwrap().into_body().collect().await.unwrap();
+
+    assert_eq!(served.started(), None);
+    assert_eq!(*shown.0.lock().unwrap(), vec![(Some("served".to_owned()), true); 3]);
+}
+
+#[tokio::test]
+async fn an_outbound_call_outside_of_any_request_makes_no_context() {
+    let shown = Shown::default();
+    let client =
+        ObserveLayer::new(shown.clone()).outbound().layer(service_fn(|_: Request<()>| async {
+            assert!(context::current().is_none());
+            Ok::<_, Infallible>(Response::new(full(b"hello")))
+        }));
+    let response = client.oneshot(Request::new(())).await.unwrap();
+    let _ = response.into_body().collect().await.unwrap();
+    assert_eq!(*shown.0.lock().unwrap(), vec![(None, false); 3]);
 }

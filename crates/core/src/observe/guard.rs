@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 
 use super::{Observer, Outcome, Totals};
-use crate::context::RequestContext;
+use crate::context::{self, RequestContext};
 
 /// Tells the observer of the end when it is told of it itself, or else when it is dropped. Empty,
 /// it does nothing: the end was told, or there is nobody to tell.
@@ -19,6 +19,8 @@ struct Watched<O: Observer> {
     observer: Arc<O>,
     exchange: O::Exchange,
     context: RequestContext,
+    /// Whether the service's code runs in the context, and the observers with it.
+    entered: bool,
     started: Instant,
     method: Sent,
     status: Option<StatusCode>,
@@ -42,6 +44,7 @@ impl<O: Observer> Guard<O> {
         Self(None)
     }
 
+    /// A request has come in, and this is its context.
     pub(super) fn begin<B>(
         observer: Arc<O>,
         request: &Request<B>,
@@ -49,6 +52,25 @@ impl<O: Observer> Guard<O> {
     ) -> Self {
         let started = Instant::now();
         context.set_started(started);
+        Self::watch(observer, request, context, true, started)
+    }
+
+    /// A call is made, in the context of the request that is being served, if there is one. The
+    /// context is the caller's: it is shown and never written to. Where there is none, an empty one
+    /// is shown, and no code finds itself in it.
+    pub(super) fn begin_outbound<B>(observer: Arc<O>, request: &Request<B>) -> Self {
+        let caller = context::current();
+        let entered = caller.is_some();
+        Self::watch(observer, request, caller.unwrap_or_default(), entered, Instant::now())
+    }
+
+    fn watch<B>(
+        observer: Arc<O>,
+        request: &Request<B>,
+        context: RequestContext,
+        entered: bool,
+        started: Instant,
+    ) -> Self {
         let exchange = observer.on_request(request, &context);
         let method = match *request.method() {
             Method::HEAD => Sent::Head,
@@ -59,6 +81,7 @@ impl<O: Observer> Guard<O> {
             observer,
             exchange,
             context,
+            entered,
             started,
             method,
             status: None,
@@ -73,9 +96,9 @@ impl<O: Observer> Guard<O> {
     /// the panic and whenever the drop comes.
     pub(super) fn run<R>(&mut self, run: impl FnOnce() -> R) -> R {
         let Some(watched) = &mut self.0 else { return run() };
-        let Watched { observer, exchange, context, dropped, .. } = watched;
+        let Watched { observer, exchange, context, entered, dropped, .. } = watched;
         let before = std::mem::replace(dropped, Outcome::Panic);
-        let result = context.scope(|| observer.around(exchange, run));
+        let result = scope(context, *entered, || observer.around(exchange, run));
         *dropped = before;
         result
     }
@@ -131,18 +154,20 @@ impl<O: Observer> Guard<O> {
 
     pub(super) fn end(&mut self, outcome: Outcome) {
         let Some(watched) = self.0.take() else { return };
-        let Watched { observer, exchange, context, started, status, head, bytes_out, .. } = watched;
+        let Watched {
+            observer, exchange, context, entered, started, status, head, bytes_out, ..
+        } = watched;
         let duration = started.elapsed();
         let end = Totals { outcome, status, head, duration, bytes_out };
-        contain(|| context.scope(|| observer.on_end(exchange, &end, &context)));
+        contain(|| scope(&context, entered, || observer.on_end(exchange, &end, &context)));
         context.recycle();
     }
 }
 
 impl<O: Observer> Watched<O> {
     fn tell(&mut self, tell: impl FnOnce(&O, &mut O::Exchange, &RequestContext)) {
-        let Self { observer, exchange, context, .. } = self;
-        contain(|| context.scope(|| tell(observer, exchange, context)));
+        let Self { observer, exchange, context, entered, .. } = self;
+        contain(|| scope(context, *entered, || tell(observer, exchange, context)));
     }
 }
 
@@ -153,6 +178,10 @@ impl<O: Observer> Drop for Guard<O> {
             self.end(outcome);
         }
     }
+}
+
+fn scope<R>(context: &RequestContext, entered: bool, f: impl FnOnce() -> R) -> R {
+    if entered { context.scope(f) } else { f() }
 }
 
 /// Keeps an observer's panic from the request, from the other observers, and from a `Drop` that

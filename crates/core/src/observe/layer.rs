@@ -44,31 +44,60 @@ use crate::context::{InRequest, RequestContext};
 /// ```
 pub struct ObserveLayer<O> {
     observer: Option<Arc<O>>,
+    outbound: bool,
 }
 
 impl<O> ObserveLayer<O> {
     /// Tells `observer` of each exchange.
     #[must_use]
     pub fn new(observer: O) -> Self {
-        Self { observer: Some(Arc::new(observer)) }
+        Self { observer: Some(Arc::new(observer)), outbound: false }
+    }
+
+    /// Observes calls that a client makes, instead of requests that are served. The context is that
+    /// of the request on whose behalf a call is made: observers are shown it, and when that request
+    /// came in stays what it was. Outside of any request none is made: observers are shown an empty
+    /// one.
+    ///
+    /// ```
+    /// use buttress_core::{context, observe::ObserveLayer};
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # let observer = ();
+    /// let client = ObserveLayer::new(observer).outbound().layer(service_fn(|_: Request<()>| async {
+    ///     assert!(context::current().is_none(), "nothing is being served");
+    ///     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// }));
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// #     client.oneshot(Request::new(())).await.unwrap();
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn outbound(mut self) -> Self {
+        self.outbound = true;
+        self
     }
 
     /// Observes nothing, and makes no context: the service as it is, at the price of a branch.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { observer: None }
+        Self { observer: None, outbound: false }
     }
 }
 
 impl<O> Clone for ObserveLayer<O> {
     fn clone(&self) -> Self {
-        Self { observer: self.observer.clone() }
+        Self { observer: self.observer.clone(), outbound: self.outbound }
     }
 }
 
 impl<O: fmt::Debug> fmt::Debug for ObserveLayer<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserveLayer").field("observer", &self.observer).finish()
+        f.debug_struct("ObserveLayer")
+            .field("observer", &self.observer)
+            .field("outbound", &self.outbound)
+            .finish()
     }
 }
 
@@ -76,7 +105,7 @@ impl<S, O> Layer<S> for ObserveLayer<O> {
     type Service = Observe<S, O>;
 
     fn layer(&self, inner: S) -> Observe<S, O> {
-        Observe { inner, observer: self.observer.clone() }
+        Observe { inner, layer: self.clone() }
     }
 }
 
@@ -97,21 +126,18 @@ impl<S, O> Layer<S> for ObserveLayer<O> {
 /// ```
 pub struct Observe<S, O> {
     inner: S,
-    observer: Option<Arc<O>>,
+    layer: ObserveLayer<O>,
 }
 
 impl<S: Clone, O> Clone for Observe<S, O> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), observer: self.observer.clone() }
+        Self { inner: self.inner.clone(), layer: self.layer.clone() }
     }
 }
 
 impl<S: fmt::Debug, O: fmt::Debug> fmt::Debug for Observe<S, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observe")
-            .field("inner", &self.inner)
-            .field("observer", &self.observer)
-            .finish()
+        f.debug_struct("Observe").field("inner", &self.inner).field("layer", &self.layer).finish()
     }
 }
 
@@ -130,10 +156,15 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let Some(observer) = &self.observer else {
+        let Some(observer) = &self.layer.observer else {
             let future = InRequest::new(None, self.inner.call(request));
             return ResponseFuture::new(Guard::empty(), future);
         };
+        if self.layer.outbound {
+            let mut guard = Guard::begin_outbound(Arc::clone(observer), &request);
+            let future = InRequest::new(None, guard.run(|| self.inner.call(request)));
+            return ResponseFuture::new(guard, future);
+        }
         let (context, own) = RequestContext::join(request.extensions());
         let mut guard = Guard::empty();
         let future = InRequest::call(own, || {
