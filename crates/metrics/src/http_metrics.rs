@@ -132,10 +132,16 @@ impl HttpMetrics {
     }
 
     /// A layer that measures and does nothing else. Where others observe too, hand a clone to
-    /// their [`ObserveLayer`] instead: `ObserveLayer::new((log, metrics))`.
+    /// their [`ObserveLayer`] instead: `ObserveLayer::new((log, metrics))`. A client's is
+    /// [`outbound`](ObserveLayer::outbound): it leaves the context of the request that makes the
+    /// call as it is.
     #[must_use]
     pub fn layer(&self) -> ObserveLayer<Self> {
-        ObserveLayer::new(self.clone())
+        let layer = ObserveLayer::new(self.clone());
+        match self.0.settings.kind {
+            Kind::Server => layer,
+            Kind::Client => layer.outbound(),
+        }
     }
 
     /// What was counted, for a person or a dashboard.

@@ -76,6 +76,7 @@ async fn what_is_known_of_the_request_that_is_served_is_not_the_calls() {
         })
     });
     calls.await;
+    assert_eq!(served.started(), None, "when it came in is not when it made a call");
     assert_eq!(one(&metrics), "GET http a 80 2 200");
     let report = metrics.report();
     let peer = &report.since_start().routes()[0];
