@@ -46,6 +46,7 @@ use crate::value::Value;
 
 mod layer;
 mod operation;
+mod route;
 mod scope;
 #[cfg(feature = "tokio")]
 mod task;

@@ -37,6 +37,7 @@ fn context_layer_keeps_the_laws() {
     for layer in [
         ContextLayer::new(),
         ContextLayer::new().client_ip(ClientIp::peer()),
+        ContextLayer::new().route_from(|_, _| Some("/")),
         ContextLayer::disabled(),
     ] {
         assert_auto_traits(&layer);
@@ -68,6 +69,8 @@ fn observe_layer_keeps_the_laws_when_disabled() {
 fn passing_through_allocates_nothing() {
     // The context's memory is the last request's.
     Laws::of(ContextLayer::new()).allocates(0).check();
+    // The route's is the one of the last request that matched it.
+    Laws::of(ContextLayer::new().route_from(|_, _| Some("/users/{id}"))).allocates(0).check();
     Laws::of(ContextLayer::disabled()).allocates(0).check();
     Laws::of(ObserveLayer::new(Tally::default())).allocates(0).check();
     Laws::of(ObserveLayer::<Tally>::disabled()).allocates(0).check();

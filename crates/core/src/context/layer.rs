@@ -4,19 +4,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response, Uri};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{InRequest, RequestContext};
+use super::{
+    InRequest, RequestContext,
+    route::{RouteFrom, shared},
+};
 use crate::client_ip::ClientIp;
 
-/// Makes the request's context, and knows in it who called.
+/// Makes the request's context, and knows in it who called, and by which route.
 ///
 /// Every layer of the family that needs a context makes one if there is none, so this layer is
-/// for those who want the client's address in it, or a context and nothing else. Place it
-/// outermost.
+/// for those who want the client's address or the route in it, or a context and nothing else.
+/// Place it outermost; and once more inside of a router, where only there the route is known.
 ///
 /// ```
 /// use buttress_core::{client_ip::{ClientIp, Peer}, context::{self, ContextLayer}};
@@ -43,19 +46,20 @@ pub struct ContextLayer {
     enabled: bool,
     extension: bool,
     client_ip: Option<ClientIp>,
+    route_from: Option<RouteFrom>,
 }
 
 impl ContextLayer {
     /// Makes a context in which nothing is known yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { enabled: true, extension: false, client_ip: None }
+        Self { enabled: true, extension: false, client_ip: None, route_from: None }
     }
 
     /// Does nothing, at the price of a branch.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { enabled: false, extension: false, client_ip: None }
+        Self { enabled: false, extension: false, client_ip: None, route_from: None }
     }
 
     /// Also puts the context among the request's extensions, for an inner layer that calls the
@@ -71,6 +75,32 @@ impl ContextLayer {
     #[must_use]
     pub fn client_ip(mut self, rule: ClientIp) -> Self {
         self.client_ip = Some(rule);
+        self
+    }
+
+    /// Puts the route into the context: what this finds in a request, the template that was
+    /// matched (`/users/{id}`) and never a path of the caller's choosing, or none where nothing
+    /// was.
+    ///
+    /// Its text is copied once and then kept, on each thread, for the routes that come often.
+    ///
+    /// ```
+    /// use axum::{Router, extract::MatchedPath, routing::get};
+    /// use buttress_core::context::ContextLayer;
+    ///
+    /// // Axum matches before it calls a route, so before what `layer` puts around each of them.
+    /// let app: Router = Router::new().route("/users/{id}", get(|| async { "a user" })).layer(
+    ///     ContextLayer::new()
+    ///         .route_from(|_, extensions| extensions.get::<MatchedPath>().map(MatchedPath::as_str)),
+    /// );
+    /// # let _ = app;
+    /// ```
+    #[must_use]
+    pub fn route_from<F>(mut self, find: F) -> Self
+    where
+        F: for<'a> Fn(&'a Uri, &'a Extensions) -> Option<&'a str> + Send + Sync + 'static,
+    {
+        self.route_from = Some(RouteFrom::new(find));
         self
     }
 }
@@ -128,6 +158,12 @@ where
         let (context, own) = RequestContext::join(request.extensions());
         if let Some(ip) = self.layer.client_ip.as_ref().and_then(|rule| rule.of(&request)) {
             context.set_client_ip(ip);
+        }
+        if let Some(from) = &self.layer.route_from
+            && context.route().is_none()
+            && let Some(route) = from.find(request.uri(), request.extensions())
+        {
+            context.set_route(shared(route));
         }
         if self.layer.extension {
             request.extensions_mut().insert(context);
