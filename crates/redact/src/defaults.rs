@@ -1,7 +1,7 @@
 //! What is sensitive unless something else is said. All of it is normalised already.
 
 /// A key is sensitive if it is one of these.
-pub(crate) const KEYS: &[&str] = &["otp", "pin", "sid"];
+pub(crate) const KEYS: &[&str] = &["otp", "otpcode", "pin", "pincode", "sid", "sig", "totp"];
 
 /// A key is sensitive if one of these is in it.
 pub(crate) const WORDS: &[&str] = &[
@@ -11,6 +11,7 @@ pub(crate) const WORDS: &[&str] = &[
     "cardnumber",
     "cookie",
     "credential",
+    "csrf",
     "cvc",
     "cvv",
     "passcode",
@@ -21,8 +22,10 @@ pub(crate) const WORDS: &[&str] = &[
     "pwd",
     "secret",
     "session",
+    "signature",
     "ssn",
     "token",
+    "xsrf",
 ];
 
 /// Keys that have one of the words in them and nothing to hide.
@@ -37,6 +40,13 @@ pub(crate) const ALLOWED: &[&str] = &[
     // secret
     "secretaries",
     "secretary",
+    // signature
+    "signaturealg",
+    "signaturealgorithm",
+    "signaturemethod",
+    "signatures",
+    "signatureversion",
+    "xamzsignatureversion",
     // ssn, where no separator tells that it spans two words
     "businessname",
     "classname",

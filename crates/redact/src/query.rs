@@ -4,11 +4,15 @@ use std::fmt::{self, Write};
 
 use crate::{Censor, Rules, Verdict, scratch};
 
+/// A URL in a URL in a URL: what is encoded more often than that is not looked into.
+const MAX_ENCODINGS: u32 = 3;
+
 /// A query string as it may be printed, from [`Rules::query`].
 ///
 /// The values of sensitive keys are replaced, and so are values that are sensitive by their look,
-/// encoded or not. Keys, their order, every `&`, empty parts and all other values stay as they
-/// are, byte for byte.
+/// encoded or not. A value may have pairs of its own, behind a `;` or in a URL: what follows the
+/// first sensitive key in it is replaced, up to the next `&`, or all of it where it is encoded.
+/// Keys, their order, every `&`, empty parts and all other values stay as they are, byte for byte.
 #[derive(Clone, Copy)]
 pub struct Query<'a> {
     rules: &'a Rules,
@@ -37,7 +41,7 @@ impl Query<'_> {
         };
         self.value(key, f)?;
         f.write_char('=')?;
-        match self.rules.verdict(self.rules.keys().judge(Decoded(key).bytes())) {
+        match self.rules.key_of(key) {
             Verdict::Clear => self.value(value, f),
             // A parser does not mind an empty value, but a lost pair changes what it counts.
             Verdict::Remove => Ok(()),
@@ -45,20 +49,57 @@ impl Query<'_> {
         }
     }
 
+    /// What stands under a clear key, or is one: it may have pairs of its own, as a URL has.
     fn value(&self, value: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.rules.has_values() {
-            return f.write_str(value);
+        if let Some((at, verdict)) = self.rules.inner_pair(value) {
+            let (clear, secret) = value.split_at_checked(at).unwrap_or((value, ""));
+            self.value(clear, f)?;
+            return match verdict {
+                Verdict::Censor(censor) => censored(censor, secret, f),
+                Verdict::Clear | Verdict::Remove => Ok(()),
+            };
         }
-        let is_encoded = value.bytes().any(|byte| matches!(byte, b'%' | b'+'));
-        if is_encoded
+        if is_encoded(value)
             && !scratch::formatted(format_args!("{}", Decoded(value)), |text| {
-                self.rules.is_clear(text)
+                self.rules.is_clear_value(text, MAX_ENCODINGS)
             })
         {
             return censored(self.rules.default_censor(), value, f);
         }
         self.rules.text(value, f)
     }
+}
+
+impl Rules {
+    fn key_of(&self, key: &str) -> Verdict<'_> {
+        self.verdict(self.keys().judge(Decoded(key).bytes()))
+    }
+
+    /// Where the value of the first pair begins that is inside of this value and sensitive. What
+    /// ends it is not asked: one parser ends a value at a `;`, and another does not.
+    fn inner_pair(&self, value: &str) -> Option<(usize, Verdict<'_>)> {
+        let mut at = 0;
+        value.split_inclusive(['?', '#', ';', '&', '=']).find_map(|part| {
+            at += part.len();
+            let verdict = self.key_of(part.strip_suffix('=')?);
+            (!matches!(verdict, Verdict::Clear) && at < value.len()).then_some((at, verdict))
+        })
+    }
+
+    /// Whether a decoded value has nothing to hide, and nor has what is in it encoded once more.
+    fn is_clear_value(&self, text: &str, encodings: u32) -> bool {
+        let is_clear = self.is_clear(text) && self.inner_pair(text).is_none();
+        if !is_clear || encodings == 0 || !text.contains('%') {
+            return is_clear;
+        }
+        scratch::formatted(format_args!("{}", Decoded(text)), |text| {
+            self.is_clear_value(text, encodings - 1)
+        })
+    }
+}
+
+fn is_encoded(value: &str) -> bool {
+    value.bytes().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
 impl fmt::Display for Query<'_> {

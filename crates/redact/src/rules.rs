@@ -291,7 +291,7 @@ impl Rules {
     /// Those of `out`, and of a censor's function.
     pub fn text(&self, text: &str, out: &mut dyn Write) -> fmt::Result {
         let mut from = 0;
-        while let Some(Found { range, censor }) = self.0.values.find(text, from) {
+        while let Some(Found { range, censor }) = self.0.find(text, from) {
             out.write_str(text.get(from..range.start).unwrap_or_default())?;
             let secret = text.get(range.clone()).unwrap_or_default();
             self.censor_at(censor).write(&secret, out)?;
@@ -325,7 +325,7 @@ impl Rules {
     /// Whether nothing in the text is sensitive by its look.
     #[must_use]
     pub fn is_clear(&self, text: &str) -> bool {
-        self.0.values.find(text, 0).is_none()
+        self.0.find(text, 0).is_none()
     }
 
     /// Like [`is_clear`](Self::is_clear), for the texts in bytes that may be anything.
@@ -428,6 +428,10 @@ impl Compiled {
         plan.headers.retain(|name| keys.judge(name.as_str().bytes()).is_none());
         let values = Values::new(values);
         Self { plan, censors, keys, paths, values, callsites: Callsites::default() }
+    }
+
+    fn find(&self, text: &str, from: usize) -> Option<Found> {
+        self.values.find(&self.keys, text, from)
     }
 
     /// A path is the most particular thing that can be said of a value.

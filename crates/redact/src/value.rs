@@ -2,10 +2,13 @@
 
 mod card;
 mod credential;
+mod member;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
+
+use crate::keys::Keys;
 
 /// What can be told by its look.
 ///
@@ -34,16 +37,22 @@ pub enum ValueRule {
     PrivateKey,
     /// The password in a URL's authority (RFC 3986 §3.2.1): `postgres://app:hunter2@db/main`.
     UrlPassword,
+    /// A quoted text behind a sensitive key: `password: "x"` and `pin: Some("x")`, as `Debug`
+    /// prints a struct, in one line or in many; `"password":"x"`, as JSON has it, also where the
+    /// whole was quoted once more. It is censored as its key is. A number is not found that way,
+    /// nor what is in a list.
+    Member,
 }
 
 impl ValueRule {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::CardNumber,
         Self::Jwt,
         Self::Credentials,
         Self::AwsKeyId,
         Self::PrivateKey,
         Self::UrlPassword,
+        Self::Member,
     ];
 
     pub(crate) const fn index(self) -> usize {
@@ -54,13 +63,14 @@ impl ValueRule {
             Self::AwsKeyId => 3,
             Self::PrivateKey => 4,
             Self::UrlPassword => 5,
+            Self::Member => 6,
         }
     }
 }
 
 /// The censor of each kind, if it is on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Values([Option<u16>; 6]);
+pub(crate) struct Values([Option<u16>; 7]);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -87,7 +97,7 @@ const PIVOTS: [bool; 256] = {
 };
 
 impl Values {
-    pub(crate) fn new(censors: [Option<u16>; 6]) -> Self {
+    pub(crate) fn new(censors: [Option<u16>; 7]) -> Self {
         Self(censors)
     }
 
@@ -100,7 +110,7 @@ impl Values {
     }
 
     /// The first at or after `from`, from left to right. Its ends are on characters' boundaries.
-    pub(crate) fn find(&self, text: &str, from: usize) -> Option<Found> {
+    pub(crate) fn find(&self, keys: &Keys, text: &str, from: usize) -> Option<Found> {
         let text = text.as_bytes();
         if text.len() < SHORTEST || self.is_empty() {
             return None;
@@ -117,7 +127,8 @@ impl Values {
                 b' ' => ValueRule::Credentials,
                 b'A' => ValueRule::AwsKeyId,
                 b'-' => ValueRule::PrivateKey,
-                _ => ValueRule::UrlPassword,
+                _ if text.get(at + 1) == Some(&b'/') => ValueRule::UrlPassword,
+                _ => ValueRule::Member,
             };
             // Only what is on is looked for: what is found and let be would be looked for again
             // and again.
@@ -138,6 +149,12 @@ impl Values {
                 ValueRule::AwsKeyId => credential::aws(text, from, at),
                 ValueRule::PrivateKey => credential::pem(text, at),
                 ValueRule::UrlPassword => credential::password(text, at),
+                ValueRule::Member => {
+                    if let Some(found) = named(keys, text, from, at, censor) {
+                        return Some(found);
+                    }
+                    None
+                }
             };
             if let Some(range) = found {
                 return Some(Found { range, censor });
@@ -151,4 +168,12 @@ impl Values {
         let censor = self.censor(ValueRule::CardNumber)?;
         card::is_number(number).then_some(censor)
     }
+}
+
+/// A quoted value behind a sensitive key, censored as the key is unless the rule has a censor of
+/// its own.
+fn named(keys: &Keys, text: &[u8], from: usize, pivot: usize, censor: u16) -> Option<Found> {
+    let member = member::at(text, from, pivot)?;
+    let key = keys.judge(member.name.iter().copied())?;
+    Some(Found { range: member.value(text)?, censor: if censor == 0 { key } else { censor } })
 }

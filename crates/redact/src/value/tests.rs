@@ -230,6 +230,68 @@ fn passwords_of_urls_are_found_and_hosts_and_ports_are_not() {
     ]);
 }
 
+#[derive(Debug)]
+#[expect(dead_code, reason = "`Debug` reads them")]
+struct Login {
+    user: &'static str,
+    password: Option<&'static str>,
+    api_key: Wrapped,
+    pinned: &'static str,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "`Debug` reads it")]
+struct Wrapped(String);
+
+/// In one line, in many, and quoted once more.
+#[test]
+fn what_debug_prints_under_a_sensitive_name_is_censored() {
+    let login = Login {
+        user: "ada",
+        password: Some("hun\"ter\\2"),
+        api_key: Wrapped("hunter3".to_owned()),
+        pinned: "yes",
+    };
+    let quoted = format!("{login:?}");
+    for text in
+        [&quoted, &format!("{login:#?}"), &format!("{quoted:?}"), &format!("{:?}", [&quoted; 2])]
+    {
+        let out = censored(text);
+        assert!(!out.contains("hun") && !out.contains("ter"), "{out}");
+        assert!(out.contains("ada") && out.contains("yes"), "{out}");
+    }
+    assert_eq!(
+        censored(&quoted),
+        "Login { user: \"ada\", password: Some(\"[REDACTED]\"), \
+         api_key: Wrapped(\"[REDACTED]\"), pinned: \"yes\" }"
+    );
+}
+
+#[test]
+fn quoted_members_are_found_and_prose_is_not() {
+    assert_table(&[
+        (r#"{"password":"a\"b","page":"2"}"#, r#"{"password":"[REDACTED]","page":"2"}"#),
+        (r#"got {\"token\": \"a\\\"b\"} ok"#, r#"got {\"token\": \"[REDACTED]\"} ok"#),
+        (r#"api_key: b"\xff", x"#, r#"api_key: b"[REDACTED]", x"#),
+        (r#"{"session": "cut off"#, r#"{"session": "[REDACTED]"#),
+        (r#"user.pin: "12""#, r#"user.pin: "[REDACTED]""#),
+    ]);
+    assert_clear(&[
+        r#"password: """#,
+        r#"pinned: "yes", design: "new", author: "ada""#,
+        "password: too short",
+        "invalid token: expected a comma",
+        r#"token_count: "3""#,
+        r#": "x" "": "y""#,
+    ]);
+    let off = Rules::new().allow_value(ValueRule::Member);
+    assert!(off.is_clear(r#"password: "x""#));
+    let last = Rules::new().redact_key_with("iban", Censor::keep_last(4)).unwrap();
+    let mut out = String::new();
+    last.text(r#"iban: "DE02120300000000202051""#, &mut out).unwrap();
+    assert_eq!(out, r#"iban: "[..2051]""#);
+}
+
 #[test]
 fn each_rule_can_be_turned_off_and_have_a_censor_of_its_own() {
     let text = "4111111111111111 https://a:b@c";
@@ -267,7 +329,19 @@ fn a_hostile_text_is_read_in_linear_time() {
         "%20eyJ",
         "\\neyJhhhhhhhhhhhhh",
     ];
-    let more = ["Bearer ", "basic a", "-----BEGIN PRIVATE KEY-----", "a://b:c@"];
+    let more = [
+        ":",
+        ": ",
+        "token:",
+        ":x(x(x(",
+        "token: \"\"",
+        "token: \\\\\\",
+        "user: \"",
+        "Bearer ",
+        "basic a",
+        "-----BEGIN PRIVATE KEY-----",
+        "a://b:c@",
+    ];
     let off = Rules::new().allow_value(ValueRule::PrivateKey);
     for part in parts.into_iter().chain(more) {
         let text = part.repeat(200_000 / part.len());
