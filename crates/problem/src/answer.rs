@@ -1,6 +1,6 @@
 //! What is done with an answer once the decision is there.
 
-use buttress_core::{body::ResponseBody, problem::Problem};
+use buttress_core::{body::ResponseBody, problem::Problem, reject::Rejected};
 use http::{Response, response::Parts};
 use http_body::Body;
 
@@ -9,7 +9,7 @@ use crate::{
     body::{Answer, Guarded},
     chain,
     failure::{Carried, is_masked},
-    judge::{Caller, Fate, detail, judge, masks},
+    judge::{Caller, Fate, Judged, detail, judge, masks},
     layer::Settings,
     panic::Panic,
     read::Text,
@@ -50,6 +50,7 @@ pub(crate) fn answered<B: Body>(
             let problem = failure.document(head.status, settings.development);
             write::document(head, problem)
         } else {
+            head.extensions.insert(Judged);
             pass(Response::from_parts(head, body), Some(settings))
         });
     }
@@ -60,6 +61,10 @@ pub(crate) fn answered<B: Body>(
     }
     report::categorize(Category::of(head.status));
     if fate == Fate::Keep {
+        if is_masked(head.status) && head.extensions.get::<Judged>().is_none() {
+            report::kept(head.status, head.extensions.get::<Rejected>());
+            head.extensions.insert(Judged);
+        }
         return Next::Done(pass(Response::from_parts(head, body), Some(settings)));
     }
     if is_masked(head.status) {
@@ -71,7 +76,7 @@ pub(crate) fn answered<B: Body>(
 
 /// The body has been read.
 pub(crate) fn finish<B>(settings: Settings, answer: Unread, text: &Text) -> Response<Answer<B>> {
-    let Unread { head, said } = answer;
+    let Unread { mut head, said } = answer;
     let problem = Problem::new(head.status);
     report::categorize(Category::of(head.status));
     if is_masked(head.status) {
@@ -87,7 +92,10 @@ pub(crate) fn finish<B>(settings: Settings, answer: Unread, text: &Text) -> Resp
     match detail(&head, &said) {
         Some(text) if text.is_empty() => write::document(head, problem),
         Some(text) => write::document(head, problem.with_detail(text)),
-        None => Response::from_parts(head, ResponseBody::from_bytes(said)),
+        None => {
+            head.extensions.insert(Judged);
+            Response::from_parts(head, ResponseBody::from_bytes(said))
+        }
     }
 }
 

@@ -33,6 +33,11 @@ pub const MAX_TEXT: u64 = 8 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Public;
 
+/// Among an answer's extensions: a layer of ours further in has judged it, and logged what it had
+/// to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged;
+
 /// What has to be known of the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
@@ -69,7 +74,10 @@ pub(crate) enum Fate {
 /// `size` is the body's exact length in bytes, if it is known.
 pub(crate) fn judge(settings: Settings, head: &Parts, size: Option<u64>) -> Fate {
     let extensions = &head.extensions;
-    if extensions.get::<Public>().is_some() || extensions.get::<Rejected>().is_some() {
+    let is_written_for_the_client = extensions.get::<Public>().is_some()
+        || extensions.get::<Rejected>().is_some()
+        || extensions.get::<Judged>().is_some();
+    if is_written_for_the_client {
         return Fate::Keep;
     }
     if size == Some(0) {

@@ -1,6 +1,9 @@
 //! What the log is told, in the context of the request.
 
-use buttress_core::context::{self, RequestContext};
+use buttress_core::{
+    context::{self, RequestContext},
+    reject::Rejected,
+};
 use http::StatusCode;
 
 use crate::{
@@ -34,6 +37,13 @@ pub(crate) fn carried(settings: Settings, status: StatusCode, failure: &Carried)
     }
     let backtrace = if settings.development { failure.backtrace() } else { None };
     failed(status, failure.chain().as_deref(), backtrace.as_deref());
+}
+
+/// An answer of 500 and up that goes out as it is: a refusal says why, and of another one only its
+/// status is known.
+pub(crate) fn kept(status: StatusCode, refusal: Option<&Rejected>) {
+    let error = refusal.map(|refusal| format!("{}: {}", refusal.layer(), refusal.reason()));
+    failed(status, error.as_deref(), None);
 }
 
 /// An answer of 500 and up, and what it would have said.

@@ -15,7 +15,13 @@ use http::{
     response::Parts,
 };
 
-use crate::{Public, body::Answer, failure::lines, judge::Caller, layer::Settings, panic::Panic};
+use crate::{
+    body::Answer,
+    failure::lines,
+    judge::{Caller, Judged},
+    layer::Settings,
+    panic::Panic,
+};
 
 /// What is said of the old body, and would be false of the document (RFC 9110 §8, RFC 9530). Not
 /// `content-range`, which in a 416 is said of the resource.
@@ -42,7 +48,7 @@ pub(crate) fn document<B>(mut head: Parts, problem: Problem) -> Response<Answer<
         head.headers.remove(name);
     }
     // Of a layer of ours further out it needs no second look.
-    head.extensions.insert(Public);
+    head.extensions.insert(Judged);
     head.headers.insert(CONTENT_TYPE, PROBLEM_JSON);
     let document = problem.for_request().into_http::<Bytes>().into_body();
     Response::from_parts(head, ResponseBody::from_bytes(document))
@@ -62,5 +68,7 @@ pub(crate) fn panicked<B>(settings: Settings, caller: Caller, panic: Panic) -> R
             rejection = rejection.with_member("backtrace", lines(&backtrace));
         }
     }
-    rejection.respond(&DefaultResponder, caller.protocol)
+    let mut response = rejection.respond(&DefaultResponder, caller.protocol);
+    response.extensions_mut().insert(Judged);
+    response
 }

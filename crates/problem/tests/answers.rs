@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use buttress_conformance::{ProbeBody, ProbeError};
 use buttress_core::{
-    context::{RequestContext, TraceContext},
+    context::{InRequest, RequestContext, TraceContext},
     reject::{DefaultResponder, Protocol, Rejection},
 };
 use buttress_problem::{
@@ -14,7 +14,7 @@ use buttress_problem::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use http_body::Body;
@@ -48,7 +48,7 @@ where
     let context = RequestContext::new();
     context.set_request_id(HeaderValue::from_static("r-1"));
     let service = layer.layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(answer()) }));
-    let exchange = buttress_core::context::InRequest::new(Some(context.clone()), async {
+    let exchange = InRequest::new(Some(context.clone()), async {
         let (head, body) = service.oneshot(request).await.unwrap().into_parts();
         Response::from_parts(head, body.collect().await.unwrap().to_bytes())
     });
@@ -275,6 +275,82 @@ async fn bodies_that_were_written_for_the_client_are_kept() {
     assert_eq!(refusal.error_type, Some("server_error"));
 }
 
+/// With what is known of it: of a body that nobody reads, nothing.
+#[tokio::test]
+async fn each_answer_of_500_and_up_has_one_line() {
+    let json = || text(503, "application/json", r#"{"database":"down"}"#);
+    let public = || {
+        let mut answer = json();
+        answer.extensions_mut().insert(Public);
+        answer
+    };
+    let refusal = || {
+        let no = Rejection::new("shed", "overloaded", StatusCode::SERVICE_UNAVAILABLE);
+        no.respond::<_, Full<Bytes>>(&DefaultResponder, Protocol::Http).map(|_| Full::default())
+    };
+    type Answer<'a> = &'a dyn Fn() -> Response<Full<Bytes>>;
+    let production = ProblemLayer::new();
+    let development = ProblemLayer::new().development();
+    let cases: [(&str, ProblemLayer, Method, Answer<'_>, Option<&str>); 10] = [
+        ("empty", production, Method::GET, &|| text(500, "", ""), None),
+        ("HTML", production, Method::GET, &|| text(500, "text/html", SECRET), None),
+        ("text", production, Method::GET, &|| text(500, "", SECRET), Some(SECRET)),
+        ("HEAD, empty", production, Method::HEAD, &|| text(500, "", ""), None),
+        ("HEAD, text", production, Method::HEAD, &|| text(500, "", SECRET), None),
+        ("HEAD", production, Method::HEAD, &|| failing(Failure::internal(SECRET)), Some(SECRET)),
+        ("kept JSON", production.keep_json(true), Method::GET, &json, None),
+        ("public", production, Method::GET, &public, None),
+        ("a refusal", production, Method::GET, &refusal, Some("shed: overloaded")),
+        ("kept in development", development, Method::GET, &json, None),
+    ];
+    for (what, layer, method, answer, error) in cases {
+        let (log, _listening) = Log::listen();
+        let context = RequestContext::new();
+        context.set_request_id(HeaderValue::from_static("r-1"));
+        // A second layer around it has nothing to add.
+        let service = layer.layer(
+            layer.layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(answer()) })),
+        );
+        let request = Request::builder().method(method).body(()).unwrap();
+        let exchange = InRequest::new(Some(context), service.oneshot(request));
+        let status = exchange.await.unwrap().status();
+        let line = log.line();
+        assert_eq!((line.level, line.field("request_id")), (Level::ERROR, "r-1"), "{what}");
+        assert_eq!(line.field("status"), status.as_str(), "{what}");
+        assert_eq!(line.get("error"), error, "{what}");
+    }
+}
+
+/// In the head, the body and the trailers.
+#[tokio::test]
+async fn a_cause_is_in_the_log_and_nowhere_in_the_answer() {
+    let said = || {
+        let cause = HeaderMap::from_iter([(
+            HeaderName::from_static("x-cause"),
+            HeaderValue::from_static(SECRET),
+        )]);
+        ProbeBody::new().data(SECRET).trailers(cause)
+    };
+    let failure = || {
+        let cause = Failure::internal(shelf()).with_detail(SECRET).with_member("cause", SECRET);
+        cause.into_http::<Full<Bytes>>().map(|_| said())
+    };
+    let bare = || Response::builder().status(500).body(said().exact()).unwrap();
+    for answer in [&failure as &dyn Fn() -> Response<ProbeBody>, &bare] {
+        let (log, _listening) = Log::listen();
+        let service = ProblemLayer::new()
+            .layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(answer()) }));
+        let response = service.oneshot(Request::new(())).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap();
+        let seen = format!("{:?} {:?}", head.headers, body.trailers());
+        let document = body.to_bytes();
+        assert!(!seen.contains("hunter2"), "{seen}");
+        assert_eq!(document, r#"{"title":"Internal Server Error","status":500}"#);
+        assert!(log.line().field("error").contains(SECRET));
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum ShopError {
     #[error("no book {0}")]
@@ -437,7 +513,7 @@ async fn the_trace_is_named_and_only_once() {
     let service = ProblemLayer::new().layer(service_fn(|_: Request<()>| async {
         Ok::<_, Infallible>(failing(Failure::new(StatusCode::NOT_FOUND)))
     }));
-    let exchange = buttress_core::context::InRequest::new(Some(context), async {
+    let exchange = InRequest::new(Some(context), async {
         service.oneshot(Request::new(())).await.unwrap().into_body().collect().await.unwrap()
     });
     let expected =
@@ -470,10 +546,7 @@ async fn the_services_own_error_passes_as_it_is() {
     let service = ProblemLayer::new().layer(service_fn(|_: Request<()>| async {
         Err::<Response<Full<Bytes>>, _>(ProbeError::new("gone"))
     }));
-    let exchange = buttress_core::context::InRequest::new(
-        Some(context.clone()),
-        service.oneshot(Request::new(())),
-    );
+    let exchange = InRequest::new(Some(context.clone()), service.oneshot(Request::new(())));
     assert_eq!(exchange.await.unwrap_err(), ProbeError::new("gone"));
     assert_eq!(context.error_type(), Some("server_error"));
 }
