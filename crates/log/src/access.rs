@@ -10,13 +10,13 @@ use buttress_redact::Rules;
 use http::{HeaderMap, HeaderName, Request, Response};
 use tracing::Level;
 
+#[allow(unused_imports, reason = "the layers call it")]
+pub(crate) use self::extra::each_extra;
 pub use self::{
     error::{ConfigError, ConfigErrorKind},
     exchange::Exchange,
 };
-#[allow(unused_imports, reason = "the layers call it")]
-pub(crate) use self::extra::each_extra;
-pub(crate) use self::{event::EVENT, line::millis};
+pub(crate) use self::{event::EVENT, line::millis, text::cut};
 use self::{
     exchange::Captured,
     level::{Levels, is_routine},

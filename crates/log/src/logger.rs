@@ -8,11 +8,13 @@ pub use self::scope::Following;
 #[allow(unused_imports, reason = "the layers call it")]
 pub(crate) use self::scope::each_field;
 
+use crate::access::cut;
+
 mod scope;
 
-/// How many fields a logger has at most.
+/// A logger has no more fields.
 const MAX_FIELDS: usize = 32;
-/// How much text a field has at most, in bytes; a list or an object, all texts and values in it.
+/// A field is no larger, in bytes: its text, or all that is in a list or an object.
 const MAX_SIZE: usize = 4096;
 
 type Fields = Vec<(Cow<'static, str>, Value)>;
@@ -96,9 +98,8 @@ impl Inner {
 
 fn bounded(value: Value) -> Option<Value> {
     match value {
-        Value::Text(Cow::Owned(mut text)) => {
-            text.truncate(text.len() - text.len().saturating_sub(MAX_SIZE));
-            Some(text.into())
+        Value::Text(text) if text.len() > MAX_SIZE => {
+            Some(Value::Text(cut(&text, MAX_SIZE).to_owned().into()))
         }
         value => (size(&value) <= MAX_SIZE).then_some(value),
     }

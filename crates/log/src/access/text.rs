@@ -58,7 +58,7 @@ pub(super) fn write_ip(ip: IpAddr, out: &mut String) -> fmt::Result {
 }
 
 /// As much of the text as `max` bytes hold.
-pub(super) fn cut(text: &str, max: usize) -> &str {
+pub(crate) fn cut(text: &str, max: usize) -> &str {
     if text.len() <= max {
         return text;
     }
