@@ -123,3 +123,6 @@ impl fmt::Debug for Logger {
         f.debug_list().entries(fields.map(|(name, _)| name)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
