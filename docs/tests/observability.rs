@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     reason = "a test is meant to panic, and says what it leaves out"
 )]
@@ -281,6 +282,35 @@ fn each_alert_has_a_test() {
     for (name, _) in rules.iter().filter(|(name, _)| !recorded.contains(name)) {
         assert!(tests.contains(&format!("alertname: {name}")), "{name}");
     }
+}
+
+#[test]
+fn the_recipe_says_of_each_alert_how_severe_it_is() {
+    let recipe = read("../recipes/prometheus.md");
+    let alerts = read("alerts.yaml");
+    let mut count = 0;
+    for alert in alerts.split("- alert: ").skip(1) {
+        let (name, rest) = alert.split_once('\n').unwrap();
+        let (_, severity) = rest.split_once("severity: ").unwrap();
+        let (severity, _) = severity.split_once('}').unwrap();
+        assert!(recipe.contains(&format!("| `{name}` | {severity} |")), "{name}: {severity}");
+        count += 1;
+    }
+    assert_eq!(recipe.matches("\n| `").count(), count);
+}
+
+#[test]
+fn promtool_accepts_the_scrape_of_the_recipe() {
+    let recipe = read("../recipes/prometheus.md");
+    let (_, config) = recipe.split_once("```yaml\n").unwrap();
+    let (config, _) = config.split_once("\n```").unwrap();
+    assert!(config.contains("scrape_configs"));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prometheus.yaml");
+    fs::write(&file, config).unwrap();
+    // The files that it names are on another machine.
+    let check = ["check", "config", "--syntax-only", &file.to_string_lossy()];
+    let Some((accepted, said)) = promtool(&check) else { return };
+    assert!(accepted, "{said}");
 }
 
 #[test]
