@@ -9,13 +9,26 @@ mod csrf;
 #[cfg(feature = "server")]
 mod origin;
 #[cfg(feature = "server")]
+mod route;
+#[cfg(feature = "server")]
 mod stack;
 
 pub use buttress_core::{
-    CENSOR, Secret, body, client_ip, context, lifecycle, observe, problem, reject, source, value,
+    CENSOR, Secret, body, client_ip, context, lifecycle, observe, reject, source, value,
 };
 #[cfg(feature = "server")]
-pub use {buttress_headers as headers, buttress_request_id as request_id};
+pub use {
+    buttress_headers as headers, buttress_log as log, buttress_metrics as metrics,
+    buttress_redact as redact, buttress_request_id as request_id, buttress_trace as trace,
+};
+
+/// Problem documents (RFC 9457), and, with the feature `server`, all that makes one of a failure:
+/// the crate [`buttress-problem`](https://docs.rs/buttress-problem).
+pub mod problem {
+    pub use buttress_core::problem::*;
+    #[cfg(feature = "server")]
+    pub use buttress_problem::*;
+}
 
 #[cfg(feature = "server")]
 pub use self::{
@@ -23,8 +36,9 @@ pub use self::{
     cors::Cors,
     csrf::Csrf,
     origin::{OriginError, OriginErrorKind},
+    route::Route,
     stack::{
-        AnswerBody, Guarded, GuardedFuture, Hardened, HardenedFuture, RequestBody, Stack,
-        body_too_large,
+        AnswerBody, Guarded, GuardedBody, GuardedFuture, Hardened, HardenedFuture, RequestBody,
+        Stack, body_too_large,
     },
 };

@@ -2,20 +2,25 @@
 
 use std::{any::type_name, fmt, time::Duration};
 
-use buttress_core::{client_ip::ClientIp, context::ContextLayer};
+use buttress_core::{client_ip::ClientIp, context::ContextLayer, observe::ObserveLayer};
 use buttress_headers::SecurityHeadersLayer;
+use buttress_log::AccessLog;
+use buttress_metrics::HttpMetrics;
+use buttress_problem::ProblemLayer;
 use buttress_request_id::RequestIdLayer;
+use buttress_trace::Trace;
 use tower_http::{compression::CompressionLayer, cors::CorsLayer};
 use tower_layer::Identity;
 
 pub(crate) use self::csrf::Judge;
+use self::observers::{Observers, Shared};
 pub use self::{
     answer_body::AnswerBody,
-    guarded::{Guarded, GuardedFuture},
+    guarded::{Guarded, GuardedBody, GuardedFuture},
     hardened::{Hardened, HardenedFuture},
     request_body::{RequestBody, body_too_large},
 };
-use crate::{Compression, Cors, Csrf};
+use crate::{Compression, Cors, Csrf, Route};
 
 mod answer_body;
 mod body_limit;
@@ -23,8 +28,10 @@ mod csrf;
 mod guarded;
 mod hardened;
 mod keep_status;
+mod observers;
 mod preflight;
 mod rebody;
+mod refuse;
 mod request_body;
 mod slot;
 mod timeout;
@@ -37,22 +44,30 @@ mod timeout;
 /// | slot | why there |
 /// |---|---|
 /// | [`client_ip`](Self::client_ip) | makes the request's context, which all the others read |
+/// | [`route`](Self::route) | the context knows it before anybody asks |
 /// | [`request_id`](Self::request_id) | every answer carries the id, whoever gives it |
-/// | [`headers`](Self::headers) | on every answer, rejections too |
+/// | [`trace`](Self::trace) | a trace that begins here has the request's id |
+/// | [`log`](Self::log) | sees each exchange begin and end once, whoever answers |
+/// | [`metrics`](Self::metrics) | the same, and their exemplars name the trace |
+/// | [`observe`](Self::observe) | observers of your own, in the same wrapper |
+/// | [`headers`](Self::headers) | on every answer, rejections and failures too |
 /// | [`cors`](Self::cors) | a browser must be able to read a 429 and a 500 |
 /// | [`compression`](Self::compression) | sees every body, problem documents too |
 /// | [`joint`](Self::joint) | layers of your own and of others that look at answers |
+/// | [`problem`](Self::problem) | panics and bare errors from here inward become problem documents |
 /// | [`csrf`](Self::csrf) | before any work is done |
 /// | [`timeout`](Self::timeout) | bounds what the service may take |
 /// | [`body_limit`](Self::body_limit) | bounds what the service may be made to read |
 /// | the service | |
 ///
 /// The stack is one layer for [`Router::layer`], `ServiceBuilder` and tonic's `Server::layer`,
-/// and its type can be written down: `Stack`, or `Stack<(A, B)>` with layers in its joint. Every
-/// verb takes the new filling, or `None` to empty the slot.
+/// and its type can be written down: `Stack`, or `Stack<(A, B)>` with layers in its joint, and
+/// `Stack<M, O>` with an observer `O` of your own. Every verb takes the new filling, or `None` to
+/// empty the slot.
 ///
-/// The service that it makes of an `S` is a [`Hardened<Guarded<S>>`](Hardened): `S` is given a
+/// The service that it makes of an `S` is a [`Hardened<Guarded<S>, O>`](Hardened): `S` is given a
 /// [`RequestBody<B>`], where `B` is the server's body, and its answers leave with an [`AnswerBody`].
+/// The answers of `S` have any body whose data is [`Bytes`](bytes::Bytes).
 ///
 /// [`Router::layer`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer
 ///
@@ -70,16 +85,23 @@ mod timeout;
 /// # let _ = app;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
 #[must_use = "a stack does nothing until it is put around a service"]
-pub struct Stack<M = Identity> {
+pub struct Stack<M = Identity, O = ()> {
     context: ContextLayer,
     client_ip: Option<ClientIp>,
+    route: Option<Route>,
     request_id: RequestIdLayer,
+    /// Made of the four below.
+    observe: ObserveLayer<Observers<O>>,
+    trace: Option<Trace>,
+    log: Option<AccessLog>,
+    metrics: Option<HttpMetrics>,
+    own: Option<Shared<O>>,
     headers: Option<SecurityHeadersLayer>,
     cors: Option<(Cors, CorsLayer)>,
     compression: Option<(Compression, CompressionLayer<Compression>)>,
     joint: M,
+    problem: ProblemLayer,
     csrf: Option<(Csrf, Judge)>,
     timeout: Option<Duration>,
     body_limit: Option<u64>,
@@ -91,39 +113,81 @@ impl Stack {
         Self {
             context: ContextLayer::disabled(),
             client_ip: None,
+            route: None,
             request_id: RequestIdLayer::disabled(),
+            observe: ObserveLayer::disabled(),
+            trace: None,
+            log: None,
+            metrics: None,
+            own: None,
             headers: None,
             cors: None,
             compression: None,
             joint: Identity::new(),
+            problem: ProblemLayer::disabled(),
             csrf: None,
             timeout: None,
             body_limit: None,
         }
     }
 
-    /// What a service on the Internet should not be without: request ids, the security headers of
-    /// an API ([`SecurityHeadersLayer::api`]), CSRF protection, 30 seconds to answer in, and
-    /// request bodies of at most 1 MiB.
+    /// What a service on the Internet should not be without: request ids, which are trace ids too
+    /// where the caller has none; a line in the log and a sample in the metrics for each request;
+    /// the security headers of an API ([`SecurityHeadersLayer::api`]); problem documents that tell
+    /// nothing of the inside; CSRF protection, 30 seconds to answer in, and request bodies of at
+    /// most 1 MiB. With the feature `axum`, the route is the one that axum has matched.
     ///
     /// Who the client is cannot be guessed, so it is asked for: [`ClientIp::peer`] without a proxy
     /// before the service, [`ClientIp::behind`] with one. CORS and compression are left empty: the
     /// one needs your origins, and the other is more often the proxy's work.
+    ///
+    /// The log's lines are events of `tracing`, and go where its subscriber writes them; without
+    /// one, nowhere. The metrics are there to be read where you keep a handle to them:
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use buttress::{
+    ///     Stack,
+    ///     client_ip::ClientIp,
+    ///     metrics::{Exposition, HttpMetrics, MetricsService},
+    /// };
+    ///
+    /// let metrics = HttpMetrics::server();
+    /// let page = MetricsService::new(Exposition::new().http(&metrics));
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/", get(|| async { "hello" }))
+    ///     .layer(Stack::production(ClientIp::peer()).metrics(metrics))
+    ///     .route_service("/metrics", page.bearer("c2NyYXBlcg")?);
+    /// # let _ = app;
+    /// # Ok::<(), buttress::metrics::ConfigError>(())
+    /// ```
     pub fn production(client_ip: ClientIp) -> Self {
-        Self::new()
+        let stack = Self::new()
             .client_ip(client_ip)
             .request_id(RequestIdLayer::new())
+            .trace(Trace::propagate())
+            .log(AccessLog::new())
+            .metrics(HttpMetrics::server())
             .headers(SecurityHeadersLayer::api())
+            .problem(ProblemLayer::new())
             .csrf(Csrf::new())
             .timeout(Duration::from_secs(30))
-            .body_limit(1 << 20)
+            .body_limit(1 << 20);
+        #[cfg(feature = "axum")]
+        let stack = stack.route(Route::matched_path());
+        stack
     }
 
     /// For the desk: as [`production`](Self::production), with the client as the peer, headers
     /// that allow plain HTTP and only report what a page does wrong
-    /// ([`SecurityHeadersLayer::dev`]), and time enough for a debugger.
+    /// ([`SecurityHeadersLayer::dev`]), failures that show what they were
+    /// ([`ProblemLayer::development`]), and time enough for a debugger.
     pub fn development() -> Self {
-        Self::production(ClientIp::peer()).headers(SecurityHeadersLayer::dev()).timeout(None)
+        Self::production(ClientIp::peer())
+            .headers(SecurityHeadersLayer::dev())
+            .problem(ProblemLayer::new().development())
+            .timeout(None)
     }
 }
 
@@ -133,8 +197,32 @@ impl Default for Stack {
     }
 }
 
+impl<M: Clone, O> Clone for Stack<M, O> {
+    fn clone(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            client_ip: self.client_ip.clone(),
+            route: self.route.clone(),
+            request_id: self.request_id.clone(),
+            observe: self.observe.clone(),
+            trace: self.trace.clone(),
+            log: self.log.clone(),
+            metrics: self.metrics.clone(),
+            own: self.own.clone(),
+            headers: self.headers.clone(),
+            cors: self.cors.clone(),
+            compression: self.compression.clone(),
+            joint: self.joint.clone(),
+            problem: self.problem,
+            csrf: self.csrf.clone(),
+            timeout: self.timeout,
+            body_limit: self.body_limit,
+        }
+    }
+}
+
 /// As [`describe`](Stack::describe), on one line for each slot.
-impl<M> fmt::Debug for Stack<M> {
+impl<M, O> fmt::Debug for Stack<M, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Stack");
         for (name, filling) in self.slots() {
@@ -146,13 +234,27 @@ impl<M> fmt::Debug for Stack<M> {
     }
 }
 
-impl<M> Stack<M> {
+impl<M, O> Stack<M, O> {
     /// Who called: puts the client's address into the request's context.
     pub fn client_ip(mut self, rule: impl Into<Option<ClientIp>>) -> Self {
         self.client_ip = rule.into();
-        self.context = match &self.client_ip {
-            Some(rule) => ContextLayer::new().client_ip(rule.clone()),
-            None => ContextLayer::disabled(),
+        self.with_context()
+    }
+
+    /// By which route a request is served: puts its template into the request's context, for the
+    /// log, the metrics and spans. Of itself it is known where a stack of
+    /// [`production`](Stack::production) is laid by axum's `Router::layer`, with the feature `axum`.
+    pub fn route(mut self, route: impl Into<Option<Route>>) -> Self {
+        self.route = route.into();
+        self.with_context()
+    }
+
+    fn with_context(mut self) -> Self {
+        let route = self.route.as_ref().map(Route::context);
+        self.context = match (&self.client_ip, route) {
+            (Some(rule), route) => route.unwrap_or_default().client_ip(rule.clone()),
+            (None, Some(route)) => route,
+            (None, None) => ContextLayer::disabled(),
         };
         self
     }
@@ -160,6 +262,92 @@ impl<M> Stack<M> {
     /// An id for every request, on every answer.
     pub fn request_id(mut self, layer: impl Into<Option<RequestIdLayer>>) -> Self {
         self.request_id = layer.into().unwrap_or_else(RequestIdLayer::disabled);
+        self
+    }
+
+    /// Which trace a request belongs to: the caller's, or one that begins here and has the
+    /// request's id. [`Trace::propagate`] is enough for the log and for outbound calls; others
+    /// record spans.
+    pub fn trace(mut self, trace: impl Into<Option<Trace>>) -> Self {
+        self.trace = trace.into();
+        self.with_observers()
+    }
+
+    /// One event of `tracing` at the end of each exchange, rejections and failures included.
+    pub fn log(mut self, log: impl Into<Option<AccessLog>>) -> Self {
+        self.log = log.into();
+        self.with_observers()
+    }
+
+    /// Counts and durations of all exchanges. Keep a clone of what you fill in, to show the
+    /// numbers.
+    pub fn metrics(mut self, metrics: impl Into<Option<HttpMetrics>>) -> Self {
+        self.metrics = metrics.into();
+        self.with_observers()
+    }
+
+    /// An [`Observer`](buttress_core::observe::Observer) of your own, or a tuple of them, beside
+    /// the three above; `()` empties the slot.
+    ///
+    /// ```
+    /// use buttress::{
+    ///     Stack,
+    ///     client_ip::ClientIp,
+    ///     context::RequestContext,
+    ///     observe::{Observer, Totals},
+    /// };
+    /// use http::Request;
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// use tower_layer::Identity;
+    ///
+    /// /// How many bytes each customer has downloaded, say.
+    /// #[derive(Default)]
+    /// struct Billing(AtomicU64);
+    ///
+    /// impl Observer for Billing {
+    ///     type Exchange = ();
+    ///     fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+    ///     fn on_end(&self, (): (), end: &Totals, _: &RequestContext) {
+    ///         self.0.fetch_add(end.bytes_out, Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let stack: Stack<Identity, Billing> =
+    ///     Stack::production(ClientIp::peer()).observe(Billing::default());
+    /// assert!(stack.describe().contains("observe      "));
+    /// ```
+    pub fn observe<P>(self, observer: P) -> Stack<M, P> {
+        let own = (type_name::<P>() != type_name::<()>()).then(|| Shared::new(observer));
+        Stack {
+            observe: ObserveLayer::disabled(),
+            own,
+            context: self.context,
+            client_ip: self.client_ip,
+            route: self.route,
+            request_id: self.request_id,
+            trace: self.trace,
+            log: self.log,
+            metrics: self.metrics,
+            headers: self.headers,
+            cors: self.cors,
+            compression: self.compression,
+            joint: self.joint,
+            problem: self.problem,
+            csrf: self.csrf,
+            timeout: self.timeout,
+            body_limit: self.body_limit,
+        }
+        .with_observers()
+    }
+
+    fn with_observers(mut self) -> Self {
+        let Self { trace, log, metrics, own, .. } = &self;
+        let nobody = trace.is_none() && log.is_none() && metrics.is_none() && own.is_none();
+        self.observe = if nobody {
+            ObserveLayer::disabled()
+        } else {
+            ObserveLayer::new((trace.clone(), log.clone(), metrics.clone(), own.clone()))
+        };
         self
     }
 
@@ -195,19 +383,33 @@ impl<M> Stack<M> {
     /// A layer, or a tuple of layers with the outermost first, that look at answers: they see
     /// what the service and every slot below gave, and what they answer gets an id, headers, CORS
     /// and compression.
-    pub fn joint<L>(self, layers: L) -> Stack<L> {
+    pub fn joint<L>(self, layers: L) -> Stack<L, O> {
         Stack {
             joint: layers,
             context: self.context,
             client_ip: self.client_ip,
+            route: self.route,
             request_id: self.request_id,
+            observe: self.observe,
+            trace: self.trace,
+            log: self.log,
+            metrics: self.metrics,
+            own: self.own,
             headers: self.headers,
             cors: self.cors,
             compression: self.compression,
+            problem: self.problem,
             csrf: self.csrf,
             timeout: self.timeout,
             body_limit: self.body_limit,
         }
+    }
+
+    /// Makes problem documents of panics, failures and bare errors, and logs what they were. What
+    /// the slots below refuse goes out as it is.
+    pub fn problem(mut self, layer: impl Into<Option<ProblemLayer>>) -> Self {
+        self.problem = layer.into().unwrap_or_else(ProblemLayer::disabled);
+        self
     }
 
     /// Refuses cross-site requests that change something.
@@ -259,10 +461,15 @@ impl<M> Stack<M> {
             .join("\n")
     }
 
-    fn slots(&self) -> [(&'static str, Option<String>); 9] {
+    fn slots(&self) -> [(&'static str, Option<String>); 15] {
         [
             ("client ip", self.client_ip.as_ref().map(ToString::to_string)),
+            ("route", self.route.as_ref().map(ToString::to_string)),
             ("request id", Some(self.request_id.to_string()).filter(|id| id != "off")),
+            ("trace", self.trace.as_ref().map(ToString::to_string)),
+            ("log", self.log.as_ref().map(|log| format!("{log:?}"))),
+            ("metrics", self.metrics.as_ref().map(|metrics| format!("{metrics:?}"))),
+            ("observe", self.own.as_ref().map(|_| type_name::<O>().to_owned())),
             ("headers", self.headers.as_ref().map(names).filter(|names| !names.is_empty())),
             ("cors", self.cors.as_ref().map(|(cors, _)| cors.to_string())),
             (
@@ -273,6 +480,7 @@ impl<M> Stack<M> {
                 "joint",
                 Some(type_name::<M>().to_owned()).filter(|name| name != type_name::<Identity>()),
             ),
+            ("problem", Some(self.problem.to_string()).filter(|problem| problem != "off")),
             ("csrf", self.csrf.as_ref().map(|(csrf, _)| format!("{csrf}{}", self.also_trusted()))),
             ("timeout", self.timeout.map(|limit| format!("{limit:?}"))),
             ("body limit", self.body_limit.map(|bytes| format!("{bytes} bytes"))),

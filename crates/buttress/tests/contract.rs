@@ -3,9 +3,10 @@
 use std::{rc::Rc, time::Duration};
 
 use buttress::{
-    Compression, Cors, Csrf, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer,
+    Compression, Cors, Csrf, Route, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer,
+    log::AccessLog, metrics::HttpMetrics, problem::ProblemLayer, trace::Trace,
 };
-use buttress_conformance::{Law, Laws, assert_auto_traits};
+use buttress_conformance::{End, Law, Laws, assert_auto_traits};
 
 #[test]
 fn an_empty_stack_keeps_the_laws() {
@@ -24,6 +25,29 @@ fn what_refuses_requests_allocates_nothing_to_let_one_in() {
     let stack = Stack::new().csrf(Csrf::new()).body_limit(1 << 20);
     assert_auto_traits(&stack);
     Laws::of(stack).except(Law::RequestBody).allocates(0).check();
+}
+
+/// The memory of the context is the last request's, and so is the route's; nobody listens to the
+/// log.
+#[test]
+fn what_watches_requests_allocates_nothing() {
+    let metrics = HttpMetrics::server();
+    let stack = Stack::new()
+        .client_ip(ClientIp::peer())
+        .route(Route::from_fn(|_, _| Some("/users/{id}")))
+        .trace(Trace::propagate())
+        .log(AccessLog::new())
+        .metrics(metrics.clone())
+        .problem(ProblemLayer::new());
+    assert_auto_traits(&stack);
+    let (ends, live) = (metrics.clone(), metrics);
+    Laws::of(stack)
+        .except(Law::RequestBody)
+        .allocates(0)
+        // A panic is an answer by then.
+        .counts_ends(End::ALL, move || ends.report().since_start().requests())
+        .gauges_in_flight(move || live.in_flight())
+        .check();
 }
 
 #[test]

@@ -12,8 +12,12 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use buttress::{
-    AnswerBody, Cors, Guarded, Hardened, RequestBody, Stack, client_ip::ClientIp,
+    AnswerBody, Cors, Guarded, Hardened, RequestBody, Route, Stack,
+    client_ip::ClientIp,
+    context::RequestContext,
     headers::SecurityHeadersLayer,
+    observe::{Observer, Totals},
+    problem::ProblemLayer,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -35,7 +39,19 @@ use tower_http::{
 struct App<S> {
     stack: Stack,
     with_joint: Stack<(CorsLayer, CompressionLayer)>,
+    observed: Stack<Identity, (NoClone, NoClone)>,
     service: Hardened<Guarded<S>>,
+}
+
+/// An observer of one's own.
+struct NoClone;
+
+impl Observer for NoClone {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+
+    fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {}
 }
 
 fn production() -> Stack {
@@ -55,12 +71,14 @@ async fn its_types_can_be_written_down() {
     let app = App {
         stack: production(),
         with_joint: production().joint((CorsLayer::permissive(), CompressionLayer::new())),
+        observed: production().observe((NoClone, NoClone)),
         service: production().layer(service_fn(hello)),
     };
     let request = || origin(Request::get("/").header("accept-encoding", "gzip"));
     for response in [
         app.stack.layer(service_fn(hello)).oneshot(request()).await.unwrap().map(Body::new),
         app.with_joint.layer(service_fn(hello)).oneshot(request()).await.unwrap().map(Body::new),
+        app.observed.layer(service_fn(hello)).oneshot(request()).await.unwrap().map(Body::new),
         app.service.oneshot(request()).await.unwrap().map(Body::new),
     ] {
         assert!(response.headers().contains_key("x-request-id"));
@@ -195,6 +213,7 @@ async fn a_grpc_caller_is_refused_in_grpc() {
 fn it_says_what_is_in_force_in_order() {
     let stack = Stack::production(ClientIp::behind(["10.0.0.0/8"]).unwrap())
         .cors(Cors::allow(["https://app.example.com"]).unwrap().credentials().unwrap())
+        .route(Route::one_of(["/own", "/routes", "/own"]))
         .joint(CompressionLayer::new());
     let described = stack.describe();
     let slots: Vec<&str> = described.lines().map(|line| line.get(..12).unwrap().trim()).collect();
@@ -202,11 +221,17 @@ fn it_says_what_is_in_force_in_order() {
         slots,
         [
             "client ip",
+            "route",
             "request id",
+            "trace",
+            "log",
+            "metrics",
+            "observe",
             "headers",
             "cors",
             "compression",
             "joint",
+            "problem",
             "csrf",
             "timeout",
             "body limit"
@@ -215,6 +240,10 @@ fn it_says_what_is_in_force_in_order() {
     for said in [
         "x-forwarded-for behind 10.0.0.0/8",
         "else UUIDv7",
+        "route        the path, if it is one of 2",
+        "trace        traceparent continued; no spans",
+        "observe      -",
+        "problem      5xx masked, panics caught",
         "content-security-policy",
         "https://app.example.com, with credentials; GET, HEAD, POST",
         "compression  -",
@@ -229,8 +258,15 @@ fn it_says_what_is_in_force_in_order() {
 
 #[test]
 fn a_layer_that_does_nothing_is_not_in_force() {
-    let described = Stack::new().headers(SecurityHeadersLayer::none()).describe();
-    assert!(described.contains("headers      -"), "{described}");
+    let described = Stack::new()
+        .headers(SecurityHeadersLayer::none())
+        .problem(ProblemLayer::disabled())
+        .observe(NoClone)
+        .observe(())
+        .describe();
+    for slot in ["headers      -", "problem      -", "observe      -"] {
+        assert!(described.contains(slot), "{described}");
+    }
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

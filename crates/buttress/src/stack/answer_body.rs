@@ -1,26 +1,34 @@
 use std::{
-    error::Error,
     fmt,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use buttress_core::{body::ResponseBody, context::InRequest};
+use buttress_core::{
+    body::ResponseBody,
+    context::InRequest,
+    observe::{ObserveBody, Observer},
+};
+use buttress_problem::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_http::compression::CompressionBody;
 
-type BoxError = Box<dyn Error + Send + Sync>;
-/// Its parts from the outside in: the context, the request id, CORS's own answers, compression.
-pub(super) type Layered<B> = InRequest<InRequest<ResponseBody<MaybeCompressed<B>>>>;
+use super::observers::Observers;
+
+/// Its parts from the outside in: the context, the request id, the observers, CORS's own answers,
+/// compression.
+pub(super) type Layered<B, O> =
+    InRequest<InRequest<ObserveBody<ResponseBody<MaybeCompressed<B>>, Observers<O>>>>;
 
 pin_project! {
     /// The body of what a service inside a [`Stack`](crate::Stack) answers, as it leaves the
-    /// stack: `B` is the body that leaves the joint.
+    /// stack: `B` is the body that leaves the joint, [`GuardedBody`](crate::GuardedBody) where the
+    /// joint is empty, and `O` what [observes](crate::Stack::observe).
     ///
     /// It is one type whatever is filled. Its data is [`Bytes`], and its error a boxed one, since
-    /// compressing can fail too.
+    /// compressing can fail too, and a body may panic.
     ///
     /// ```
     /// use buttress::{AnswerBody, Stack};
@@ -40,37 +48,39 @@ pin_project! {
     /// # Ok(())
     /// # }
     /// ```
-    pub struct AnswerBody<B>
+    pub struct AnswerBody<B, O = ()>
     where
         B: Body,
+        O: Observer,
     {
         #[pin]
-        body: Layered<B>,
+        body: Layered<B, O>,
     }
 }
 
-impl<B: Body> AnswerBody<B> {
-    pub(super) const fn new(body: Layered<B>) -> Self {
+impl<B: Body, O: Observer> AnswerBody<B, O> {
+    pub(super) const fn new(body: Layered<B, O>) -> Self {
         Self { body }
     }
 }
 
 /// The empty body, whatever `B` is.
-impl<B: Body> Default for AnswerBody<B> {
+impl<B: Body, O: Observer> Default for AnswerBody<B, O> {
     fn default() -> Self {
-        Self::new(InRequest::new(None, InRequest::new(None, ResponseBody::empty())))
+        Self::new(InRequest::default())
     }
 }
 
-impl<B: Body> fmt::Debug for AnswerBody<B> {
+impl<B: Body, O: Observer> fmt::Debug for AnswerBody<B, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerBody").finish_non_exhaustive()
     }
 }
 
-impl<B> Body for AnswerBody<B>
+impl<B, O> Body for AnswerBody<B, O>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
+    O: Observer,
 {
     type Data = Bytes;
     type Error = BoxError;

@@ -6,9 +6,12 @@ use std::{
 };
 
 use buttress_core::body::ResponseBody;
+use buttress_problem::{BoxError, ProblemBody, Problems};
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
@@ -19,10 +22,14 @@ use super::{
     timeout::{Timeout, TimeoutFuture},
 };
 
-type Inner<S> = CsrfCheck<Timeout<BodyLimit<S>>>;
-type InnerFuture<F> = CsrfFuture<TimeoutFuture<BodyLimitFuture<F>>>;
+type Inner<S> = Problems<CsrfCheck<Timeout<BodyLimit<S>>>>;
+type InnerFuture<F, B> = buttress_problem::ResponseFuture<
+    CsrfFuture<TimeoutFuture<BodyLimitFuture<F>>>,
+    ResponseBody<B>,
+>;
 
-/// A service in what refuses requests: the slots below the joint of a [`Stack`].
+/// A service in what refuses requests, and in what catches the failures of both: the slots below
+/// the joint of a [`Stack`].
 ///
 /// A layer in the joint is put around this, so one of any kind is an `M: Layer<Guarded<S>>`:
 ///
@@ -53,11 +60,11 @@ pub struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    pub(super) fn new<M>(stack: &Stack<M>, service: S) -> Self {
+    pub(super) fn new<M, O>(stack: &Stack<M, O>, service: S) -> Self {
         let service = BodyLimit { inner: service, limit: stack.body_limit };
         let service = Timeout { inner: service, limit: stack.timeout };
         let judge = stack.csrf.as_ref().map(|(_, judge)| judge.clone());
-        Self { inner: CsrfCheck { inner: service, judge } }
+        Self { inner: stack.problem.layer(CsrfCheck { inner: service, judge }) }
     }
 }
 
@@ -71,10 +78,11 @@ impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Guarded<S>
 where
     S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
     ReqBody: Body,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Response = Response<ResponseBody<ResBody>>;
+    type Response = Response<GuardedBody<ResBody>>;
     type Error = S::Error;
-    type Future = GuardedFuture<S::Future>;
+    type Future = GuardedFuture<S::Future, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -94,34 +102,100 @@ pin_project! {
     /// use tower::Service;
     ///
     /// /// What a layer in the joint calls.
-    /// fn pass<S, B>(inner: &mut Guarded<S>, request: Request<B>) -> GuardedFuture<S::Future>
+    /// fn pass<S, B>(inner: &mut Guarded<S>, request: Request<B>) -> GuardedFuture<S::Future, B>
     /// where
     ///     S: Service<Request<RequestBody<B>>, Response = http::Response<B>>,
-    ///     B: http_body::Body,
+    ///     B: http_body::Body<Data = bytes::Bytes, Error = axum::Error>,
     /// {
     ///     inner.call(request)
     /// }
     /// # let _ = pass::<axum::Router, axum::body::Body>;
     /// ```
-    pub struct GuardedFuture<F> {
+    pub struct GuardedFuture<F, B> {
         #[pin]
-        future: InnerFuture<F>,
+        future: InnerFuture<F, B>,
     }
 }
 
-impl<F> fmt::Debug for GuardedFuture<F> {
+impl<F, B> fmt::Debug for GuardedFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardedFuture").finish_non_exhaustive()
     }
 }
 
-impl<F, B, E> Future for GuardedFuture<F>
+impl<F, B, E> Future for GuardedFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Output = Result<Response<ResponseBody<B>>, E>;
+    type Output = Result<Response<GuardedBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.poll(cx)
+        let answer = self.project().future.poll(cx);
+        answer.map_ok(|response| response.map(|body| GuardedBody { body }))
+    }
+}
+
+pin_project! {
+    /// The body of what [`Guarded`] answers: the service's `B`, or bytes of a slot's own.
+    ///
+    /// Its error is a boxed one, since a body may panic too; one of `B`'s own can be found in it by
+    /// `downcast`.
+    ///
+    /// ```
+    /// use buttress::{AnswerBody, Guarded, GuardedBody, Hardened, Stack};
+    /// use axum::{Router, body::Body};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, Service};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), std::convert::Infallible> {
+    /// let mut app: Hardened<Guarded<Router>> = Stack::new().layer(Router::new());
+    /// // What comes out of the empty joint.
+    /// let answer: Response<AnswerBody<GuardedBody<Body>>> =
+    ///     app.call(Request::new(Body::empty())).await?;
+    /// # let _ = answer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub struct GuardedBody<B> {
+        #[pin]
+        body: ProblemBody<ResponseBody<B>>,
+    }
+}
+
+/// The empty body, whatever `B` is.
+impl<B> Default for GuardedBody<B> {
+    fn default() -> Self {
+        Self { body: ProblemBody::default() }
+    }
+}
+
+impl<B> fmt::Debug for GuardedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardedBody").finish_non_exhaustive()
+    }
+}
+
+impl<B> Body for GuardedBody<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -5,9 +5,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::context::{self, InContext};
+use buttress_core::{
+    context::{self, InContext},
+    observe::{self, Observe, Observer},
+};
 use buttress_headers::SecurityHeaders;
+use buttress_problem::BoxError;
 use buttress_request_id::RequestId;
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -20,6 +25,7 @@ use super::{
     answer_body::AnswerBody,
     guarded::Guarded,
     keep_status::{KeepStatus, KeepStatusFuture},
+    observers::Observers,
     preflight::{Preflight, PreflightFuture},
     rebody::{Compressed, Plain, Rebody, RebodyFuture},
     slot::{Slot, SlotFuture, slot},
@@ -31,17 +37,19 @@ type Gzipped<S> = Rebody<compression::Compression<KeepStatus<S>, Compression>, C
 type Packed<S> = Slot<Gzipped<S>, Rebody<S, Plain>>;
 type Shared<S> = Slot<Preflight<Packed<S>>, Packed<S>>;
 type Graded<S> = Slot<SecurityHeaders<Shared<S>>, Shared<S>>;
-type Outer<S> = InContext<RequestId<Graded<S>>>;
+type Watched<S, O> = Observe<Graded<S>, Observers<O>>;
+type Outer<S, O> = InContext<RequestId<Watched<S, O>>>;
 
 type Gzipping<F> =
     RebodyFuture<compression::ResponseFuture<KeepStatusFuture<F>, Compression>, Compressed>;
 type Packing<F> = SlotFuture<Gzipping<F>, RebodyFuture<F, Plain>>;
 type Sharing<F> = SlotFuture<PreflightFuture<Packing<F>>, Packing<F>>;
 type Grading<F> = SlotFuture<buttress_headers::ResponseFuture<Sharing<F>>, Sharing<F>>;
-type Outgoing<F> = context::ResponseFuture<buttress_request_id::ResponseFuture<Grading<F>>>;
+type Watching<F, O> = observe::ResponseFuture<Grading<F>, Observers<O>>;
+type Outgoing<F, O> = context::ResponseFuture<buttress_request_id::ResponseFuture<Watching<F, O>>>;
 
 /// The service that [`Stack`] makes: `I` is what leaves the joint, [`Guarded<S>`] where the joint
-/// is empty.
+/// is empty, and `O` what [observes](Stack::observe).
 ///
 /// ```
 /// use axum::Router;
@@ -55,25 +63,31 @@ type Outgoing<F> = context::ResponseFuture<buttress_request_id::ResponseFuture<G
 /// let server = Server { app: Stack::new().layer(Router::new()) };
 /// # let _ = server.app;
 /// ```
-#[derive(Clone)]
-pub struct Hardened<I> {
-    outer: Outer<I>,
+pub struct Hardened<I, O = ()> {
+    outer: Outer<I, O>,
 }
 
-impl<I> fmt::Debug for Hardened<I> {
+impl<I: Clone, O> Clone for Hardened<I, O> {
+    fn clone(&self) -> Self {
+        Self { outer: self.outer.clone() }
+    }
+}
+
+impl<I, O> fmt::Debug for Hardened<I, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hardened").finish_non_exhaustive()
     }
 }
 
-impl<I, ReqBody, ResBody> Service<Request<ReqBody>> for Hardened<I>
+impl<I, O, ReqBody, ResBody> Service<Request<ReqBody>> for Hardened<I, O>
 where
     I: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: Body,
+    O: Observer,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Response = Response<AnswerBody<ResBody>>;
+    type Response = Response<AnswerBody<ResBody, O>>;
     type Error = I::Error;
-    type Future = HardenedFuture<I::Future>;
+    type Future = HardenedFuture<I::Future, O>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), I::Error>> {
         self.outer.poll_ready(cx)
@@ -106,35 +120,39 @@ pin_project! {
     /// # Ok(())
     /// # }
     /// ```
-    pub struct HardenedFuture<F> {
+    pub struct HardenedFuture<F, O = ()>
+    where
+        O: Observer,
+    {
         #[pin]
-        future: Outgoing<F>,
+        future: Outgoing<F, O>,
     }
 }
 
-impl<F> fmt::Debug for HardenedFuture<F> {
+impl<F, O: Observer> fmt::Debug for HardenedFuture<F, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HardenedFuture").finish_non_exhaustive()
     }
 }
 
-impl<F, B, E> Future for HardenedFuture<F>
+impl<F, O, B, E> Future for HardenedFuture<F, O>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: Body,
+    O: Observer,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Output = Result<Response<AnswerBody<B>>, E>;
+    type Output = Result<Response<AnswerBody<B, O>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().future.poll(cx).map_ok(|response| response.map(AnswerBody::new))
     }
 }
 
-impl<S, M> Layer<S> for Stack<M>
+impl<S, M, O> Layer<S> for Stack<M, O>
 where
     M: Layer<Guarded<S>>,
 {
-    type Service = Hardened<M::Service>;
+    type Service = Hardened<M::Service, O>;
 
     fn layer(&self, service: S) -> Self::Service {
         let service = self.joint.layer(Guarded::new(self, service));
@@ -148,6 +166,7 @@ where
             None => Slot::Empty(service),
         };
         let service = slot(self.headers.as_ref(), service);
+        let service = self.observe.layer(service);
         let service = self.request_id.layer(service);
         Hardened { outer: self.context.layer(service) }
     }

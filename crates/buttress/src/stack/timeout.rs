@@ -7,7 +7,7 @@ use std::{
 
 use buttress_core::{
     body::ResponseBody,
-    reject::{DefaultResponder, GrpcCode, Protocol, Rejection},
+    reject::{GrpcCode, Protocol, Rejection},
 };
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
@@ -16,6 +16,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tower_service::Service;
+
+use super::refuse::refuse;
 
 /// Gives up on a service that does not answer in time.
 ///
@@ -80,6 +82,6 @@ where
         let no = Rejection::new("timeout", "elapsed", StatusCode::SERVICE_UNAVAILABLE)
             .with_grpc_code(GrpcCode::DeadlineExceeded)
             .with_detail("the service did not answer in time");
-        Poll::Ready(Ok(no.respond(&DefaultResponder, protocol)))
+        Poll::Ready(Ok(refuse(no, protocol)))
     }
 }
