@@ -7,7 +7,7 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 use buttress::{
     Compression, Cors, Csrf, RequestBody, Route, Stack,
     client_ip::{ClientIp, Peer},
-    context,
+    context::{self, RequestContext},
     headers::SecurityHeadersLayer,
     log::AccessLog,
     metrics::HttpMetrics,
@@ -106,7 +106,7 @@ async fn service(
     let mut response = Response::new(Full::new(Bytes::from(vec![b'a'; 4096])));
     for (name, value) in [
         ("seen-id", context.and_then(|context| context.request_id_str()).map(str::to_owned)),
-        ("seen-ip", context.and_then(|context| context.client_ip()).map(|ip| ip.to_string())),
+        ("seen-ip", context.and_then(RequestContext::client_ip).map(|ip| ip.to_string())),
         ("seen-route", context.and_then(|context| context.route()).map(str::to_owned)),
         ("seen-trace", context.and_then(|context| context.trace()).map(ToString::to_string)),
     ] {
@@ -283,10 +283,11 @@ async fn check(slots: &[Slot], metrics: &HttpMetrics, lines: &Lines) {
 
 /// Panics that are meant are not worth a line each.
 fn quietly() {
-    std::panic::set_hook(Box::new(|panic| {
-        let meant = panic.payload_as_str().is_some_and(|said| said.contains("hunter2"));
-        if !meant {
-            eprintln!("{panic}");
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>();
+        if !said.is_some_and(|said| said.contains("hunter2")) {
+            usual(panic);
         }
     }));
 }
