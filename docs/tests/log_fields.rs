@@ -2,9 +2,25 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    fs,
+    io::{self, Write},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use axum::body::Body;
+use buttress_core::{context, observe::ObserveLayer};
+use buttress_log::{AccessLog, JsonLayer, Operation, Sink, operation};
+use buttress_request_id::RequestIdLayer;
+use buttress_trace::Trace;
+use http::{Request, Response};
 use serde_json::Value;
+use tower::{ServiceBuilder, ServiceExt};
+use tracing_subscriber::prelude::*;
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -191,4 +207,52 @@ fn fields_are_told_from_the_words_of_a_query() {
         r#"filter a = "x y" and ispresent(b) | stats max(c_ms) as top by bin(5m), d | sort top"#;
     let fields: Vec<_> = named(query, &INSIGHTS).into_iter().collect();
     assert_eq!(fields, ["a", "b", "c_ms", "d"]);
+}
+
+/// A sink that keeps what it gets.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_line_has_the_fields_that_are_documented() {
+    let kept = Kept::default();
+    let (writer, guard) = Sink::to(kept.clone()).open().unwrap();
+    let lines = tracing_subscriber::registry().with(JsonLayer::new(writer).service("api"));
+    let scope = tracing::subscriber::set_default(lines);
+    let service = ServiceBuilder::new()
+        .layer(RequestIdLayer::new())
+        .layer(ObserveLayer::new((Trace::propagate(), AccessLog::new().slow(Duration::ZERO))))
+        .service_fn(|_: Request<()>| async {
+            let current = context::current().unwrap();
+            current.set_route("/users/{id}".into());
+            current.set_error_type("panic");
+            for kind in [Operation::Db, Operation::Ai, Operation::Http, Operation::Service] {
+                operation(kind, "it").finish();
+            }
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        });
+    let request = Request::get("/users/42?page=2").header("user-agent", "curl/8.9");
+    let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
+    drop(response);
+    drop(scope);
+    let flushed = tokio::task::spawn_blocking(move || guard.flush(Duration::from_secs(30)));
+    assert!(flushed.await.unwrap());
+
+    let line: Value = serde_json::from_slice(&kept.0.lock().unwrap()).unwrap();
+    let documented = documented();
+    let fields = line.as_object().unwrap();
+    assert!(fields.len() > 25, "{line}");
+    for field in fields.keys() {
+        assert!(documented.contains(field), "{field}: {line}");
+    }
 }

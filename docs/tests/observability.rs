@@ -20,6 +20,7 @@ use std::{
 
 use axum::body::Body;
 use buttress_core::{context, observe::ObserveLayer};
+use buttress_log::Sink;
 use buttress_metrics::{
     Exposition, Format, HttpMetrics, MAX_SERIES, ProcessMetrics, RuntimeMetrics,
 };
@@ -62,8 +63,10 @@ async fn exposed() -> Names {
         let response = service.clone().oneshot(request).await.unwrap();
         response.into_body().collect().await.unwrap();
     }
+    let (writer, _guard) = Sink::to(std::io::sink()).open().unwrap();
     let page = Exposition::new()
         .http(&metrics)
+        .source(writer)
         .source(ProcessMetrics::new())
         .source(RuntimeMetrics::current().unwrap());
     let mut names = Names::default();
