@@ -38,14 +38,34 @@ const PARTS: [u64; PER_OCTAVE] = [
     0xf525_7d15_2486_cc2d,
 ];
 
+/// Of each 32nd of an octave: the part in which it begins, and where the next one does. The parts
+/// are wider than a 32nd, so there is never a second bound in it.
+#[expect(clippy::indexing_slicing, reason = "the compiler does it, and sees to it")]
+const CELLS: [(usize, u64); 32] = {
+    let mut cells = [(0, u64::MAX); 32];
+    let mut cell = 0;
+    while cell < cells.len() {
+        let start = 1 << 63 | (cell as u64) << 58;
+        let mut part = 0;
+        while part + 1 < PER_OCTAVE && PARTS[part + 1] <= start {
+            part += 1;
+        }
+        cells[cell] = (part, if part + 1 < PER_OCTAVE { PARTS[part + 1] } else { u64::MAX });
+        cell += 1;
+    }
+    cells
+};
+
 /// The bucket of a duration in nanoseconds.
 #[inline]
 pub(crate) fn bucket(nanos: u64) -> usize {
     let Some(octave) = nanos.checked_ilog2().and_then(|log| log.checked_sub(FIRST_OCTAVE)) else {
         return 0;
     };
-    let part = PARTS.partition_point(|&start| start <= nanos << nanos.leading_zeros()) - 1;
-    (octave as usize * PER_OCTAVE + part).min(BUCKETS - 1)
+    let mantissa = nanos << nanos.leading_zeros();
+    let (part, next) =
+        CELLS.get((mantissa >> 58) as usize % CELLS.len()).copied().unwrap_or((0, 0));
+    (octave as usize * PER_OCTAVE + part + usize::from(mantissa >= next)).min(BUCKETS - 1)
 }
 
 /// What a value in this bucket is taken for, in nanoseconds.
@@ -90,6 +110,20 @@ impl Distribution {
     pub(crate) fn add_extremes(&mut self, min: u64, max: u64) {
         self.min = self.min.min(min);
         self.max = self.max.max(max);
+    }
+
+    /// A request that is being counted at this moment may be among the counts already, and its
+    /// duration not yet among the extremes: its bucket says what it is about.
+    pub(crate) fn settle(&mut self) {
+        let mut filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let Some((lowest, _)) = filled.next() else { return };
+        let highest = filled.next_back().map_or(lowest, |(bucket, _)| bucket);
+        if bucket(self.min) > lowest {
+            self.min = middle(lowest);
+        }
+        if bucket(self.max) < highest {
+            self.max = middle(highest);
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

@@ -6,14 +6,16 @@ mod text;
 
 use std::{fmt, sync::Arc};
 
-use buttress_core::source::Metrics;
+use buttress_core::source;
 use http::HeaderMap;
 
 pub use self::negotiate::Format;
+pub(crate) use self::text::float;
 use self::{families::Families, text::Page};
 use crate::{
+    attributes::{Attributes, Word},
+    conventions::Metrics,
     http_metrics::HttpMetrics,
-    labels::{Labels, Place, Scheme},
     recorder::Recorder,
     series::{Counted, DURATION_BOUNDS, SIZE_BOUNDS, Series},
     settings::Kind,
@@ -43,7 +45,7 @@ use crate::{
 pub struct Exposition {
     server: Option<HttpMetrics>,
     client: Option<HttpMetrics>,
-    sources: Vec<Arc<dyn Metrics>>,
+    sources: Vec<Arc<dyn source::Metrics>>,
 }
 
 impl Exposition {
@@ -71,13 +73,13 @@ impl Exposition {
     /// not know get `_` for what is not allowed in them, a counter gets its `_total`, a label
     /// named twice keeps its first value, and a series shown twice its first number.
     #[must_use]
-    pub fn source(self, source: impl Metrics + 'static) -> Self {
+    pub fn source(self, source: impl source::Metrics + 'static) -> Self {
         self.shared(Arc::new(source))
     }
 
     /// The same, of a source that others hold too.
     #[must_use]
-    pub fn shared(mut self, source: Arc<dyn Metrics>) -> Self {
+    pub fn shared(mut self, source: Arc<dyn source::Metrics>) -> Self {
         self.sources.push(source);
         self
     }
@@ -116,98 +118,48 @@ impl fmt::Debug for Exposition {
 }
 
 fn write_http(page: &mut Page, recorder: &Recorder) {
-    let (side, of) = match recorder.settings.kind {
-        Kind::Server => ("server", "HTTP server requests"),
-        Kind::Client => ("client", "HTTP client requests"),
-    };
-    let name = |rest: &str| format!("http_{side}_{rest}");
+    let Metrics { active, duration, request_size, response_size } =
+        Metrics::of(recorder.settings.kind);
 
-    let active = name("active_requests");
-    page.family(&active, "gauge", None, &format!("Number of active {of}."));
+    let name = active.prometheus_name();
+    page.family(&name, "gauge", active.prometheus_unit(), active.help);
     for (index, value) in recorder.gauges.iter() {
-        page.integer(&active, &gauge_labels(recorder, index), value);
+        page.integer(&name, &prometheus(recorder.gauge_attributes(index)), value);
     }
 
-    let series: Vec<_> =
-        recorder.series().map(|series| (series, series_labels(recorder, series))).collect();
-    let duration = name("request_duration_seconds");
-    page.family(&duration, "histogram", Some("seconds"), &format!("Duration of {of}."));
+    let series: Vec<_> = recorder
+        .series()
+        .map(|series| (series, prometheus(recorder.attributes_of(series))))
+        .collect();
+    let name = duration.prometheus_name();
+    page.family(&name, "histogram", duration.prometheus_unit(), duration.help);
+    let bounds = DURATION_BOUNDS.map(seconds);
     for (series, labels) in &series {
-        let bounds = DURATION_BOUNDS.map(seconds);
-        let exemplar = |bucket| series.exemplar(bucket);
         let Counted { buckets, sum } = series.durations();
-        page.histogram(&duration, labels, &bounds, &buckets, seconds(sum), exemplar);
+        let exemplar = |bucket| series.exemplar(bucket);
+        page.histogram(&name, labels, &bounds, &buckets, seconds(sum), exemplar);
     }
     let sizes = [
-        ("request", Series::request_sizes as fn(&Series) -> Counted),
-        ("response", Series::response_sizes),
+        (request_size, Series::request_sizes as fn(&Series) -> Counted),
+        (response_size, Series::response_sizes),
     ];
-    for (which, sizes) in sizes {
-        let size = name(&format!("{which}_body_size_bytes"));
-        page.family(
-            &size,
-            "histogram",
-            Some("bytes"),
-            &format!("Size of HTTP {side} {which} bodies."),
-        );
+    let bounds = SIZE_BOUNDS.map(float);
+    for (size, sizes) in sizes {
+        let name = size.prometheus_name();
+        page.family(&name, "histogram", size.prometheus_unit(), size.help);
         for (series, labels) in &series {
             let Counted { buckets, sum } = sizes(series);
-            let bounds = SIZE_BOUNDS.map(|bound| text::float(u128::from(bound)));
-            page.histogram(&size, labels, &bounds, &buckets, text::float(sum), |_| None);
+            page.histogram(&name, labels, &bounds, &buckets, float(sum), |_| None);
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a float has 15 digits, and that is what is shown")]
-fn seconds(nanos: impl Into<u128>) -> f64 {
-    nanos.into() as f64 / 1e9
+pub(crate) fn seconds(nanos: impl Into<u128>) -> f64 {
+    float(nanos) / 1e9
 }
 
-type OwnLabels = Vec<(&'static str, String)>;
-
-fn overflow() -> OwnLabels {
-    vec![("otel_metric_overflow", "true".to_owned())]
-}
-
-fn gauge_labels(recorder: &Recorder, index: usize) -> OwnLabels {
-    match recorder.settings.kind {
-        Kind::Server => {
-            let method = u8::try_from(index / Scheme::ALL.len()).unwrap_or(u8::MAX);
-            let scheme = Scheme::ALL.get(index % Scheme::ALL.len()).copied().unwrap_or_default();
-            vec![
-                ("http_request_method", recorder.settings.methods.name(method).to_owned()),
-                ("url_scheme", scheme.as_str().to_owned()),
-            ]
-        }
-        Kind::Client => match Place::of_index(index) {
-            Place::OVERFLOW => overflow(),
-            place => place_labels(recorder, place),
-        },
-    }
-}
-
-fn series_labels(recorder: &Recorder, series: &Series) -> OwnLabels {
-    let Some(Labels { method, wire, status, place, error }) = series.labels else {
-        return overflow();
-    };
-    let mut labels = vec![
-        ("http_request_method", recorder.settings.methods.name(method).to_owned()),
-        ("url_scheme", wire.scheme().as_str().to_owned()),
-        ("network_protocol_version", wire.version().to_owned()),
-    ];
-    labels.extend(place_labels(recorder, place));
-    labels.extend(status.map(|status| ("http_response_status_code", status.as_u16().to_string())));
-    labels.extend(recorder.error_name(error).map(|error| ("error_type", error)));
-    labels
-}
-
-fn place_labels(recorder: &Recorder, place: Place) -> OwnLabels {
-    let name = recorder.names.at(place);
-    match recorder.settings.kind {
-        _ if place.as_named().is_none() => Vec::new(),
-        Kind::Server => vec![("http_route", name.text.to_string())],
-        Kind::Client => {
-            vec![("server_address", name.text.to_string()), ("server_port", name.port.to_string())]
-        }
-    }
+/// Labels as Prometheus calls them.
+fn prometheus(attributes: Attributes) -> Vec<(String, String)> {
+    let label = |(name, value): (&str, Word)| (name.replace('.', "_"), value.to_string());
+    attributes.into_iter().map(label).collect()
 }

@@ -62,10 +62,12 @@ impl HttpMetrics {
     }
 
     fn of(settings: Settings) -> Self {
-        Self(Arc::new(Recorder::new(settings)))
+        let recorder = Arc::new(Recorder::new(settings));
+        recorder.settings.export.observe(&recorder);
+        Self(recorder)
     }
 
-    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.0.settings.clone();
         change(&mut settings);
         Self::of(settings)
@@ -294,10 +296,15 @@ impl HttpMetrics {
     }
 }
 
+/// A length that no body has, so the head that declares it lies. It would take the last digits
+/// of the sum of sizes, which is a float with 15 of them, for ever.
+const IMPOSSIBLE_LENGTH: u64 = 1 << 50;
+
 /// How long the request's body is, where the head tells.
 fn request_bytes(kind: Kind, version: Version, headers: &HeaderMap) -> Option<u64> {
     if let Some(length) = headers.get(CONTENT_LENGTH) {
-        return length.to_str().ok()?.parse().ok();
+        let length = length.to_str().ok()?.parse().ok()?;
+        return Some(length).filter(|length| *length < IMPOSSIBLE_LENGTH);
     }
     // RFC 9112 §6.3: a request in HTTP/1 without either has no body. On a client's side the
     // connection adds them later.

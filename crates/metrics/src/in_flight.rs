@@ -63,7 +63,7 @@ impl Gauges {
         if !used.load(Relaxed) {
             used.store(true, Relaxed);
         }
-        let shard = Arc::clone(self.shards.get(shard::of_thread() & (self.shards.len() - 1))?);
+        let shard = Arc::clone(self.shards.get(shard::of_thread())?);
         shard.add(index, 1);
         Some(shard)
     }

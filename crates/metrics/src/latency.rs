@@ -2,7 +2,10 @@
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 use crate::{
@@ -19,6 +22,7 @@ use crate::{
 /// counted twice.
 pub(crate) struct Latency {
     cells: Sharded<Cells>,
+    /// Whoever sees a slice here sees what was noted when it began.
     slice: AtomicU64,
     /// The extremes of the present slice: what lies between them needs no lock.
     low: AtomicU64,
@@ -46,7 +50,7 @@ struct History {
 /// How far the totals had got when a slice began, and what came in it.
 struct Begun {
     slice: Slice,
-    /// Modulo 2³²: fewer come in one window.
+    /// Modulo 2³²: as many come in a day if one bucket takes 49,000 a second.
     counts: Box<[u32]>,
     sum: u128,
     extremes: Extremes,
@@ -98,7 +102,7 @@ impl Latency {
 
     #[inline]
     pub(crate) fn record(&self, nanos: u64, slice: Slice, ids: impl FnOnce() -> Ids) {
-        if self.slice.load(Relaxed) < slice.0 {
+        if self.slice.load(Acquire) < slice.0 {
             self.begin(slice);
         }
         let Some(cells) = self.cells.own() else { return };
@@ -129,7 +133,7 @@ impl Latency {
         }
         self.low.store(u64::MAX, Relaxed);
         self.high.store(0, Relaxed);
-        self.slice.store(slice.0, Relaxed);
+        self.slice.store(slice.0, Release);
     }
 
     /// A new extreme: it becomes rare as a slice goes on.
@@ -162,6 +166,7 @@ impl Latency {
         let mut totals = self.totals();
         let Extremes { low, high, slowest } = self.lock().whole;
         totals.add_extremes(low, high);
+        totals.settle();
         (totals, slowest)
     }
 
@@ -184,6 +189,7 @@ impl Latency {
             extremes.merge(&begun.extremes);
         }
         found.add_extremes(extremes.low, extremes.high);
+        found.settle();
         (found, extremes.slowest)
     }
 

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod attributes;
+mod conventions;
 mod error;
 mod exemplar;
 mod exponential;
@@ -9,6 +11,8 @@ mod in_flight;
 mod labels;
 mod latency;
 mod names;
+#[cfg_attr(not(feature = "otel"), path = "otel/off.rs")]
+mod otel;
 mod process;
 mod recorder;
 mod report;

@@ -24,7 +24,8 @@ pub(crate) struct Names {
     table: Table<Box<Name>>,
     unknown: Name,
     overflow: Name,
-    /// So that nobody who chooses names can make them collide.
+    /// So that names which collide in one process do not in another. Whoever finds some all the
+    /// same gains a search through a full table.
     seed: u64,
 }
 
@@ -38,8 +39,12 @@ impl Names {
         }
     }
 
+    /// An empty name says nothing, and so does an empty label to Prometheus.
     #[inline]
     pub(crate) fn find(&self, text: &str, port: u16) -> &Name {
+        if text.is_empty() {
+            return &self.unknown;
+        }
         let key = hash(self.seed ^ u64::from(port), text.as_bytes());
         let make = |at| Box::new(Name::new(Place::named(at), text, port));
         self.table
@@ -65,14 +70,24 @@ impl Names {
 /// Eight bytes at a time; good enough for a table of a few thousand.
 #[inline]
 pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    for (place, byte) in last.iter_mut().zip(rest) {
-        *place = *byte;
-    }
-    let words = chunks.iter().chain([&last]).map(|chunk| u64::from_le_bytes(*chunk));
-    words.fold(seed ^ bytes.len() as u64, |hash, word| {
+    let mix = |hash: u64, word: u64| {
         let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed ^ mixed >> 32
-    })
+    };
+    let mut hash = seed ^ bytes.len() as u64;
+    for chunk in bytes.as_chunks::<8>().0 {
+        hash = mix(hash, u64::from_le_bytes(*chunk));
+    }
+    mix(hash, last_word(bytes))
+}
+
+/// The last eight bytes, or as many as there are. What overlaps with a word before does no harm.
+fn last_word(bytes: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk() {
+        return u64::from_le_bytes(*last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }

@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::StatusCode;
+
 use crate::{
     exemplar::Ids,
     in_flight::Gauges,
     labels::{ErrorType, Labels, OTHER, Place, Scheme},
     names::{Name, Names, hash},
+    otel::Instruments,
     series::{Measured, Series},
     settings::{Kind, Settings},
     table::Table,
@@ -35,6 +38,7 @@ pub(crate) struct Recorder {
     seed: u64,
     series: Table<Box<Series>>,
     overflow: Series,
+    instruments: Instruments,
 }
 
 impl Recorder {
@@ -52,6 +56,7 @@ impl Recorder {
             seed: RandomState::new().hash_one(0),
             series: Table::new(MAX_SERIES),
             overflow: Series::new(None, settings.exemplars),
+            instruments: settings.export.instruments(settings.kind),
             settings,
         }
     }
@@ -73,8 +78,10 @@ impl Recorder {
         ids: impl Fn() -> Ids,
     ) {
         let slice = self.window.slice(now);
-        self.series_of(labels).record(measured, slice, now / NANOS_PER_SECOND, &ids);
+        let series = self.series_of(labels);
+        series.record(measured, slice, now / NANOS_PER_SECOND, &ids);
         name.latency.record(measured.nanos, slice, &ids);
+        self.instruments.record(&series.exported, measured, || self.attributes_of(series));
     }
 
     #[inline]
@@ -86,8 +93,18 @@ impl Recorder {
         self.series.find_or_add(labels.key(), |_| true, make).map_or(&self.overflow, AsRef::as_ref)
     }
 
-    /// `error.type` of a word.
+    /// `error.type` of a word. One that would read like another series' is that: a status, or
+    /// what stands for too many words; and an empty one would read like none.
     pub(crate) fn error_word(&self, word: &'static str) -> ErrorType {
+        match word {
+            "" | OTHER => return ErrorType::word(MAX_ERROR_WORDS),
+            _ if word.len() == 3 => {
+                if let Ok(status) = StatusCode::from_bytes(word.as_bytes()) {
+                    return ErrorType::status(status);
+                }
+            }
+            _ => {}
+        }
         let key = hash(self.seed, word.as_bytes());
         let found = self.errors.find_or_add(key, |(_, known)| *known == word, |at| (at, word));
         ErrorType::word(found.map_or(MAX_ERROR_WORDS, |(at, _)| *at))
@@ -117,8 +134,5 @@ impl Recorder {
 }
 
 pub(crate) fn nanos(duration: Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(NANOS_PER_SECOND)
-        .saturating_add(duration.subsec_nanos().into())
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

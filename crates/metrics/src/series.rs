@@ -2,12 +2,16 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 use crate::{
     exemplar::{Exemplar, ExemplarSlot, Ids},
     labels::Labels,
+    otel::Exported,
     shard::{Sharded, Sum},
     window::{SLICES, Slice},
 };
@@ -49,6 +53,7 @@ pub(crate) struct Measured {
 pub(crate) struct Series {
     /// `None` for the one that takes what would be one series too many.
     pub(crate) labels: Option<Labels>,
+    pub(crate) exported: Exported,
     cells: Sharded<Cells>,
     exemplars: Option<Box<[ExemplarSlot; DURATION_BUCKETS]>>,
     /// The slice of time that was last counted in, and one more.
@@ -73,6 +78,7 @@ impl Series {
     pub(crate) fn new(labels: Option<Labels>, exemplars: bool) -> Self {
         Self {
             labels,
+            exported: Exported::default(),
             cells: Sharded::new(),
             exemplars: exemplars.then(Box::default),
             slice: AtomicU64::new(0),
@@ -83,7 +89,7 @@ impl Series {
     /// `now` is the recorder's time in seconds.
     #[inline]
     pub(crate) fn record(&self, of: Measured, slice: Slice, now: u64, ids: impl FnOnce() -> Ids) {
-        if self.slice.load(Relaxed) < slice.0 {
+        if self.slice.load(Acquire) < slice.0 {
             self.begin(slice);
         }
         let Some(cells) = self.cells.own() else { return };
@@ -110,7 +116,7 @@ impl Series {
             if let Some(place) = history.get_mut(slice.place()) {
                 *place = (slice, self.count());
             }
-            self.slice.store(slice.0, Relaxed);
+            self.slice.store(slice.0, Release);
         }
     }
 

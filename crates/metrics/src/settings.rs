@@ -6,7 +6,8 @@ use http::{Extensions, Method};
 
 use crate::{
     error::{ConfigError, ConfigErrorKind},
-    labels::{MAX_METHODS, Methods, Scheme},
+    labels::{MAX_METHODS, Methods, OTHER, Scheme},
+    otel::Export,
 };
 
 /// Which side of the exchange is measured.
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) route_from: Option<RouteFrom>,
     pub(crate) window: Duration,
     pub(crate) exemplars: bool,
+    pub(crate) export: Export,
 }
 
 pub(crate) type RouteFrom =
@@ -38,6 +40,7 @@ impl Settings {
             route_from: None,
             window: Duration::from_secs(60),
             exemplars: true,
+            export: Export::default(),
         }
     }
 }
@@ -51,6 +54,7 @@ impl fmt::Debug for Settings {
             .field("route_from", &self.route_from.as_ref().map(|_| format_args!("<fn>")))
             .field("window", &self.window)
             .field("exemplars", &self.exemplars)
+            .field("export", &self.export)
             .finish()
     }
 }
@@ -64,7 +68,8 @@ pub(crate) fn parse_methods(list: &str) -> Result<Option<Methods>, ConfigError> 
             let message = format!("{name:?} is no method: letters, digits and !#$%&'*+-.^_`|~");
             return Err(ConfigError::new(ConfigErrorKind::InvalidMethod, message));
         };
-        if !methods.contains(&method) {
+        // What stands for all others stands for itself, too.
+        if method.as_str() != OTHER && !methods.contains(&method) {
             methods.push(method);
         }
     }
@@ -86,6 +91,7 @@ mod tests {
             (" PURGE , GET", "PURGE", "POST"),
             ("GET,get", "get", "Get"),
             ("GET,,GET,", "GET", "PATCH"),
+            ("GET,_OTHER", "GET", "_OTHER"),
         ] {
             let methods = parse_methods(list).unwrap().unwrap();
             let name =
@@ -97,6 +103,7 @@ mod tests {
             );
         }
         assert!(parse_methods(" , ").unwrap().is_none());
+        assert_eq!(parse_methods("GET,_OTHER").unwrap().unwrap().len(), 2);
     }
 
     #[test]

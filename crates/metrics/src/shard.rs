@@ -26,13 +26,13 @@ pub(crate) fn count() -> usize {
     })
 }
 
-/// A number of the calling thread, to be taken modulo the number of shards.
+/// The calling thread's shard: below [`count`].
 #[inline]
 pub(crate) fn of_thread() -> usize {
     THREAD.with(|thread| match thread.get() {
         UNKNOWN => {
             static NEXT: AtomicUsize = AtomicUsize::new(0);
-            let next = NEXT.fetch_add(1, Relaxed);
+            let next = NEXT.fetch_add(1, Relaxed) % count();
             thread.set(next);
             next
         }
@@ -41,17 +41,17 @@ pub(crate) fn of_thread() -> usize {
 }
 
 /// One `T` for each shard, made when a thread of it first asks.
-pub(crate) struct Sharded<T>(Box<[OnceLock<Box<T>>]>);
+pub(crate) struct Sharded<T>([OnceLock<Box<T>>; MAX_SHARDS]);
 
 impl<T: Default> Sharded<T> {
     pub(crate) fn new() -> Self {
-        Self((0..count()).map(|_| OnceLock::new()).collect())
+        Self([const { OnceLock::new() }; MAX_SHARDS])
     }
 
     /// The calling thread's.
     #[inline]
     pub(crate) fn own(&self) -> Option<&T> {
-        let shard = self.0.get(of_thread() & (self.0.len() - 1))?;
+        let shard = self.0.get(of_thread() % MAX_SHARDS)?;
         Some(shard.get_or_init(Box::default))
     }
 

@@ -105,7 +105,7 @@ impl<T> Table<T> {
         let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let start = usize::try_from(mixed).unwrap_or(0);
         let last = self.slots.len() - 1;
-        (0..=last).filter_map(move |step| self.slots.get((start + step) & last))
+        (0..self.slots.len()).filter_map(move |step| self.slots.get((start + step) & last))
     }
 }
 

@@ -18,7 +18,7 @@ use std::{
 
 use axum::Router;
 use buttress_core::{
-    context::{self, TraceContext},
+    context::{self, InRequest, RequestContext, TraceContext},
     source::{Metrics, Sample},
 };
 use buttress_metrics::{
@@ -52,7 +52,9 @@ async fn busy(metrics: HttpMetrics) -> HttpMetrics {
     }));
     for uri in ["http://a/", "http://a/fail", "http://a/untraced"] {
         let request = Request::get(uri).body(()).unwrap();
-        let response = service.clone().oneshot(request).await.unwrap();
+        // A client makes no context of its own: its calls are some request's.
+        let call = InRequest::new(Some(RequestContext::new()), service.clone().oneshot(request));
+        let response = call.await.unwrap();
         let _ = response.into_body().collect().await.unwrap();
     }
     metrics

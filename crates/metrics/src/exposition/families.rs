@@ -44,7 +44,9 @@ impl Families {
         });
         let Some(family) = self.families.get_mut(at) else { return };
         let labels = labels(sample.labels);
+        // To Prometheus, an empty label is one that is not there.
         let mut sorted = labels.clone();
+        sorted.retain(|(_, value)| !value.is_empty());
         sorted.sort_unstable();
         if family.shown.insert(sorted) {
             family.samples.push((labels, sample.value));
@@ -72,7 +74,11 @@ impl Families {
 fn labels(labels: &[(&str, &str)]) -> SampleLabels {
     let mut named: SampleLabels = Vec::with_capacity(labels.len());
     for (name, value) in labels {
-        let name = allowed(name, false);
+        let mut name = allowed(name, false);
+        // Names that begin with two are Prometheus' own, and `__name__` would be the metric's.
+        while name.starts_with("__") {
+            name.remove(0);
+        }
         if !named.iter().any(|(known, _)| *known == name) {
             named.push((name, (*value).to_owned()));
         }

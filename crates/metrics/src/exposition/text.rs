@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 
-use super::Format;
+use super::{Format, seconds};
 use crate::exemplar::Exemplar;
 
 /// A page that is being written.
 pub(crate) struct Page {
     format: Format,
     out: String,
-    /// The families that have a head, so that none gets a second one.
-    families: Vec<String>,
+    /// The families that have a head, so that none gets a second one, and whether it is a
+    /// histogram.
+    families: Vec<(String, bool)>,
 }
 
 impl Page {
@@ -18,15 +19,20 @@ impl Page {
         Self { format, out: String::new(), families: Vec::new() }
     }
 
-    /// Whether there is a family that is called so in either format.
+    /// Whether there is a family that is called so in either format, or a histogram one of whose
+    /// samples is.
     pub(crate) fn has(&self, name: &str, kind: &str) -> bool {
-        self.families.iter().any(|known| known == stem(name, kind))
+        let suffixes = ["_bucket", "_count", "_sum", "_created"];
+        let of_histogram = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
+        self.families.iter().any(|(known, is_histogram)| {
+            known == stem(name, kind) || (*is_histogram && of_histogram == Some(known))
+        })
     }
 
     /// The head of a family. A counter's `name` ends in `_total`, which belongs to its samples'
     /// name in `OpenMetrics`, and to both in the older format.
     pub(crate) fn family(&mut self, name: &str, kind: &str, unit: Option<&str>, help: &str) {
-        self.families.push(stem(name, kind).to_owned());
+        self.families.push((stem(name, kind).to_owned(), kind == "histogram"));
         let is_open = self.format == Format::OpenMetrics;
         let name = if is_open { stem(name, kind) } else { name };
         // Writing to a string cannot fail.
@@ -163,7 +169,7 @@ impl Page {
             }
             self.label(name, value);
         }
-        let _ = write!(self.out, "}} {}", float(exemplar.nanos) / 1e9);
+        let _ = write!(self.out, "}} {}", seconds(exemplar.nanos));
         let _ = write!(self.out, " {:.3}", exemplar.at.as_secs_f64());
     }
 
