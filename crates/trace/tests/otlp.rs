@@ -1,67 +1,23 @@
-//! Spans on their way to a collector: a gRPC server on loopback that implements the trace service
-//! of OTLP.
+//! Spans on their way to a real collector.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
 use buttress_core::context;
+use buttress_testkit::otlp::{
+    Collector,
+    proto::trace::v1::{Span, span::SpanKind},
+};
 use buttress_trace::{OutboundLayer, RequestIdGenerator, Trace, TraceLayer};
 use http::Request;
 use http_body_util::BodyExt;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
-    },
-    trace::v1::{Span, span::SpanKind},
-};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tower::ServiceExt;
-
-#[derive(Clone, Default)]
-struct Collector {
-    scopes: Arc<Mutex<Vec<String>>>,
-    spans: Arc<Mutex<Vec<Span>>>,
-}
-
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportTraceServiceRequest>,
-    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
-        for of_resource in request.into_inner().resource_spans {
-            for of_scope in of_resource.scope_spans {
-                self.scopes.lock().unwrap().extend(of_scope.scope.map(|scope| scope.name));
-                self.spans.lock().unwrap().extend(of_scope.spans);
-            }
-        }
-        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
-    }
-}
-
-async fn collect() -> (Collector, SocketAddr) {
-    let collector = Collector::default();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let service = TraceServiceServer::new(collector.clone());
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .add_service(service)
-            .serve_with_incoming(TcpListenerStream::new(listener)),
-    );
-    (collector, address)
-}
 
 async fn serve(app: Router) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -78,10 +34,10 @@ fn hex(bytes: &[u8]) -> String {
 /// with the ids that the services themselves know.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spans_of_two_services_arrive_as_one_trace_with_the_ids_that_their_code_knows() {
-    let (collector, address) = collect().await;
+    let collector = Collector::start().await.unwrap();
     let exporter = SpanExporter::builder()
         .with_tonic()
-        .with_endpoint(format!("http://{address}"))
+        .with_endpoint(collector.endpoint())
         .with_timeout(Duration::from_secs(10))
         .build()
         .unwrap();
@@ -126,7 +82,7 @@ async fn spans_of_two_services_arrive_as_one_trace_with_the_ids_that_their_code_
         loop {
             let flushing = provider.clone();
             tokio::task::spawn_blocking(move || flushing.force_flush()).await.unwrap().unwrap();
-            let spans = collector.spans.lock().unwrap().clone();
+            let spans = collector.spans();
             if spans.len() >= 3 {
                 return spans;
             }
@@ -136,7 +92,7 @@ async fn spans_of_two_services_arrive_as_one_trace_with_the_ids_that_their_code_
     let spans = spans.await.unwrap();
     assert_eq!(spans.len(), 3, "{spans:?}");
     assert!(!format!("{spans:?}").contains("hunter2"));
-    assert!(collector.scopes.lock().unwrap().iter().all(|scope| scope == "buttress-trace"));
+    assert!(collector.scopes().iter().all(|scope| scope == "buttress-trace"));
 
     let of = |kind: SpanKind, parent: &str| {
         let is = |span: &&Span| span.kind == kind as i32 && hex(&span.parent_span_id) == parent;
