@@ -38,11 +38,13 @@ pub fn extract(headers: &HeaderMap) -> Option<TraceContext> {
     let mut parents = headers.get_all(TRACEPARENT).iter();
     let parent = parents.next().filter(|_| parents.next().is_none())?;
     let trace = traceparent::parse(trim(parent.as_bytes()))?;
-    let lines = headers.get_all(TRACESTATE).iter().map(HeaderValue::as_bytes);
-    let state = match tracestate::carry(lines) {
+    let states = headers.get_all(TRACESTATE);
+    // Most have none.
+    let Some(first) = states.iter().next() else { return Some(trace) };
+    let state = match tracestate::carry(states.iter().map(HeaderValue::as_bytes)) {
         Carried::Dropped => None,
         // Shared, not copied.
-        Carried::AsItIs(_) => headers.get(TRACESTATE).cloned(),
+        Carried::AsItIs(_) => Some(first.clone()),
         Carried::Written(state) => Some(state),
     };
     Some(with_state(trace, state))
@@ -83,10 +85,8 @@ pub(crate) fn with_state(trace: TraceContext, state: Option<HeaderValue>) -> Tra
     }
 }
 
-/// Sets `traceparent` and `tracestate`.
-///
-/// The state of one trace does not belong to another: where the headers have either of the two
-/// already, both are left as they are.
+/// Sets `traceparent` and `tracestate`, in the place of what was there of the two: the state of one
+/// trace does not belong to another.
 ///
 /// ```
 /// use buttress_trace::{TraceContext, inject};
@@ -101,13 +101,12 @@ pub(crate) fn with_state(trace: TraceContext, state: Option<HeaderValue>) -> Tra
 /// );
 /// ```
 pub fn inject(trace: &TraceContext, headers: &mut HeaderMap) {
-    if headers.contains_key(TRACEPARENT) || headers.contains_key(TRACESTATE) {
-        return;
-    }
     // A map that can take no more goes out without: the call matters more than its trace.
-    if headers.try_insert(TRACEPARENT, trace.traceparent()).is_ok()
-        && let Some(state) = trace.state()
-    {
-        let _ = headers.try_insert(TRACESTATE, state.clone());
+    let sent = headers.try_insert(TRACEPARENT, trace.traceparent()).is_ok();
+    match trace.state().filter(|_| sent) {
+        Some(state) if headers.try_insert(TRACESTATE, state.clone()).is_ok() => {}
+        _ => {
+            headers.remove(TRACESTATE);
+        }
     }
 }

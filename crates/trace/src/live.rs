@@ -1,5 +1,7 @@
 //! A span while it is open, of whichever kind.
 
+use http::Version;
+
 use crate::{semconv::Ending, span};
 
 /// An open span.
@@ -22,6 +24,15 @@ impl Live {
                 let _entered = context.clone().attach();
                 run()
             }
+        }
+    }
+
+    /// The head of a call's answer is there.
+    pub(crate) fn answered(&self, version: Version) {
+        match self {
+            Self::Span(open) => span::answered(open, version),
+            #[cfg(feature = "otel")]
+            Self::Otel(context) => crate::otel::answered(context, version),
         }
     }
 

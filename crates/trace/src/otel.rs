@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use buttress_core::context::{self, RequestContext, TraceContext};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Version};
 use opentelemetry::{
     Context, InstrumentationScope, KeyValue,
     global::BoxedTracer,
@@ -41,6 +41,7 @@ impl Tracer {
     pub(crate) fn serve<B>(
         &self,
         request: &Request<B>,
+        method: Option<Cow<'static, str>>,
         context: &RequestContext,
         parent: Option<&TraceContext>,
         scheme: &'static str,
@@ -50,7 +51,7 @@ impl Tracer {
             None => Context::new(),
         };
         let mut attributes = Vec::with_capacity(7);
-        let name = method(request, &mut attributes);
+        let name = named(request, method, &mut attributes);
         attributes.push(KeyValue::new("url.path", request.uri().path().to_owned()));
         attributes.push(KeyValue::new("url.scheme", semconv::scheme(request.uri(), scheme)));
         if let Some(version) = semconv::version(request.version()) {
@@ -70,7 +71,12 @@ impl Tracer {
     }
 
     /// Begins the span of a call that is made.
-    pub(crate) fn call<B>(&self, request: &Request<B>, context: &RequestContext) -> Context {
+    pub(crate) fn call<B>(
+        &self,
+        request: &Request<B>,
+        method: Option<Cow<'static, str>>,
+        context: &RequestContext,
+    ) -> Context {
         let mut around = Context::current();
         // A task that took only the request's context along.
         if let Some(trace) = context.trace()
@@ -79,7 +85,7 @@ impl Tracer {
             around = around.with_remote_span_context(span_context(trace, false));
         }
         let mut attributes = Vec::with_capacity(5);
-        let name = method(request, &mut attributes);
+        let name = named(request, method, &mut attributes);
         if let Some((host, port)) = semconv::server(request) {
             attributes.push(KeyValue::new("server.address", host.to_owned()));
             attributes.push(KeyValue::new("server.port", i64::from(port)));
@@ -92,7 +98,7 @@ impl Tracer {
 
     fn start(
         &self,
-        name: &'static str,
+        name: Cow<'static, str>,
         kind: SpanKind,
         attributes: Vec<KeyValue>,
         around: &Context,
@@ -106,6 +112,13 @@ impl Tracer {
 impl fmt::Debug for Tracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tracer")
+    }
+}
+
+/// Which version of HTTP a call was answered in.
+pub(crate) fn answered(context: &Context, version: Version) {
+    if let Some(version) = semconv::version(version) {
+        context.span().set_attribute(KeyValue::new("network.protocol.version", version));
     }
 }
 
@@ -125,7 +138,7 @@ pub(crate) fn end(context: &Context, ending: &Ending<'_>) {
                 span.set_attribute(KeyValue::new(key, text.to_owned()));
             }
         }
-        if ending.failed {
+        if ending.error.is_some() {
             // What there is to say of it is in `error.type`.
             span.set_status(Status::Error { description: Cow::Borrowed("") });
         }
@@ -182,20 +195,25 @@ fn span_context(trace: &TraceContext, remote: bool) -> SpanContext {
     )
 }
 
-/// The attributes of a method, and what a span is called by it.
-fn method<B>(request: &Request<B>, attributes: &mut Vec<KeyValue>) -> &'static str {
-    let known = semconv::known(request.method());
-    attributes.push(KeyValue::new("http.request.method", known.unwrap_or(semconv::OTHER)));
-    if known.is_none() {
+/// The attributes of a method, by its name where it is known; and what a span is called by it.
+fn named<B>(
+    request: &Request<B>,
+    method: Option<Cow<'static, str>>,
+    attributes: &mut Vec<KeyValue>,
+) -> Cow<'static, str> {
+    let Some(name) = method else {
         let original = request.method().as_str().to_owned();
+        attributes.push(KeyValue::new("http.request.method", semconv::OTHER));
         attributes.push(KeyValue::new("http.request.method_original", original));
-    }
-    known.unwrap_or(semconv::UNNAMED)
+        return Cow::Borrowed(semconv::UNNAMED);
+    };
+    attributes.push(KeyValue::new("http.request.method", name.clone()));
+    name
 }
 
 /// Makes the ids of an OpenTelemetry SDK's spans: a trace that begins in a request has the bytes
 /// of the request's id as its own, where that is a UUIDv7. Whoever has one of the two finds the
-/// other. All other ids are random.
+/// other. All other ids are random, those of a second trace within the request included.
 ///
 /// The request's id must be known by then: the layer that sets it stands outside of the one that
 /// traces.
@@ -226,7 +244,9 @@ impl RequestIdGenerator {
 
 impl IdGenerator for RequestIdGenerator {
     fn new_trace_id(&self) -> TraceId {
-        TraceId::from_bytes(match context::current() {
+        // In a request that has its trace already, another one is begun on purpose.
+        let request = context::current().filter(|request| request.trace().is_none());
+        TraceId::from_bytes(match request {
             Some(request) => ids::trace_id(&request),
             None => ids::random_trace_id(),
         })

@@ -6,24 +6,31 @@ use std::{
 };
 
 use buttress_core::{
-    context::{self, RequestContext, TraceContext},
+    context::{self, RequestContext},
     observe::{Observe, ObserveLayer, Observer, Totals},
 };
-use http::Request;
+use http::{HeaderMap, Method, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{headers::inject, live::Live, semconv::Ending, span};
+use crate::{
+    headers::inject,
+    ids,
+    live::Live,
+    semconv::{Ending, Methods},
+    span,
+};
 
 /// Sends the current trace along with each call, and records a span of the call if told so.
 ///
-/// `traceparent` and `tracestate` are set where the call has neither. Without a span of the call's
-/// own they name the span of the request that makes it; outside of a request nothing is set.
+/// Each call goes out in a span id of its own, as a part of the request that makes it. A
+/// `traceparent` and a `tracestate` that it has already are replaced: in a request that is passed on
+/// they are the caller's. Outside of a request, and of a span, nothing is set or replaced.
 ///
 /// Place it around the client so that it is called by the request's own code: outside of `Buffer`
 /// and of whatever else moves the call to another task. Outside of retries there is one span for
-/// all attempts, inside one for each. It stands outside of other layers that set `traceparent`,
-/// which then leave this one's. Only around calls to services that should know the trace.
+/// all attempts; inside of them one for each, as the semantic conventions would have it. Only around
+/// calls to services that should know the trace.
 ///
 /// ```
 /// use buttress_core::context::{RequestContext, TraceContext};
@@ -34,8 +41,9 @@ use crate::{headers::inject, live::Live, semconv::Ending, span};
 /// use tower::{Layer, Service, service_fn};
 ///
 /// let mut client = OutboundLayer::propagate().layer(service_fn(|call: Request<()>| {
-///     let sent = &call.headers()["traceparent"];
-///     assert_eq!(sent, "00-4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b-1f1f1f1f1f1f1f1f-03");
+///     let sent = call.headers()["traceparent"].to_str().unwrap();
+///     assert!(sent.starts_with("00-4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b-"));
+///     assert!(!sent.ends_with("-1f1f1f1f1f1f1f1f-03"), "a call is not its request");
 ///     async { Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new())) }
 /// }));
 ///
@@ -47,6 +55,8 @@ use crate::{headers::inject, live::Live, semconv::Ending, span};
 #[derive(Clone)]
 #[must_use]
 pub struct OutboundLayer {
+    /// What `observe` tells: kept to set it anew.
+    calls: Option<Calls>,
     observe: ObserveLayer<Calls>,
     source: Option<Source>,
 }
@@ -70,21 +80,25 @@ pub type Outbound<S> = Observe<Inject<S>, Calls>;
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Request,
+    /// Besides, the call's span is told its ids.
+    Spans,
     #[cfg(feature = "otel")]
     Otel,
 }
 
 impl OutboundLayer {
-    /// The trace goes along, and nothing is recorded.
+    /// The trace goes along, and nothing is recorded: the call's own id is known to the service that
+    /// is called.
     pub const fn propagate() -> Self {
-        Self { observe: ObserveLayer::disabled(), source: Some(Source::Request) }
+        Self { calls: None, observe: ObserveLayer::disabled(), source: Some(Source::Request) }
     }
 
     /// A span of the [`tracing`] crate besides, at level info with the target `buttress_trace` and
-    /// the name `call`, from the call to the end of the answer's body. It has no id of its own to
-    /// send: what goes along is the request's.
+    /// the name `call`, from the call to the end of the answer's body. Its fields have the ids that
+    /// go along.
     pub fn spans() -> Self {
-        Self { observe: ObserveLayer::new(Calls(Mode::Spans)), source: Some(Source::Request) }
+        let calls = Calls { mode: Mode::Spans, methods: Methods::CONVENTIONAL };
+        Self::recording(calls, Source::Spans)
     }
 
     /// A client span of an OpenTelemetry tracer, from the call to the end of the answer's body. Its
@@ -97,13 +111,28 @@ impl OutboundLayer {
         P::Tracer: Send + Sync + 'static,
         <P::Tracer as opentelemetry::trace::Tracer>::Span: Send + Sync + 'static,
     {
-        let tracer = crate::otel::Tracer::new(provider);
-        Self { observe: ObserveLayer::new(Calls(Mode::Otel(tracer))), source: Some(Source::Otel) }
+        let mode = Mode::Otel(crate::otel::Tracer::new(provider));
+        Self::recording(Calls { mode, methods: Methods::CONVENTIONAL }, Source::Otel)
     }
 
     /// A layer that does nothing, at the price of two branches.
     pub const fn disabled() -> Self {
-        Self { observe: ObserveLayer::disabled(), source: None }
+        Self { calls: None, observe: ObserveLayer::disabled(), source: None }
+    }
+
+    fn recording(calls: Calls, source: Source) -> Self {
+        let observe = ObserveLayer::new(calls.clone()).outbound();
+        Self { calls: Some(calls), observe, source: Some(source) }
+    }
+
+    /// The methods that spans are called by, as of [`Trace::known_methods`](crate::Trace).
+    pub fn known_methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
+        match (self.calls, self.source) {
+            (Some(calls), Some(source)) => {
+                Self::recording(Calls { methods: Methods::new(methods), ..calls }, source)
+            }
+            (calls, source) => Self { calls, source, ..self },
+        }
     }
 }
 
@@ -139,7 +168,10 @@ impl<S> Layer<S> for OutboundLayer {
 /// # let _ = client;
 /// ```
 #[derive(Clone, Debug)]
-pub struct Calls(Mode);
+pub struct Calls {
+    mode: Mode,
+    methods: Methods,
+}
 
 #[derive(Clone, Debug)]
 enum Mode {
@@ -166,18 +198,23 @@ pub struct Call(Live);
 impl Observer for Calls {
     type Exchange = Call;
 
+    // The context is that of the request on whose behalf the call is made; only a tracer asks it.
+    #[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "no tracer"))]
     fn on_request<B>(&self, request: &Request<B>, context: &RequestContext) -> Call {
-        // The context is the request's that makes the call.
-        let _ = context;
-        Call(match &self.0 {
-            Mode::Spans => Live::Span(span::called(request)),
+        let method = self.methods.name(request.method());
+        Call(match &self.mode {
+            Mode::Spans => Live::Span(span::called(request, method.as_deref())),
             #[cfg(feature = "otel")]
-            Mode::Otel(tracer) => Live::Otel(tracer.call(request, context)),
+            Mode::Otel(tracer) => Live::Otel(tracer.call(request, method, context)),
         })
     }
 
     fn around<R>(&self, call: &Call, run: impl FnOnce() -> R) -> R {
         call.0.around(run)
+    }
+
+    fn on_response<B>(&self, call: &mut Call, response: &Response<B>, _: &RequestContext) {
+        call.0.answered(response.version());
     }
 
     fn on_end(&self, call: Call, end: &Totals, _: &RequestContext) {
@@ -206,22 +243,25 @@ pub struct Inject<S> {
 }
 
 impl Source {
-    fn with_trace(self, send: impl FnOnce(&TraceContext)) {
+    /// Sets the call's trace, if there is one.
+    fn inject(self, headers: &mut HeaderMap) {
         let request = context::current();
         let trace = request.as_ref().and_then(RequestContext::trace);
-        match self {
-            Self::Request => {
-                if let Some(trace) = trace {
-                    send(trace);
-                }
-            }
-            #[cfg(feature = "otel")]
-            Self::Otel => {
-                if let Some(trace) = crate::otel::current(trace).as_ref().or(trace) {
-                    send(trace);
-                }
-            }
+        #[cfg(feature = "otel")]
+        if let Self::Otel = self
+            && let Some(own) = crate::otel::current(trace)
+            // A tracer that does nothing hands the request's on.
+            && trace.is_none_or(|request| request.span_id() != own.span_id())
+        {
+            return inject(&own, headers);
         }
+        let Some(own) = trace.and_then(|trace| trace.clone().with_span_id(ids::span_id())) else {
+            return;
+        };
+        if let Self::Spans = self {
+            span::sent(&own);
+        }
+        inject(&own, headers);
     }
 }
 
@@ -239,7 +279,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         if let Some(source) = self.source {
-            source.with_trace(|trace| inject(trace, request.headers_mut()));
+            source.inject(request.headers_mut());
         }
         self.inner.call(request)
     }

@@ -1,17 +1,38 @@
 //! How OpenTelemetry's semantic conventions for HTTP (1.23 and later) name things.
 
+use std::{borrow::Cow, sync::Arc};
+
 use buttress_core::{
     context::RequestContext,
     observe::{Outcome, Totals},
 };
 use http::{Method, Request, StatusCode, Uri, Version};
 
-/// The method, where it is one of those that everybody knows: RFC 9110, PATCH and QUERY. A client
-/// can make up any number of others.
-pub(crate) fn known(method: &Method) -> Option<&'static str> {
-    const KNOWN: [&str; 10] =
-        ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
-    KNOWN.into_iter().find(|known| *known == method.as_str())
+/// The methods that a span is called by. A client can make up any number of others.
+///
+/// `None` stands for those that everybody knows: RFC 9110, PATCH (RFC 5789) and QUERY.
+#[derive(Clone, Debug)]
+pub(crate) struct Methods(Option<Arc<[Method]>>);
+
+impl Methods {
+    pub(crate) const CONVENTIONAL: Self = Self(None);
+
+    pub(crate) fn new(known: impl IntoIterator<Item = Method>) -> Self {
+        Self(Some(known.into_iter().collect()))
+    }
+
+    /// The method's name, where it is known.
+    pub(crate) fn name(&self, method: &Method) -> Option<Cow<'static, str>> {
+        const CONVENTIONAL: [&str; 10] = [
+            "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY",
+        ];
+        match &self.0 {
+            None => {
+                CONVENTIONAL.into_iter().find(|known| *known == method.as_str()).map(Cow::Borrowed)
+            }
+            Some(known) => known.contains(method).then(|| Cow::Owned(method.as_str().to_owned())),
+        }
+    }
 }
 
 /// `http.request.method` where it is not known.
@@ -45,7 +66,10 @@ pub(crate) fn scheme(uri: &Uri, otherwise: &'static str) -> &'static str {
 pub(crate) fn server<B>(request: &Request<B>) -> Option<(&str, u16)> {
     let uri = request.uri();
     let standard = if uri.scheme_str() == Some("http") { 80 } else { 443 };
-    Some((uri.host()?, uri.port_u16().unwrap_or(standard)))
+    let host = uri.host()?;
+    // An address of IPv6 stands in brackets in a URL only (RFC 3986 §3.2.2).
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Some((address, uri.port_u16().unwrap_or(standard)))
 }
 
 /// `url.full` of a call, without what may be secret in it: user, password and query.
@@ -60,49 +84,39 @@ pub(crate) fn url(uri: &Uri) -> Option<String> {
 /// How it ended, for a span.
 pub(crate) struct Ending<'a> {
     pub(crate) status: Option<StatusCode>,
-    /// `error.type`.
+    /// `error.type`: where there is one, the span's status is an error.
     pub(crate) error: Option<&'a str>,
-    /// Whether the span's status is an error.
-    pub(crate) failed: bool,
     /// `GET` of `{method} {route}`.
-    pub(crate) method: &'static str,
+    method: &'a str,
     pub(crate) route: Option<&'a str>,
 }
 
 impl<'a> Ending<'a> {
-    /// Of a request that was served. A status of 4xx is the client's error, and leaves the span's
-    /// status unset; so does a client that left.
-    pub(crate) fn served(
-        method: &'static str,
-        end: &'a Totals,
-        context: &'a RequestContext,
-    ) -> Self {
-        let error = match end.outcome {
-            Outcome::Complete => code(end).filter(|_| is(end, StatusCode::is_server_error)),
-            outcome => Some(outcome.as_str()),
+    /// Of a request that was served. A status of 4xx is the client's error and none of the span's.
+    pub(crate) fn served(method: &'a str, end: &'a Totals, context: &'a RequestContext) -> Self {
+        let found = context.error_type();
+        let error = match (code_if(end, StatusCode::is_server_error), end.outcome) {
+            // What a layer has found out is more than what the status says.
+            (Some(status), _) => Some(found.unwrap_or(status)),
+            (None, Outcome::Complete) => None,
+            // But it is not why a client left.
+            (None, Outcome::ClientGone) => Some(Outcome::ClientGone.as_str()),
+            (None, outcome) => Some(found.unwrap_or(outcome.as_str())),
         };
-        let gone = end.outcome == Outcome::ClientGone && !is(end, StatusCode::is_server_error);
-        // What a layer has found out is more than what the status says.
-        let found = context.error_type().filter(|_| !gone);
-        Self {
-            status: end.status,
-            error: error.map(|error| found.unwrap_or(error)),
-            failed: error.is_some() && !gone,
-            method,
-            route: context.route(),
-        }
+        Self { status: end.status, error, method, route: context.route() }
     }
 
     /// Of a call that was made. Each status from 400 up is an error of the one who called.
     pub(crate) fn called(end: &'a Totals) -> Self {
-        let refused = |status: &StatusCode| status.is_client_error() || status.is_server_error();
-        let error = match end.outcome {
-            Outcome::Complete => code(end).filter(|_| is(end, refused)),
+        let failed = code_if(end, |status| status.is_client_error() || status.is_server_error());
+        let error = match (end.outcome, end.status) {
+            // Who has the head need not want the body.
+            (Outcome::Complete, _) | (Outcome::ClientGone, Some(_)) => failed,
             // It is not the client that left: it is we who gave up.
-            Outcome::ClientGone => Some("cancelled"),
-            outcome => Some(outcome.as_str()),
+            (Outcome::ClientGone, None) => Some("cancelled"),
+            (outcome, _) => Some(outcome.as_str()),
         };
-        Self { status: end.status, error, failed: error.is_some(), method: UNNAMED, route: None }
+        Self { status: end.status, error, method: UNNAMED, route: None }
     }
 }
 
@@ -113,10 +127,6 @@ impl Ending<'_> {
     }
 }
 
-fn code(end: &Totals) -> Option<&str> {
-    end.status.as_ref().map(StatusCode::as_str)
-}
-
-fn is(end: &Totals, what: impl Fn(&StatusCode) -> bool) -> bool {
-    end.status.as_ref().is_some_and(what)
+fn code_if(end: &Totals, is_error: impl Fn(&StatusCode) -> bool) -> Option<&str> {
+    end.status.as_ref().filter(|status| is_error(status)).map(StatusCode::as_str)
 }

@@ -2,21 +2,22 @@
 
 use std::fmt;
 
-use buttress_core::context::RequestContext;
-use http::Request;
-use tracing::{Span, field};
+use buttress_core::context::{RequestContext, TraceContext};
+use http::{Request, Version};
+use tracing::{Metadata, Span, field};
 
 use crate::semconv::{self, Ending};
 
 /// The span of a request that is served.
 pub(crate) fn served<B>(
     request: &Request<B>,
+    method: Option<&str>,
     context: &RequestContext,
     scheme: &'static str,
 ) -> Span {
-    let method = semconv::known(request.method());
     let trace = context.trace();
     let span = tracing::info_span!(
+        target: TARGET,
         "request",
         "otel.name" = method.unwrap_or(semconv::UNNAMED),
         "otel.kind" = "server",
@@ -40,27 +41,45 @@ pub(crate) fn served<B>(
     span
 }
 
+/// The target of all spans.
+const TARGET: &str = "buttress_trace";
+
+const CALL: &str = "call";
+
 /// The span of a call that is made.
-pub(crate) fn called<B>(request: &Request<B>) -> Span {
-    let method = semconv::known(request.method());
+pub(crate) fn called<B>(request: &Request<B>, method: Option<&str>) -> Span {
     let server = semconv::server(request);
     let span = tracing::info_span!(
-        "call",
+        target: TARGET,
+        CALL,
         "otel.name" = method.unwrap_or(semconv::UNNAMED),
         "otel.kind" = "client",
         "otel.status_code" = field::Empty,
+        "trace_id" = field::Empty,
+        "span_id" = field::Empty,
         "http.request.method" = method.unwrap_or(semconv::OTHER),
         "http.request.method_original" = field::Empty,
         "http.response.status_code" = field::Empty,
         "server.address" = server.map(|(host, _)| host),
         "server.port" = server.map(|(_, port)| port),
         "url.full" = semconv::url(request.uri()),
+        "network.protocol.version" = field::Empty,
         "error.type" = field::Empty,
     );
     if method.is_none() {
         span.record("http.request.method_original", request.method().as_str());
     }
     span
+}
+
+/// The ids that a call goes out with, on its span: that is the current one, if it is recorded.
+pub(crate) fn sent(trace: &TraceContext) {
+    let span = Span::current();
+    let is_call = |metadata: &Metadata<'_>| metadata.name() == CALL && metadata.target() == TARGET;
+    if span.metadata().is_some_and(is_call) {
+        span.record("trace_id", field::display(Hex(trace.trace_id())));
+        span.record("span_id", field::display(Hex(trace.span_id())));
+    }
 }
 
 /// What is known at the end. The span itself ends when it is dropped.
@@ -70,10 +89,15 @@ pub(crate) fn end(span: &Span, ending: &Ending<'_>) {
     }
     span.record("http.response.status_code", ending.status.map(|status| status.as_u16()));
     span.record("error.type", ending.error);
-    span.record("otel.status_code", ending.failed.then_some("ERROR"));
+    span.record("otel.status_code", ending.error.map(|_| "ERROR"));
     // Only the server's span has these: a field that a span has not is passed over.
     span.record("otel.name", ending.name().as_deref());
     span.record("http.route", ending.route);
+}
+
+/// Which version of HTTP a call was answered in.
+pub(crate) fn answered(span: &Span, version: Version) {
+    span.record("network.protocol.version", semconv::version(version));
 }
 
 /// Lower-case digits, without an allocation.

@@ -1,18 +1,18 @@
 //! The server's side.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use buttress_core::{
     context::RequestContext,
     observe::{ObserveLayer, Observer, Totals},
 };
-use http::Request;
+use http::{Method, Request};
 
 use crate::{
     headers::extract,
     ids,
     live::Live,
-    semconv::{Ending, UNNAMED, known},
+    semconv::{Ending, Methods, UNNAMED},
     span,
 };
 
@@ -51,6 +51,7 @@ pub struct Trace {
     restart: bool,
     sampled: bool,
     scheme: &'static str,
+    methods: Methods,
 }
 
 #[derive(Clone, Debug)]
@@ -114,14 +115,15 @@ impl Trace {
     }
 
     const fn of(mode: Mode) -> Self {
-        Self { mode, restart: false, sampled: true, scheme: "http" }
+        Self { mode, restart: false, sampled: true, scheme: "http", methods: Methods::CONVENTIONAL }
     }
 
     /// Begins a new trace for each request, whatever the caller sends. Default false.
     ///
     /// For a service that strangers call: a caller chooses ids and the sampled flag, and so which
-    /// trace its requests show up in and how much is recorded (W3C Trace Context §3.4 and its
-    /// “Security Considerations”).
+    /// trace its requests show up in and how much is recorded (W3C Trace Context, “Mutating the
+    /// traceparent Field” and “Security Considerations”). A new trace has the bytes of the request's
+    /// id: let the layer that sets that take none from strangers either.
     pub const fn restart(mut self, restart: bool) -> Self {
         self.restart = restart;
         self
@@ -142,6 +144,25 @@ impl Trace {
         self.scheme = if https { "https" } else { "http" };
         self
     }
+
+    /// The methods that spans are called by; each other is `_OTHER`. They take the place of all of
+    /// the default ones: those of RFC 9110, PATCH and QUERY.
+    ///
+    /// ```
+    /// use buttress_trace::Trace;
+    /// use http::Method;
+    ///
+    /// // As `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` has them.
+    /// let list = "GET,PROPFIND";
+    /// let methods: Result<Vec<Method>, _> = list.split(',').map(str::parse).collect();
+    /// let trace = Trace::spans().known_methods(methods?);
+    /// # let _ = trace;
+    /// # Ok::<(), http::method::InvalidMethod>(())
+    /// ```
+    pub fn known_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = Methods::new(methods);
+        self
+    }
 }
 
 impl Default for Trace {
@@ -154,18 +175,19 @@ impl Observer for Trace {
     type Exchange = Exchange;
 
     fn on_request<B>(&self, request: &Request<B>, context: &RequestContext) -> Exchange {
-        let method = known(request.method()).unwrap_or(UNNAMED);
         if context.trace().is_some() {
-            return Exchange { live: None, method };
+            return Exchange(None);
         }
         let parent = if self.restart { None } else { extract(request.headers()) };
         #[cfg(feature = "otel")]
-        if let Mode::Otel(tracer) = &self.mode
-            && let Some((trace, span)) =
-                tracer.serve(request, context, parent.as_ref(), self.scheme)
-        {
-            context.set_trace(trace);
-            return Exchange { live: Some(Live::Otel(span)), method };
+        if let Mode::Otel(tracer) = &self.mode {
+            let method = self.methods.name(request.method());
+            let served =
+                tracer.serve(request, method.clone(), context, parent.as_ref(), self.scheme);
+            if let Some((trace, span)) = served {
+                context.set_trace(trace);
+                return Exchange(Some(Open { live: Live::Otel(span), method }));
+            }
         }
         let trace = match parent {
             Some(parent) => parent.with_span_id(ids::span_id()),
@@ -174,21 +196,24 @@ impl Observer for Trace {
         if let Some(trace) = trace {
             context.set_trace(trace);
         }
-        let spans = matches!(self.mode, Mode::Spans);
-        let live = spans.then(|| Live::Span(span::served(request, context, self.scheme)));
-        Exchange { live, method }
+        if !matches!(self.mode, Mode::Spans) {
+            return Exchange(None);
+        }
+        let method = self.methods.name(request.method());
+        let span = span::served(request, method.as_deref(), context, self.scheme);
+        Exchange(Some(Open { live: Live::Span(span), method }))
     }
 
     fn around<R>(&self, exchange: &Exchange, run: impl FnOnce() -> R) -> R {
-        match &exchange.live {
-            Some(live) => live.around(run),
+        match &exchange.0 {
+            Some(open) => open.live.around(run),
             None => run(),
         }
     }
 
     fn on_end(&self, exchange: Exchange, end: &Totals, context: &RequestContext) {
-        if let Some(live) = exchange.live {
-            live.end(&Ending::served(exchange.method, end, context));
+        if let Some(Open { live, method }) = exchange.0 {
+            live.end(&Ending::served(method.as_deref().unwrap_or(UNNAMED), end, context));
         }
     }
 }
@@ -212,7 +237,7 @@ impl fmt::Display for Trace {
 /// ```
 /// use buttress_core::{context::RequestContext, observe::Observer};
 /// use buttress_trace::{Exchange, Trace};
-/// use http::Request;
+/// use http::{Method, Request};
 ///
 /// let context = RequestContext::new();
 /// let exchange: Exchange = Trace::propagate().on_request(&Request::new(()), &context);
@@ -220,7 +245,11 @@ impl fmt::Display for Trace {
 /// # let _ = exchange;
 /// ```
 #[derive(Debug)]
-pub struct Exchange {
-    live: Option<Live>,
-    method: &'static str,
+pub struct Exchange(Option<Open>);
+
+#[derive(Debug)]
+struct Open {
+    live: Live,
+    /// The method, where it is known.
+    method: Option<Cow<'static, str>>,
 }

@@ -23,13 +23,17 @@ pub(crate) fn parse(value: &[u8]) -> Option<TraceContext> {
 
 /// The next `N` bytes, two digits each, in lower case only.
 pub(crate) fn hex<const N: usize>(text: &mut &[u8]) -> Option<[u8; N]> {
+    let (digits, rest) = text.split_at_checked(2 * N)?;
     let mut bytes = [0; N];
-    for byte in &mut bytes {
-        let ([high, low], rest) = text.split_first_chunk()?;
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-        *text = rest;
+    // One check at the end, none for each digit.
+    let mut seen = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+        let (high, low) = (nibble(*high), nibble(*low));
+        seen |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
+    *text = rest;
+    (seen != NO_DIGIT).then_some(bytes)
 }
 
 pub(crate) fn dash(text: &mut &[u8]) -> Option<()> {
@@ -37,10 +41,13 @@ pub(crate) fn dash(text: &mut &[u8]) -> Option<()> {
     Some(())
 }
 
-const fn nibble(digit: u8) -> Option<u8> {
+/// More bits than any digit has.
+const NO_DIGIT: u8 = 0xff;
+
+const fn nibble(digit: u8) -> u8 {
     match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => NO_DIGIT,
     }
 }

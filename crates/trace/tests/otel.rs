@@ -135,6 +135,37 @@ async fn what_is_not_sampled_is_not_recorded_and_its_ids_still_go_on() {
 }
 
 #[tokio::test]
+async fn by_default_a_caller_that_does_not_record_is_followed() {
+    let (exporter, provider) = recording();
+    let provider = provider.build();
+    for (flags, recorded) in [("00", false), ("01", true), ("02", false), ("03", true)] {
+        exporter.reset();
+        let parent = format!("{}-{flags}", PARENT.strip_suffix("-03").unwrap());
+        let request = Request::get("/").header("traceparent", parent).body(()).unwrap();
+        let (trace, trace_id, span_id) = served(&provider, request).await;
+        assert_eq!((*trace.trace_id(), *trace.span_id()), (trace_id, span_id));
+        assert_eq!(format!("{:02x}", trace.flags()), flags, "both flags go on");
+        assert_eq!(!exporter.get_finished_spans().unwrap().is_empty(), recorded, "{flags}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_trace_within_a_request_has_an_id_of_its_own() {
+    let (_, provider) = recording();
+    let provider = provider.build();
+    let request = RequestContext::new();
+    request.set_request_id(HeaderValue::from_static("01890a5d-ac96-774b-bcce-b302099a8057"));
+    let begin = || {
+        let tracer = provider.tracer("job");
+        let span = tracer.span_builder("job").start_with_context(&tracer, &Default::default());
+        opentelemetry::trace::Span::span_context(&span).trace_id().to_string()
+    };
+    assert_eq!(request.scope(begin), "01890a5dac96774bbcceb302099a8057");
+    request.set_trace(parse(PARENT.as_bytes(), []).unwrap());
+    assert_ne!(request.scope(begin), "01890a5dac96774bbcceb302099a8057");
+}
+
+#[tokio::test]
 async fn a_tracer_that_does_nothing_leaves_propagation() {
     let (_, provider) = recording();
     let stopped = provider.build();
@@ -155,6 +186,12 @@ async fn a_tracer_that_does_nothing_leaves_propagation() {
     let trace = response.extensions().get::<TraceContext>().unwrap();
     assert_eq!(trace.trace_id(), parent.trace_id());
     assert_ne!(trace.span_id(), parent.span_id());
+
+    let request = RequestContext::new();
+    request.set_trace(parent.clone());
+    let sent = extract(&InRequest::new(Some(request), called(&stopped)).await).unwrap();
+    assert_eq!(sent.trace_id(), parent.trace_id());
+    assert_ne!(sent.span_id(), parent.span_id());
 }
 
 #[tokio::test]
@@ -223,6 +260,7 @@ async fn a_call_has_a_client_span_within_the_requests_and_sends_its_own_id() {
     let expected = [
         ("http.request.method", "GET"),
         ("http.response.status_code", "200"),
+        ("network.protocol.version", "1.1"),
         ("server.address", "api.example"),
         ("server.port", "443"),
         ("url.full", "https://api.example/pay"),

@@ -4,12 +4,15 @@
 
 mod support;
 
-use std::future::{Ready, ready};
+use std::{
+    collections::HashSet,
+    future::{Ready, ready},
+};
 
 use axum::body::Body;
 use buttress_core::context::RequestContext;
 use buttress_trace::{OutboundLayer, extract, parse};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, service_fn};
 
@@ -48,15 +51,36 @@ async fn sent(layer: OutboundLayer, context: &RequestContext, call: Request<()>)
 
 #[tokio::test]
 async fn a_call_goes_out_with_the_trace_of_its_request() {
+    let (_, _kept) = Spans::keep();
     for layer in [OutboundLayer::propagate(), OutboundLayer::spans(), OutboundLayer::default()] {
         let headers = sent(layer, &traced(), call()).await;
-        assert_eq!(headers["traceparent"], TRACE);
-        assert_eq!(headers["tracestate"], "rojo=1");
+        let (request, sent) = (parse(TRACE.as_bytes(), []).unwrap(), extract(&headers).unwrap());
+        assert_eq!(sent.trace_id(), request.trace_id());
+        assert_eq!(sent.flags(), 3);
+        assert_eq!(sent.state().unwrap(), "rojo=1");
+        assert_ne!(sent.span_id(), request.span_id(), "a call is not its request");
+    }
+}
+
+#[tokio::test]
+async fn each_call_of_a_request_has_an_id_of_its_own_and_leaves_the_request_its() {
+    let (_, _kept) = Spans::keep();
+    for layer in [OutboundLayer::propagate(), OutboundLayer::spans()] {
+        let request = traced();
+        let mut ids = HashSet::new();
+        // The same call again, as a retry makes it.
+        for _ in 0..3 {
+            let headers = sent(layer.clone(), &request, call()).await;
+            assert!(ids.insert(*extract(&headers).unwrap().span_id()));
+        }
+        assert_eq!(request.trace().unwrap().to_string(), TRACE);
+        assert_eq!(request.started(), None, "the call is not the request");
     }
 }
 
 #[tokio::test]
 async fn without_a_trace_or_a_layer_nothing_is_set() {
+    let (_, _kept) = Spans::keep();
     for layer in [OutboundLayer::propagate(), OutboundLayer::spans()] {
         assert_eq!(extract(&sent(layer, &RequestContext::new(), call()).await), None);
     }
@@ -64,22 +88,38 @@ async fn without_a_trace_or_a_layer_nothing_is_set() {
 }
 
 #[tokio::test]
-async fn a_trace_that_the_call_has_already_is_left_alone() {
-    for name in ["traceparent", "tracestate"] {
+async fn a_request_that_is_passed_on_has_its_callers_trace_replaced() {
+    let callers = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+    let passed_on = || {
         let mut call = call();
-        call.headers_mut().insert(name, http::HeaderValue::from_static("mine"));
-        let headers = sent(OutboundLayer::propagate(), &traced(), call).await;
-        assert_eq!(headers.len(), 1);
-        assert_eq!(headers[name], "mine");
-    }
+        call.headers_mut().append("traceparent", HeaderValue::from_static(callers));
+        call.headers_mut().append("tracestate", HeaderValue::from_static("congo=2"));
+        call.headers_mut().append("tracestate", HeaderValue::from_static("baz=3"));
+        call
+    };
+    let headers = sent(OutboundLayer::propagate(), &traced(), passed_on()).await;
+    let replaced = extract(&headers).unwrap();
+    assert!(!["00f067aa0ba902b7", "b7ad6b7169203331"].contains(&&*hex(replaced.span_id())));
+    assert_eq!(replaced.state().unwrap(), "rojo=1");
+    assert_eq!(headers.len(), 2, "one line each");
+
+    // Who has no trace of its own passes it on as it is (W3C Trace Context §3.4).
+    let headers = sent(OutboundLayer::propagate(), &RequestContext::new(), passed_on()).await;
+    assert_eq!(headers["traceparent"], callers);
+    assert_eq!(headers.get_all("tracestate").iter().count(), 2);
 }
 
 #[tokio::test]
 async fn a_calls_span_says_where_it_went_without_secrets_and_ends_with_the_body() {
     let (spans, _kept) = Spans::keep();
-    sent(OutboundLayer::spans(), &traced(), call()).await;
+    let headers = sent(OutboundLayer::spans(), &traced(), call()).await;
     let span = spans.only("call");
+    let (trace_id, span_id) =
+        (hex(extract(&headers).unwrap().trace_id()), hex(extract(&headers).unwrap().span_id()));
     let expected = [
+        ("trace_id", &*trace_id),
+        ("span_id", &*span_id),
+        ("network.protocol.version", "1.1"),
         ("otel.name", "POST"),
         ("otel.kind", "client"),
         ("http.request.method", "POST"),
@@ -114,4 +154,43 @@ async fn an_answer_from_400_up_a_failure_and_a_cancelled_call_are_errors() {
     let (spans, _kept) = Spans::keep();
     drop(client.call(call()));
     assert_eq!(spans.only("call").get("error.type"), Some("cancelled"));
+
+    let (spans, _kept) = Spans::keep();
+    drop(client.call(call()).await.unwrap());
+    assert!(spans.only("call").closed);
+    assert_eq!(spans.only("call").get("error.type"), None, "who has the head may be content");
+}
+
+#[tokio::test]
+async fn ids_are_written_on_no_span_but_the_calls_own() {
+    let (spans, _kept) = Spans::keep();
+    let own = tracing::info_span!("own", "span_id" = tracing::field::Empty);
+    let headers = {
+        let request = traced();
+        let mut client = OutboundLayer::propagate().layer(service_fn(echo));
+        let _entered = own.enter();
+        request
+            .scope(|| client.call(call()))
+            .await
+            .unwrap()
+            .extensions()
+            .get::<HeaderMap>()
+            .cloned()
+    };
+    assert!(extract(&headers.unwrap()).is_some());
+    assert_eq!(spans.only("own").get("span_id"), None);
+}
+
+#[tokio::test]
+async fn a_call_is_named_by_the_methods_that_are_known() {
+    let (spans, _kept) = Spans::keep();
+    let layer = OutboundLayer::spans().known_methods([http::Method::GET]);
+    sent(layer, &traced(), call()).await;
+    assert_eq!(spans.only("call").get("otel.name"), Some("HTTP"));
+    assert_eq!(spans.only("call").get("http.request.method"), Some("_OTHER"));
+    assert_eq!(spans.only("call").get("http.request.method_original"), Some("POST"));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -47,6 +47,7 @@ fn with_parent(parent: &'static str) -> Request<()> {
 
 #[tokio::test]
 async fn the_callers_trace_is_continued_in_a_span_of_our_own() {
+    let (_, _kept) = Spans::keep();
     for mode in [Trace::propagate(), Trace::spans()] {
         let trace = trace_of(mode, &RequestContext::new(), with_parent(PARENT)).await;
         let parent = buttress_trace::parse(PARENT.as_bytes(), []).unwrap();
@@ -209,7 +210,7 @@ async fn a_span_lasts_to_the_end_of_the_body_and_knows_who_left() {
     let span = spans.only("request");
     assert!(span.closed);
     assert_eq!(span.get("error.type"), Some("client_gone"));
-    assert_eq!(span.get("otel.status_code"), None, "it is the client's doing");
+    assert_eq!(span.get("otel.status_code"), Some("ERROR"), "it was not sent to its end");
     assert_eq!(span.get("http.response.status_code"), Some("200"));
 }
 
@@ -257,6 +258,22 @@ async fn invented_methods_have_one_name() {
         assert_eq!(span.get("http.request.method_original"), Some(method));
         assert_eq!(span.get("url.scheme"), Some("https"));
     }
+}
+
+#[tokio::test]
+async fn the_methods_that_are_known_can_be_others() {
+    let (spans, _kept) = Spans::keep();
+    for method in ["PROPFIND", "GET"] {
+        let request = Request::builder().method(method).body(()).unwrap();
+        let known = ["PROPFIND".parse().unwrap()];
+        served(Trace::spans().known_methods(known), request, || Response::new(Body::empty())).await;
+    }
+    let names: Vec<_> = spans
+        .named("request")
+        .iter()
+        .map(|span| span.get("otel.name").unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["PROPFIND", "HTTP"]);
 }
 
 #[test]

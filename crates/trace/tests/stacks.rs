@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 
 use axum::{Router, routing::get};
-use buttress_core::context;
+use buttress_core::context::{self, ContextLayer};
 use buttress_trace::{Outbound, OutboundLayer, Trace, TraceLayer};
 use bytes::Bytes;
 use http::{HeaderName, Request, Response};
@@ -98,6 +98,59 @@ async fn tonic_serves_it_and_grpc_is_left_as_it_is() {
     let channel = tonic::transport::Endpoint::from_static("http://[::1]:1").connect_lazy();
     let channel = ServiceBuilder::new().layer(OutboundLayer::spans()).service(channel);
     let _ = tonic::client::Grpc::new(channel);
+}
+
+/// The id of the request and of its trace, with the request's id set inside or outside of the trace.
+macro_rules! ids {
+    ($($layer:expr),+) => {{
+        let service = service_fn(|_: Request<()>| async {
+            let request = context::current().unwrap();
+            let id = request.request_id_str().unwrap().replace('-', "");
+            let flags = request.trace().unwrap().flags();
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(format!(
+                "{id} {} {flags}",
+                trace_id()
+            )))))
+        });
+        let service = ServiceBuilder::new()$(.layer($layer))+.service(service);
+        let body = service.oneshot(Request::new(())).await.unwrap().into_body();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+        <[String; 3]>::try_from(words).unwrap()
+    }};
+}
+
+/// What the layer that sets ids does, and in a stack of this family stands outside of all observers.
+#[derive(Clone)]
+struct SetsId<S>(S);
+
+impl<S: tower::Service<Request<()>>> tower::Service<Request<()>> for SetsId<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<()>) -> S::Future {
+        let id = http::HeaderValue::from_static("01890a5d-ac96-774b-bcce-b302099a8057");
+        context::current().unwrap().set_request_id(id);
+        self.0.call(request)
+    }
+}
+
+#[tokio::test]
+async fn inside_of_the_layer_that_sets_ids_a_new_trace_has_the_requests_id_and_outside_its_own() {
+    let trace = || TraceLayer::new(Trace::propagate());
+    let [id, trace_id, flags] = ids!(ContextLayer::new(), tower::layer::layer_fn(SetsId), trace());
+    assert_eq!((&*trace_id, &*flags), (&*id, "3"));
+    let [id, trace_id, flags] = ids!(ContextLayer::new(), trace(), tower::layer::layer_fn(SetsId));
+    assert_ne!(trace_id, id, "the trace was there first");
+    assert_eq!(flags, "3");
 }
 
 #[tokio::test]

@@ -146,8 +146,16 @@ fn a_traceparent_that_begins_a_new_trace() {
 
 #[test]
 fn the_header_is_there_once_and_under_its_name_in_any_case() {
-    for name in ["traceparent", "TraceParent", "TRACEPARENT"] {
+    for name in ["traceparent", "TraceParent", "TrAcEpArEnT", "TRACEPARENT"] {
         assert!(extract(&headers(&[(name, PARENT)])).is_some(), "{name}");
+    }
+    for name in ["tracestate", "TraceState", "TrAcEsTaTe", "TRACESTATE"] {
+        let trace = extract(&headers(&[("traceparent", PARENT), (name, "foo=1")])).unwrap();
+        assert_eq!(trace.state().unwrap(), "foo=1", "{name}");
+    }
+    for name in ["trace-state", "trace.state"] {
+        let trace = extract(&headers(&[("traceparent", PARENT), (name, "foo=1")])).unwrap();
+        assert_eq!(trace.state(), None, "{name}");
     }
     for name in ["trace-parent", "trace.parent"] {
         assert!(extract(&headers(&[(name, PARENT)])).is_none(), "{name}");
@@ -200,6 +208,9 @@ fn a_state_of_one_line_is_carried_on_as_it_came() {
         format!("{all_of_a_key}@a-z0-9_-*/={all_of_a_value}"),
         format!("foo=1,{}=1", "z".repeat(256)),
         format!("foo=1,{}@{}=1", "t".repeat(241), "v".repeat(14)),
+        // Level 1 had 241 characters for a tenant and 14 for its system; level 2 counts them as one.
+        format!("foo=1,{}@v=1", "t".repeat(242)),
+        format!("foo=1,t@{}=1", "v".repeat(15)),
         format!("foo={}", "v".repeat(256)),
     ];
     for sent in cases {
@@ -346,16 +357,18 @@ fn a_member_of_ours_takes_the_place_of_the_last_where_there_is_no_room() {
 }
 
 #[test]
-fn what_is_injected_is_one_line_each_and_never_beside_another_trace() {
+fn what_is_injected_is_one_line_each_in_the_place_of_another_trace() {
     let trace = parse(PARENT.as_bytes(), [b"a=1".as_slice(), b"b=2".as_slice()]).unwrap();
     let mut sent = HeaderMap::new();
     inject(&trace, &mut sent);
     assert_eq!(sent, headers(&[("traceparent", PARENT), ("tracestate", "a=1,b=2")]));
-    for already in [("traceparent", "mine"), ("tracestate", "mine")] {
-        let mut sent = headers(&[already]);
-        inject(&trace, &mut sent);
-        assert_eq!(sent, headers(&[already]));
-    }
+    let other = headers(&[("traceparent", "a"), ("traceparent", "b"), ("tracestate", "c=3")]);
+    let mut sent = other.clone();
+    inject(&trace, &mut sent);
+    assert_eq!(sent, headers(&[("traceparent", PARENT), ("tracestate", "a=1,b=2")]));
+    let mut sent = other;
+    inject(&parse(PARENT.as_bytes(), []).unwrap(), &mut sent);
+    assert_eq!(sent, headers(&[("traceparent", PARENT)]), "the state was another trace's");
     let mut full = HeaderMap::new();
     let mut names = (0_u32..).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
     while full.try_insert(names.next().unwrap(), HeaderValue::from_static("")).is_ok() {}

@@ -33,6 +33,10 @@ pub(crate) struct Seen {
 
 impl Spans {
     /// Keeps the spans of this thread for as long as the guard lives.
+    ///
+    /// Each test that makes spans calls it: a callsite that is first met on a thread without a
+    /// subscriber, while only one other thread has one, may be switched off for that one too
+    /// (tracing-core 0.1.36 then asks the current thread's alone).
     pub(crate) fn keep() -> (Self, DefaultGuard) {
         let spans = Self::default();
         let subscriber = tracing_subscriber::registry().with(spans.clone());
