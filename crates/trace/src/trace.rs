@@ -85,16 +85,16 @@ impl Trace {
     /// them.
     ///
     /// ```no_run
-    /// use buttress_trace::{RequestIdGenerator, Trace, TraceLayer};
+    /// use buttress_trace::{RedactExporter, RequestIdGenerator, Trace, TraceLayer};
     /// use opentelemetry_sdk::trace::SdkTracerProvider;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// // To the collector at `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    /// // To the collector at `OTEL_EXPORTER_OTLP_ENDPOINT`, without what must not get there.
     /// let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;
     /// let provider = SdkTracerProvider::builder()
     ///     .with_id_generator(RequestIdGenerator::new())
-    ///     .with_batch_exporter(exporter)
+    ///     .with_batch_exporter(RedactExporter::new(exporter))
     ///     .build();
     /// let app = axum::Router::<()>::new().layer(TraceLayer::new(Trace::otel(&provider)));
     ///

@@ -11,10 +11,10 @@ use std::{
 
 use axum::body::Body;
 use buttress_core::context::RequestContext;
-use buttress_trace::{OutboundLayer, extract, parse};
+use buttress_trace::{OutboundLayer, Trace, TraceContext, TraceLayer, extract, parse};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use self::support::Spans;
 
@@ -75,6 +75,37 @@ async fn each_call_of_a_request_has_an_id_of_its_own_and_leaves_the_request_its(
         }
         assert_eq!(request.trace().unwrap().to_string(), TRACE);
         assert_eq!(request.started(), None, "the call is not the request");
+    }
+}
+
+/// What the specification's validation service asks of a service that calls back three times.
+#[tokio::test]
+async fn a_service_passes_its_callers_trace_on_and_begins_one_where_there_is_none() {
+    let (_, _kept) = Spans::keep();
+    let invalid = "00-00000000000000000000000000000000-1234567890123456-01";
+    for parent in [None, Some(TRACE), Some(invalid)] {
+        let service =
+            TraceLayer::new(Trace::propagate()).layer(service_fn(|_: Request<()>| async {
+                let client = OutboundLayer::propagate().layer(service_fn(echo));
+                let mut sent = Vec::new();
+                for _ in 0..3 {
+                    let answer = client.clone().oneshot(call()).await?;
+                    sent.extend(extract(answer.extensions().get::<HeaderMap>().unwrap()));
+                }
+                Ok::<_, &str>(Response::builder().extension(sent).body(Body::empty()).unwrap())
+            }));
+        let mut request = Request::new(());
+        if let Some(parent) = parent {
+            request.headers_mut().insert("traceparent", HeaderValue::from_static(parent));
+        }
+        let answer = service.oneshot(request).await.unwrap();
+        let sent = answer.extensions().get::<Vec<TraceContext>>().unwrap();
+        let traces: HashSet<_> = sent.iter().map(|trace| hex(trace.trace_id())).collect();
+        let spans: HashSet<_> = sent.iter().map(|trace| hex(trace.span_id())).collect();
+        assert_eq!((sent.len(), traces.len(), spans.len()), (3, 1, 3));
+        let continued = traces.contains("0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(continued, parent == Some(TRACE));
+        assert!(!spans.contains("b7ad6b7169203331") && !spans.contains("1234567890123456"));
     }
 }
 
