@@ -139,6 +139,10 @@ fn what_a_source_says_is_put_right() {
             each(Sample::gauge("other", "", f64::NAN));
             each(Sample::gauge("depth", "Second.", 2.0).labels(&[("b", "2"), ("a", "1")]));
             each(Sample::gauge("depth", "", f64::NEG_INFINITY));
+            each(Sample::gauge("depth", "As without it.", 3.0).labels(&[("c", "")]));
+            each(Sample::gauge("named", "", 5.0).labels(&[("__name__", "x"), ("__", "y")]));
+            each(Sample::gauge("http_server_request_duration_seconds_count", "Not ours.", 9.0));
+            each(Sample::gauge("http_server_active_requests_count", "", 6.0));
         }
     }
     let page = Exposition::new().http(&HttpMetrics::server()).source(Wrong);
@@ -156,9 +160,12 @@ fn what_a_source_says_is_put_right() {
             ("depth", 2, "1"),
             ("depth", 0, "-inf"),
             ("other", 0, "NaN"),
+            ("named", 2, "5"),
+            ("http_server_active_requests_count", 0, "6"),
         ];
         assert_eq!(shown, expected.map(|(name, labels, value)| (name, labels, value.to_owned())));
         assert_eq!(read.help[of], "");
+        assert!(text.contains("\nnamed{_name__=\"x\",_=\"y\"} 5\n"), "{text}");
         assert_eq!(read.help["depth"], "First.");
     }
 }
@@ -179,6 +186,13 @@ proptest! {
             prop_assert_eq!(&read.help["any"], &help);
         }
     }
+}
+
+/// Says that a test did not run, so that it does not pass in silence: past the capture of the
+/// test harness, which shows nothing of a test that passes.
+fn not_run(test: &str, tool: &str) {
+    let mut out = std::io::stderr();
+    writeln!(out, "{test}: NOT RUN, there is no `{tool}` here").unwrap();
 }
 
 /// `None` where it is not installed.
@@ -202,8 +216,13 @@ fn promtool(page: &str) -> Option<(bool, String)> {
 
 #[tokio::test]
 async fn promtool_finds_nothing_to_say() {
-    let Some((accepted, said)) = promtool(&whole().await.render(Prometheus)) else { return };
+    let Some((accepted, said)) = promtool(&whole().await.render(Prometheus)) else {
+        return not_run("promtool_finds_nothing_to_say", "promtool");
+    };
     assert!(accepted && said.is_empty(), "{said}");
+    // It is no tool that finds nothing to say of anything.
+    let (accepted, said) = promtool("jobs{state=\"done\"} many\n").unwrap();
+    assert!(!accepted && !said.is_empty());
 }
 
 /// The number of a query's first result.
@@ -223,7 +242,9 @@ async fn asked(port: u16, query: &str) -> Option<String> {
 
 #[tokio::test]
 async fn prometheus_scrapes_it() {
-    let app = Router::new().route_service("/metrics", MetricsService::new(whole().await));
+    let page = whole().await;
+    let samples = read(&page.render(OpenMetrics), OpenMetrics).lines.len();
+    let app = Router::new().route_service("/metrics", MetricsService::new(page));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -247,7 +268,9 @@ async fn prometheus_scrapes_it() {
     let prometheus = match started {
         Ok(prometheus) => prometheus,
         // Not installed.
-        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return not_run("prometheus_scrapes_it", "prometheus");
+        }
         Err(error) => panic!("{error}"),
     };
     let scraped = async {
@@ -262,7 +285,22 @@ async fn prometheus_scrapes_it() {
     };
     let count = tokio::time::timeout(Duration::from_secs(60), scraped).await.unwrap();
     assert_eq!(count, "3");
-    assert_eq!(asked(port, "up").await.unwrap(), "1");
+    for (query, number) in [
+        ("up", "1"),
+        // None was left out, not even one that was there twice.
+        ("scrape_samples_scraped", &*samples.to_string()),
+        ("scrape_samples_post_metric_relabeling", &samples.to_string()),
+        ("sum(http_client_request_duration_seconds_count)", "3"),
+        // {le="+Inf"}
+        ("sum(http_server_request_duration_seconds_bucket%7Ble%3D%22%2BInf%22%7D)", "3"),
+        // {error_type="500"}
+        ("http_server_request_duration_seconds_count%7Berror_type%3D%22500%22%7D", "1"),
+        ("sum(http_server_response_body_size_bytes_sum)", "15"),
+        ("sum(http_server_active_requests)", "0"),
+        ("sum(pool_waits_total)", "6"),
+    ] {
+        assert_eq!(asked(port, query).await.as_deref(), Some(number), "{query}");
+    }
     drop(prometheus);
     std::fs::remove_dir_all(&folder).unwrap_or_default();
 }

@@ -45,6 +45,36 @@ fn what_lies_outside_counts_at_the_ends() {
 }
 
 #[test]
+fn a_count_whose_extremes_are_not_told_yet_is_what_its_bucket_says() {
+    for values in [&[5_000_000][..], &[1_000_000, 9_000_000], &[3_000, 70_000_000_000]] {
+        let mut counted = Distribution::empty();
+        for &value in values {
+            let at = bucket(value);
+            counted.add_counts((0..BUCKETS).map(|bucket| u64::from(bucket == at)));
+        }
+        // None of them is told, or only one in the middle.
+        for told in [None, Some(values[0] + 1)] {
+            let mut settled = counted.clone();
+            if let Some(told) = told {
+                settled.add_extremes(told, told);
+            }
+            settled.settle();
+            let (least, greatest) = (values[0], values[values.len() - 1]);
+            assert!(is_near(settled.min(), least), "{} for {least}", settled.min());
+            assert!(is_near(settled.max(), greatest), "{} for {greatest}", settled.max());
+            assert!(is_near(settled.percentile(1), least));
+            assert!(is_near(settled.percentile(99), greatest));
+        }
+    }
+    let mut told = of(&[5_000_000, 6_000_000]);
+    told.settle();
+    assert_eq!((told.min(), told.max()), (5_000_000, 6_000_000));
+    let mut none = Distribution::empty();
+    none.settle();
+    assert_eq!((none.min(), none.max()), (0, 0));
+}
+
+#[test]
 fn of_nothing_everything_is_zero() {
     let none = Distribution::empty();
     assert_eq!([none.count(), none.min(), none.max(), none.mean(), none.percentile(99)], [0; 5]);
