@@ -240,23 +240,26 @@ impl Observer for AccessLog {
     type Exchange = Exchange;
 
     fn on_request<B>(&self, request: &Request<B>, _: &RequestContext) -> Exchange {
-        Exchange(event::is_wanted().then(|| Captured::of(request, self)))
+        if !event::is_wanted() {
+            return Exchange::NONE;
+        }
+        Exchange::new(Captured::of(request, self))
     }
 
     fn on_response<B>(&self, exchange: &mut Exchange, response: &Response<B>, _: &RequestContext) {
-        if let Exchange(Some(captured)) = exchange {
+        if let Some(captured) = exchange.get_mut() {
             captured.head(response);
         }
     }
 
     fn on_trailers(&self, exchange: &mut Exchange, trailers: &HeaderMap, _: &RequestContext) {
-        if let Exchange(Some(captured)) = exchange {
+        if let Some(captured) = exchange.get_mut() {
             captured.trailers(trailers);
         }
     }
 
     fn on_end(&self, exchange: Exchange, end: &Totals, context: &RequestContext) {
-        let Exchange(Some(captured)) = exchange else { return };
+        let Some(captured) = exchange.get() else { return };
         let slow = end.duration >= self.slow;
         let level = self.levels.of(end, captured.grpc_status, slow);
         if !event::is_wanted_at(level) {
@@ -269,6 +272,6 @@ impl Observer for AccessLog {
             }
             sample_rate = self.sampling.stamp();
         }
-        Line { captured: &captured, end, context, slow, sample_rate }.write(level, self);
+        Line { captured, end, context, slow, sample_rate }.write(level, self);
     }
 }

@@ -1,5 +1,7 @@
 //! What is kept of a request until its line is written.
 
+use std::cell::Cell;
+
 use buttress_core::reject::Rejected;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, Version,
@@ -12,9 +14,45 @@ use super::{
     grpc::{self, GrpcStatus},
 };
 
+thread_local! {
+    static SPARE: Cell<Option<Box<Option<Captured>>>> = const { Cell::new(None) };
+}
+
 /// What is kept of one exchange until its end; nothing, where nobody listens.
 #[derive(Debug)]
-pub struct Exchange(pub(super) Option<Captured>);
+pub struct Exchange {
+    // Behind a pointer: it is moved from the call to its future and on to its body. The memory is
+    // that of the thread's last exchange.
+    captured: Option<Box<Option<Captured>>>,
+}
+
+impl Exchange {
+    pub(super) const NONE: Self = Self { captured: None };
+
+    pub(super) fn new(captured: Captured) -> Self {
+        let mut memory = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        *memory = Some(captured);
+        Self { captured: Some(memory) }
+    }
+
+    pub(super) fn get(&self) -> Option<&Captured> {
+        self.captured.as_deref()?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self) -> Option<&mut Captured> {
+        self.captured.as_deref_mut()?.as_mut()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let Some(mut memory) = self.captured.take() else { return };
+        // A spare holds nothing of a request.
+        *memory = None;
+        // A thread that is being torn down needs none.
+        let _ = SPARE.try_with(|spare| spare.set(Some(memory)));
+    }
+}
 
 /// Handles to what the request holds, not copies.
 #[derive(Debug)]

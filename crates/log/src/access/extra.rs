@@ -1,6 +1,6 @@
 //! What a line says beside the fields of its callsite, whose names no callsite knows.
 
-use std::{borrow::Cow, cell::Cell, fmt};
+use std::{borrow::Cow, cell::Cell, fmt, mem::ManuallyDrop};
 
 use buttress_core::value::{Value, write_json_str};
 
@@ -8,20 +8,20 @@ use buttress_core::value::{Value, write_json_str};
 pub(super) type Fields = Vec<(Cow<'static, str>, Value)>;
 
 thread_local! {
-    static EXTRA: Cell<Fields> = const { Cell::new(Vec::new()) };
+    // Empty whenever no line is written, so there is nothing to drop with the thread; and without
+    // a destructor it is read without a check, even while others are dropped.
+    static EXTRA: Cell<ManuallyDrop<Fields>> = const { Cell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// What the access line that is being written on this thread says beside the event's own fields:
 /// the application's fields and the headers that are shown.
+#[allow(dead_code, reason = "the layers call it")]
 pub(crate) fn each_extra(mut visit: impl FnMut(&str, &Value)) {
-    // A thread that is being torn down writes no access line.
-    let _ = EXTRA.try_with(|extra| {
-        let fields = extra.take();
-        for (name, value) in &fields {
-            visit(name, value);
-        }
-        extra.set(fields);
-    });
+    // For that long no line is written; should one be, it has none of these.
+    let fields = Published(swapped(Vec::new()));
+    for (name, value) in &fields.0 {
+        visit(name, value);
+    }
 }
 
 /// While it lives, its fields are those of the line that is being written on this thread.
@@ -36,12 +36,12 @@ impl Published {
 /// A subscriber's panic must not leave one request's fields to the next.
 impl Drop for Published {
     fn drop(&mut self) {
-        swapped(std::mem::take(&mut self.0));
+        drop(swapped(std::mem::take(&mut self.0)));
     }
 }
 
 fn swapped(fields: Fields) -> Fields {
-    EXTRA.try_with(|extra| extra.replace(fields)).unwrap_or_default()
+    EXTRA.with(|extra| ManuallyDrop::into_inner(extra.replace(ManuallyDrop::new(fields))))
 }
 
 /// The published fields as one JSON object, for subscribers that know of none.

@@ -160,7 +160,7 @@ fn fields_are_bounded_and_what_is_missing_is_counted() {
     }
 
     let full = (0..40).fold(logger(), |logger, at| logger.with(format!("field_{at}"), at));
-    full.clone().enter(|| {
+    full.enter(|| {
         assert_eq!(fields().split(' ').count(), MAX_FIELDS + 1);
         assert!(fields().ends_with("field_31=31 fields_dropped=8"));
     });
