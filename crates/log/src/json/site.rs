@@ -1,0 +1,292 @@
+//! What is known of each callsite, found out once.
+
+use std::sync::OnceLock;
+
+use buttress_redact::{Fields, Verdict};
+use tracing_core::{Level, Metadata, field::Field};
+
+use super::encoder::Encoder;
+use crate::{access, line::Line, schema::Form};
+
+/// Slots of the first table; each further one has twice as many.
+const SLOTS: usize = 256;
+
+/// So many slots are tried before the next table is.
+const TRIES: usize = 4;
+
+/// A set that only grows and is read without a lock: as many entries as the program has callsites.
+#[derive(Debug, Default)]
+pub(super) struct Sites(OnceLock<Box<Table>>);
+
+#[derive(Debug)]
+struct Table {
+    slots: Box<[OnceLock<Site>]>,
+    next: OnceLock<Box<Table>>,
+}
+
+/// A callsite, as its lines need it.
+#[derive(Debug)]
+pub(super) struct Site {
+    // The address of what describes it, which is static.
+    address: usize,
+    /// All between the time and the message: the level and the target.
+    pub(super) head: Box<[u8]>,
+    /// The head of a line whose severity is fatal, where the event may say so.
+    pub(super) fatal: Option<Box<[u8]>>,
+    /// Its events are those of the `log` crate, which say their target in a field.
+    pub(super) is_log: bool,
+    pub(super) is_access: bool,
+    /// The message is the first field, as in all events of tracing's macros.
+    pub(super) message_first: bool,
+    pub(super) plans: Box<[Plan]>,
+    /// The objects that its fields are in, as bits.
+    pub(super) groups: u32,
+    /// The key of an id that is not the line's own.
+    pub(super) other_id: Box<[u8]>,
+    /// The place in the code.
+    pub(super) location: Box<[u8]>,
+    /// What is taken among the fields that have no place of their own.
+    pub(super) names: Names,
+}
+
+/// What becomes of one field.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// `,"name":`
+    pub(super) key: Box<[u8]>,
+    pub(super) group: usize,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Clear(Form),
+    Censored,
+    Message,
+    /// The request's id, which the line says itself.
+    RequestId,
+    /// Whether it is fatal.
+    Fatal,
+    Skipped,
+}
+
+/// Names that are taken, in one object.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    taken: Vec<Box<str>>,
+    /// A bit for each name: most that are not in it can be told at once.
+    bits: u64,
+}
+
+impl Site {
+    fn new(metadata: &'static Metadata<'static>, encoder: &Encoder) -> Self {
+        let shape = encoder.schema.shape;
+        let is_access = metadata.name() == access::EVENT;
+        let is_log = metadata.fields().field("log.target").is_some();
+        let fatal = *metadata.level() == Level::ERROR && metadata.fields().field("fatal").is_some();
+
+        let verdicts = encoder.rules.fields(metadata);
+        let mut names: Vec<Names> =
+            (0..shape.groups.len()).map(|group| encoder.reserved(group)).collect();
+        let mut groups = 1 | 1 << shape.fields;
+        let planner = Planner { encoder, is_access, is_log, fatal, metadata };
+        let mut plans = Vec::new();
+        for field in metadata.fields() {
+            let plan = planner.plan(&field, &verdicts, &mut names);
+            let mut group = plan.group;
+            while let Some(inner) = shape.groups.get(group) {
+                groups |= 1 << group;
+                group = inner.parent;
+            }
+            plans.push(plan);
+        }
+        let other_id = names.first_mut().map(|names| key(&names.take(shape.request_id)));
+        let names = names.into_iter().nth(shape.fields).unwrap_or_default();
+        Self {
+            address: std::ptr::from_ref(metadata).addr(),
+            head: head(metadata, encoder, is_log, level(metadata)),
+            fatal: fatal.then(|| head(metadata, encoder, is_log, 5)),
+            is_log,
+            is_access,
+            message_first: plans.first().is_some_and(|plan| plan.kind == Kind::Message),
+            plans: plans.into(),
+            groups,
+            other_id: other_id.unwrap_or_default(),
+            location: location(metadata, encoder, is_log),
+            names,
+        }
+    }
+}
+
+struct Planner<'a> {
+    encoder: &'a Encoder,
+    metadata: &'static Metadata<'static>,
+    is_access: bool,
+    is_log: bool,
+    fatal: bool,
+}
+
+impl Planner<'_> {
+    fn plan(&self, field: &Field, verdicts: &Fields<'_>, names: &mut [Names]) -> Plan {
+        let shape = self.encoder.schema.shape;
+        let raw = field.name();
+        let raw = raw.strip_prefix("r#").unwrap_or(raw);
+        let skipped = Plan { key: Box::default(), group: 0, kind: Kind::Skipped };
+        if raw == "message" {
+            let kind = match shape.access_message {
+                Some(_) if self.is_access => Kind::Skipped,
+                _ => Kind::Message,
+            };
+            return Plan { key: key(shape.message), group: 0, kind };
+        }
+        if (self.is_access && raw == "fields") || (self.is_log && raw.starts_with("log.")) {
+            return skipped;
+        }
+        let timed = self.metadata.target() == "operation";
+        let (group, name, form) = shape.place(raw, self.is_access, timed);
+        let kind = match verdicts.verdict(field) {
+            Verdict::Remove => return skipped,
+            Verdict::Censor(_) => Kind::Censored,
+            Verdict::Clear if raw == "request_id" => {
+                return Plan { key: key(shape.request_id), group: 0, kind: Kind::RequestId };
+            }
+            Verdict::Clear if raw == "fatal" && self.fatal => Kind::Fatal,
+            Verdict::Clear => Kind::Clear(form),
+        };
+        let name = match names.get_mut(group) {
+            Some(names) => names.take(name),
+            None => name.into(),
+        };
+        Plan { key: key(&name), group, kind }
+    }
+}
+
+/// `,"name":`
+pub(super) fn key(name: &str) -> Box<[u8]> {
+    let mut line = Line::default();
+    line.push(b",");
+    line.text(name);
+    line.push(b":");
+    line.bytes.into()
+}
+
+/// From 0 for trace.
+fn level(metadata: &Metadata<'_>) -> usize {
+    match *metadata.level() {
+        Level::TRACE => 0,
+        Level::DEBUG => 1,
+        Level::INFO => 2,
+        Level::WARN => 3,
+        Level::ERROR => 4,
+    }
+}
+
+fn head(metadata: &Metadata<'_>, encoder: &Encoder, is_log: bool, level: usize) -> Box<[u8]> {
+    let shape = encoder.schema.shape;
+    let mut line = Line::default();
+    line.push(shape.level.as_bytes());
+    line.push(shape.levels.get(level).unwrap_or(&"null").as_bytes());
+    line.push(shape.fixed.as_bytes());
+    let [before, after] = shape.target;
+    line.push(before.as_bytes());
+    if !is_log {
+        line.text(metadata.target());
+        line.push(after.as_bytes());
+        if let (access::EVENT, Some(message)) = (metadata.name(), shape.access_message) {
+            line.push(&key(shape.message));
+            line.text(message);
+        }
+    }
+    line.bytes.into()
+}
+
+fn location(metadata: &Metadata<'_>, encoder: &Encoder, is_log: bool) -> Box<[u8]> {
+    let [before, between, after] = encoder.schema.shape.location;
+    let (true, false, Some(file), Some(number)) =
+        (encoder.location, is_log, metadata.file(), metadata.line())
+    else {
+        return Box::default();
+    };
+    let mut line = Line::default();
+    line.push(before.as_bytes());
+    line.text(file);
+    line.push(between.as_bytes());
+    line.push(number.to_string().as_bytes());
+    line.push(after.as_bytes());
+    line.bytes.into()
+}
+
+// === impl Names ===
+
+impl Names {
+    pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut all = Self::default();
+        for name in names {
+            all.insert(name);
+        }
+        all
+    }
+
+    /// The name, or the first of `x_name`, `x_x_name`… that is free.
+    pub(super) fn take(&mut self, name: &str) -> Box<str> {
+        let mut free = name.to_owned();
+        while self.has(&free) {
+            free.insert_str(0, "x_");
+        }
+        self.insert(&free);
+        free.into()
+    }
+
+    pub(super) fn insert(&mut self, name: &str) {
+        self.bits |= bit(name);
+        self.taken.push(name.into());
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.bits & bit(name) != 0 && self.taken.iter().any(|taken| **taken == *name)
+    }
+}
+
+fn bit(name: &str) -> u64 {
+    let first = name.bytes().next().unwrap_or_default();
+    let last = name.bytes().next_back().unwrap_or_default();
+    let mixed = name.len().wrapping_mul(31).wrapping_add(usize::from(first) * 7);
+    1 << (mixed.wrapping_add(usize::from(last) * 13) % 64)
+}
+
+// === impl Sites ===
+
+impl Sites {
+    pub(super) fn get(&self, metadata: &'static Metadata<'static>, encoder: &Encoder) -> &Site {
+        let address = std::ptr::from_ref(metadata).addr();
+        let mut size = SLOTS;
+        let mut next = &self.0;
+        loop {
+            let table = next.get_or_init(|| Box::new(Table::new(size)));
+            for slot in table.tries(address) {
+                let site = slot.get_or_init(|| Site::new(metadata, encoder));
+                if site.address == address {
+                    return site;
+                }
+            }
+            next = &table.next;
+            size = size.saturating_mul(2);
+        }
+    }
+}
+
+impl Table {
+    fn new(size: usize) -> Self {
+        let slots = (0..size).map(|_| OnceLock::new()).collect();
+        Self { slots, next: OnceLock::new() }
+    }
+
+    fn tries(&self, address: usize) -> impl Iterator<Item = &OnceLock<Site>> {
+        // Fibonacci hashing (Knuth, The Art of Computer Programming, vol. 3, §6.4): statics lie
+        // some dozens of bytes apart.
+        let hash = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let mask = self.slots.len().saturating_sub(1);
+        let first = usize::try_from(hash).unwrap_or(address);
+        (0..TRIES).filter_map(move |step| self.slots.get(first.wrapping_add(step) & mask))
+    }
+}

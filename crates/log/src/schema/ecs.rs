@@ -1,0 +1,66 @@
+//! Elastic Common Schema 8 and 9. The names that begin a line are those of the ECS logging
+//! specification (elastic/ecs-logging, `spec/spec.json`); dotted names mean the same as objects
+//! there.
+
+use super::{Clock, Form, Piece, Shape, TOP, place};
+
+pub(super) static SHAPE: Shape = Shape {
+    name: "ecs",
+    open: r#"{"@timestamp":"#,
+    clock: Clock::Rfc3339,
+    level: r#","log.level":"#,
+    levels: [r#""trace""#, r#""debug""#, r#""info""#, r#""warn""#, r#""error""#, r#""fatal""#],
+    target: [r#","log.logger":"#, ""],
+    fixed: r#","ecs.version":"8.11.0""#,
+    message: "message",
+    access_message: None,
+    request_id: "http.request.id",
+    trace: &[
+        Piece::Text(r#","trace.id":""#),
+        Piece::TraceId,
+        Piece::Text(r#"","span.id":""#),
+        Piece::SpanId,
+        Piece::Text(r#"""#),
+    ],
+    location: [r#","log.origin.file.name":"#, r#","log.origin.file.line":"#, ""],
+    constants: ["", ""],
+    constant_names: &[
+        ("service", "service.name"),
+        ("version", "service.version"),
+        ("environment", "service.environment"),
+        ("host", "host.name"),
+    ],
+    reserved: &[
+        "@timestamp",
+        "log.level",
+        "log.logger",
+        "ecs.version",
+        "message",
+        "http.request.id",
+        "trace.id",
+        "span.id",
+        "log.origin.file.name",
+        "log.origin.file.line",
+        "spans",
+        "truncated",
+    ],
+    reserved_fields: &[],
+    groups: &[TOP],
+    fields: 0,
+    places: &[place("error", 0, "error.message")],
+    access: &[
+        place("method", 0, "http.request.method"),
+        place("route", 0, "http.route"),
+        place("path", 0, "url.path"),
+        place("query", 0, "url.query"),
+        place("protocol", 0, "http.version"),
+        place("status", 0, "http.response.status_code"),
+        place("duration_ms", 0, "event.duration").form(Form::Nanos),
+        place("bytes_in", 0, "http.request.body.bytes"),
+        place("bytes_out", 0, "http.response.body.bytes"),
+        place("client_ip", 0, "client.ip"),
+        place("user_id", 0, "user.id"),
+        place("user_agent", 0, "user_agent.original"),
+        place("error_type", 0, "error.type"),
+    ],
+};
