@@ -10,7 +10,6 @@ use buttress_redact::Rules;
 use http::{HeaderMap, HeaderName, Request, Response};
 use tracing::Level;
 
-#[allow(unused_imports, reason = "the layers call it")]
 pub(crate) use self::extra::each_extra;
 pub use self::{
     error::{ConfigError, ConfigErrorKind},

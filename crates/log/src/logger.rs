@@ -5,7 +5,6 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use buttress_core::value::Value;
 
 pub use self::scope::Following;
-#[allow(unused_imports, reason = "the layers call it")]
 pub(crate) use self::scope::each_field;
 
 use crate::access::cut;

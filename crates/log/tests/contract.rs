@@ -7,7 +7,7 @@ use std::sync::{
 
 use buttress_conformance::{End, Laws, ProbeBody, assert_any_body, assert_error_type};
 use buttress_core::context::{Operation, RequestContext, TraceContext};
-use buttress_log::AccessLog;
+use buttress_log::{AccessLog, JsonLayer, Sink};
 use http::{
     HeaderValue, Request,
     header::{CONTENT_LENGTH, USER_AGENT},
@@ -61,7 +61,8 @@ fn request() -> Request<ProbeBody> {
 fn everything_known() -> RequestContext {
     let context = RequestContext::new();
     context.set_request_id(HeaderValue::from_static("01890a5d-ac96-774b-bcce-b302099a8057"));
-    context.set_trace(TraceContext::new([1; 16], [2; 8], 3).unwrap());
+    let trace = TraceContext::new([1; 16], [2; 8], 3);
+    assert!(trace.is_some_and(|trace| context.set_trace(trace)));
     context.set_route("/users/{id}".into());
     context.set_client_ip([192, 0, 2, 4].into());
     context.set_principal("u_1".into());
@@ -72,6 +73,16 @@ fn everything_known() -> RequestContext {
 #[test]
 fn a_line_allocates_nothing() {
     let (_, _guard) = counted();
+    everything_known().scope(|| {
+        Laws::of(AccessLog::new().layer()).request(request).allocates(0).check();
+    });
+}
+
+#[test]
+fn a_line_in_json_allocates_nothing() {
+    let (writer, _writing) = Sink::to(std::io::sink()).open().unwrap();
+    let subscriber = tracing_subscriber::registry().with(JsonLayer::new(writer));
+    let _guard = tracing::subscriber::set_default(subscriber);
     everything_known().scope(|| {
         Laws::of(AccessLog::new().layer()).request(request).allocates(0).check();
     });

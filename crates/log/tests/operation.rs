@@ -54,9 +54,9 @@ fn a_slow_one_has_a_line_of_its_own_in_a_request_and_outside() {
         for in_request in [true, false] {
             let time = || operation(kind, "users.by_id").slow(Duration::ZERO).finish();
             if in_request {
-                RequestContext::new().scope(time)
+                RequestContext::new().scope(time);
             } else {
-                time()
+                time();
             }
             let mut line = lines.only();
             assert_eq!((line.level, &*line.target), (Level::WARN, "operation"));

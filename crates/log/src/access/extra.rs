@@ -15,7 +15,6 @@ thread_local! {
 
 /// What the access line that is being written on this thread says beside the event's own fields:
 /// the application's fields and the headers that are shown.
-#[allow(dead_code, reason = "the layers call it")]
 pub(crate) fn each_extra(mut visit: impl FnMut(&str, &Value)) {
     // For that long no line is written; should one be, it has none of these.
     let fields = Published(swapped(Vec::new()));

@@ -31,7 +31,6 @@ pub(super) fn current() -> Logger {
 
 /// The fields of the logger that is in scope on this thread, outermost first.
 #[inline]
-#[allow(dead_code, reason = "the layers call it")]
 pub(crate) fn each_field(mut visit: impl FnMut(&str, &Value)) {
     let Logger { fields: Some(fields) } = current() else { return };
     for (name, value) in &fields.kept {

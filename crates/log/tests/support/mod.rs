@@ -12,8 +12,10 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use buttress_log::{JsonLayer, Sink};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body::Frame;
@@ -25,6 +27,7 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 use tracing_subscriber::{
+    filter::LevelFilter,
     layer::{Context, Layer, SubscriberExt},
     registry::LookupSpan,
 };
@@ -137,4 +140,33 @@ pub(crate) fn frames(frames: Vec<io::Result<Frame<Bytes>>>) -> AnyBody {
 
 pub(crate) fn data(bytes: &'static [u8]) -> io::Result<Frame<Bytes>> {
     Ok(Frame::data(Bytes::from_static(bytes)))
+}
+
+/// The lines of a `JsonLayer`, parsed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JsonLines(Arc<Mutex<Vec<u8>>>);
+
+impl JsonLines {
+    /// Runs `inside` with the default layer, and that level, as this thread's subscriber.
+    pub(crate) fn of<R>(level: LevelFilter, inside: impl FnOnce() -> R) -> (Vec<Json>, R) {
+        let lines = Self::default();
+        let (writer, guard) = Sink::to(lines.clone()).open().unwrap();
+        let layer = JsonLayer::new(writer).with_filter(level);
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let result = tracing::subscriber::with_default(subscriber, inside);
+        assert!(guard.flush(Duration::from_secs(60)));
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        (lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), result)
+    }
+}
+
+impl io::Write for JsonLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
