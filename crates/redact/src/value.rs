@@ -121,14 +121,21 @@ impl Values {
             at += rest
                 .iter()
                 .position(|byte| PIVOTS.get(usize::from(*byte)).copied().unwrap_or(true))?;
+            let before = at.checked_sub(1).and_then(|before| text.get(before));
+            let after = text.get(at + 1);
+            // Most are told apart by a neighbour.
             let value = match text.get(at)? {
                 b'0'..=b'9' => ValueRule::CardNumber,
-                b'J' => ValueRule::Jwt,
-                b' ' => ValueRule::Credentials,
-                b'A' => ValueRule::AwsKeyId,
-                b'-' => ValueRule::PrivateKey,
-                _ if text.get(at + 1) == Some(&b'/') => ValueRule::UrlPassword,
-                _ => ValueRule::Member,
+                b'J' if before == Some(&b'y') => ValueRule::Jwt,
+                b' ' if matches!(before, Some(b'r' | b'R' | b'c' | b'C')) => ValueRule::Credentials,
+                b'A' if matches!(after, Some(b'K' | b'S' | b'B' | b'C')) => ValueRule::AwsKeyId,
+                b'-' if after == Some(&b'-') => ValueRule::PrivateKey,
+                b':' if after == Some(&b'/') => ValueRule::UrlPassword,
+                b':' if after.is_some_and(member::may_follow) => ValueRule::Member,
+                _ => {
+                    at += 1;
+                    continue;
+                }
             };
             // Only what is on is looked for: what is found and let be would be looked for again
             // and again.

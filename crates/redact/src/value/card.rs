@@ -34,6 +34,14 @@ pub(super) fn at(text: &[u8], from: usize, at: usize) -> Run {
 /// A card ends with a group: the longest that is one counts, so that an expiry date after it does
 /// not hide it.
 fn groups(text: &[u8], at: usize) -> Run {
+    let first = at + digits(text, at);
+    let is_alone = match text.get(first..) {
+        Some([b' ' | b'-', next, ..]) => !next.is_ascii_digit(),
+        _ => true,
+    };
+    if is_alone && first - at < SHORTEST {
+        return Run::Digits(first);
+    }
     let mut digits = [0_u8; LONGEST];
     let mut count = 0;
     let mut end = at;

@@ -16,6 +16,11 @@ pub(super) struct Member<'a> {
     slashes: usize,
 }
 
+/// Whether a quoted value may follow a colon behind which this stands.
+pub(super) const fn may_follow(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\\')
+}
+
 /// The name before the colon at `pivot`, if a quoted text follows.
 pub(super) fn at(text: &[u8], from: usize, pivot: usize) -> Option<Member<'_>> {
     let (start, slashes) = opening(text, pivot + 1)?;
