@@ -30,13 +30,16 @@ use futures_util::{
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, StreamBody};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, rt::Executor};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     service::TowerToHyperService,
 };
 use support::{AnyBody, Lines, data, empty, frames, full};
-use tokio::sync::Semaphore;
+use tokio::sync::{
+    Semaphore,
+    mpsc::{Sender, channel},
+};
 use tower::{Layer, Service, service_fn};
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -96,7 +99,23 @@ async fn serve(request: Request<Incoming>) -> Result<Response<AnyBody>, Infallib
     Ok(response)
 }
 
-async fn connect<S, B>(service: S, connection: usize)
+/// Each task holds the sender while it lives: a server lets go of its connection before the last
+/// of the tasks is gone that served a request of it.
+#[derive(Clone)]
+struct Tracked(Sender<()>);
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tracked {
+    fn execute(&self, task: F) {
+        let lives = self.0.clone();
+        tokio::spawn(async move {
+            // Declared first, and so dropped last, in a panic too.
+            let _lives = lives;
+            task.await;
+        });
+    }
+}
+
+async fn connect<S, B>(service: S, connection: usize, tasks: Tracked)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -107,7 +126,7 @@ where
 {
     let (client, server) = tokio::io::duplex(64 * 1024);
     let server = tokio::spawn(async move {
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut builder = hyper::server::conn::http2::Builder::new(tasks);
         builder.max_concurrent_streams(u32::try_from(STREAMS).unwrap());
         let service = TowerToHyperService::new(service);
         builder.serve_connection(TokioIo::new(server), service).await.unwrap();
@@ -167,7 +186,12 @@ async fn ten_thousand_requests_a_third_of_them_given_up_are_ten_thousand_lines()
     }));
 
     let service = AccessLog::new().layer().layer(service_fn(serve));
-    join_all((0..CONNECTIONS).map(|number| connect(service.clone(), number))).await;
+    let (tasks, mut living) = channel(1);
+    let tasks = Tracked(tasks);
+    join_all((0..CONNECTIONS).map(|at| connect(service.clone(), at, tasks.clone()))).await;
+    drop(tasks);
+    assert!(living.recv().await.is_none(), "all are gone");
+    assert!(ARRIVED.iter().all(|arrived| arrived.available_permits() == 1), "all were served");
 
     let lines: Vec<_> = lines.take().into_iter().filter(|line| line.target == "access").collect();
     let paths: BTreeSet<&str> = lines.iter().map(|line| line.text("path")).collect();

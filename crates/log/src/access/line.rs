@@ -6,7 +6,7 @@ use std::{
 };
 
 use buttress_core::{
-    context::{Operation, RequestContext},
+    context::{MAX_FIELDS, Operation, RequestContext},
     observe::Totals,
     reject::Rejected,
 };
@@ -17,7 +17,7 @@ use super::{
     AccessLog,
     event::Event,
     exchange::Captured,
-    extra::{AsObject, Fields, Published},
+    extra::{AsObject, Published},
     grpc::GrpcStatus,
     text::{Capped, cut, with_texts, write_ip},
 };
@@ -26,7 +26,7 @@ use super::{
 const MAX_TARGET: usize = 2048;
 /// The longest user agent and user's id.
 const MAX_NAME: usize = 256;
-/// The longest method; the longest registered one has 17 (RFC 3253, RFC 4437).
+/// The longest method; the longest registered one has 17 (RFC 4437).
 const MAX_METHOD: usize = 32;
 
 /// All that one line is made of.
@@ -41,7 +41,9 @@ pub(super) struct Line<'a> {
 impl Line<'_> {
     pub(super) fn write(&self, level: Level, log: &AccessLog) {
         let Self { captured, end, context, slow, sample_rate } = *self;
-        let extra = self.extra(log);
+        let mut extra = context.take_fields();
+        let dropped = (extra.len() >= MAX_FIELDS).then(|| context.fields_dropped());
+        log.shown.add_to(&mut extra, &captured.headers);
         let db = Operations::of(context, Operation::Db);
         let ai = Operations::of(context, Operation::Ai);
         let http = Operations::of(context, Operation::Http);
@@ -96,7 +98,7 @@ impl Line<'_> {
                 http_ms: http.millis,
                 service_count: service.count,
                 service_ms: service.millis,
-                fields_dropped: Some(context.fields_dropped()).filter(|dropped| *dropped > 0),
+                fields_dropped: dropped.filter(|dropped| *dropped > 0),
                 sample_rate,
                 fields: (!extra.is_empty()).then(|| display(AsObject)),
             };
@@ -129,12 +131,6 @@ impl Line<'_> {
             None => out.push_str(self.end.outcome.as_str()),
         }
         Ok(())
-    }
-
-    fn extra(&self, log: &AccessLog) -> Fields {
-        let mut fields = self.context.take_fields();
-        log.shown.add_to(&mut fields, &self.captured.headers);
-        fields
     }
 }
 
