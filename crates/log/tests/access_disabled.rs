@@ -18,7 +18,7 @@ fn exchange_where(wants: fn(&Metadata<'_>) -> bool) -> String {
 
 #[test]
 fn of_a_request_that_nobody_logs_nothing_is_kept() {
-    let nothing = "Exchange(None)";
+    let nothing = "Exchange { captured: None }";
     assert_eq!(exchange(), nothing, "there is no subscriber");
     assert_eq!(exchange_where(|_| false), nothing);
     assert_eq!(exchange_where(|metadata| metadata.target() != "access"), nothing);
