@@ -13,7 +13,7 @@ use tower_http::{compression::CompressionLayer, cors::CorsLayer};
 use tower_layer::Identity;
 
 pub(crate) use self::csrf::Judge;
-use self::observers::{Observers, Shared};
+use self::observers::{Observers, OutOfTheWay, Shared};
 pub use self::{
     answer_body::AnswerBody,
     guarded::{Guarded, GuardedBody, GuardedFuture},
@@ -346,7 +346,8 @@ impl<M, O> Stack<M, O> {
         self.observe = if nobody {
             ObserveLayer::disabled()
         } else {
-            ObserveLayer::new((trace.clone(), log.clone(), metrics.clone(), own.clone()))
+            let all = (trace.clone(), log.clone(), metrics.clone(), own.clone());
+            ObserveLayer::new(OutOfTheWay(all))
         };
         self
     }

@@ -68,6 +68,9 @@ fn stack() -> Result<Hardening, OriginError> {
     Ok(Stack::production(client_ip)
         .cors(Cors::allow([FRONT_END])?)
         .compression(Compression::new())
+        // This service has a log line and panics' answers of its own.
+        .log(None)
+        .problem(None)
         .joint(CatchPanicLayer::custom(MaskPanic)))
 }
 

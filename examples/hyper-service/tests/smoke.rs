@@ -118,7 +118,7 @@ async fn an_internal_error_is_told_to_the_log_alone() {
     for version in VERSIONS {
         let answer = service.send(version, get("/fail")).await;
         assert_problem(&answer, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(document(&answer).as_object().unwrap().len(), 3);
+        assert_eq!(document(&answer).as_object().unwrap().len(), 4);
         ids.push(id(answer.headers()).to_owned());
     }
     let log = service.stop();

@@ -51,27 +51,27 @@ pin_project! {
     pub struct AnswerBody<B, O = ()>
     where
         B: Body,
-        O: Observer,
+        O: Observer<Exchange: 'static>,
     {
         #[pin]
         body: Layered<B, O>,
     }
 }
 
-impl<B: Body, O: Observer> AnswerBody<B, O> {
+impl<B: Body, O: Observer<Exchange: 'static>> AnswerBody<B, O> {
     pub(super) const fn new(body: Layered<B, O>) -> Self {
         Self { body }
     }
 }
 
 /// The empty body, whatever `B` is.
-impl<B: Body, O: Observer> Default for AnswerBody<B, O> {
+impl<B: Body, O: Observer<Exchange: 'static>> Default for AnswerBody<B, O> {
     fn default() -> Self {
         Self::new(InRequest::default())
     }
 }
 
-impl<B: Body, O: Observer> fmt::Debug for AnswerBody<B, O> {
+impl<B: Body, O: Observer<Exchange: 'static>> fmt::Debug for AnswerBody<B, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerBody").finish_non_exhaustive()
     }
@@ -80,7 +80,7 @@ impl<B: Body, O: Observer> fmt::Debug for AnswerBody<B, O> {
 impl<B, O> Body for AnswerBody<B, O>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
-    O: Observer,
+    O: Observer<Exchange: 'static>,
 {
     type Data = Bytes;
     type Error = BoxError;
@@ -104,7 +104,8 @@ where
 pin_project! {
     #[project = MaybeCompressedProj]
     pub(super) enum MaybeCompressed<B: Body> {
-        Compressed { #[pin] body: CompressionBody<B> },
+        // Boxed: of all that an answer's body consists of it is the largest, and most have none.
+        Compressed { body: Pin<Box<CompressionBody<B>>> },
         Plain { #[pin] body: B },
     }
 }
@@ -121,7 +122,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project() {
-            MaybeCompressedProj::Compressed { body } => body.poll_frame(cx),
+            MaybeCompressedProj::Compressed { body } => body.as_mut().poll_frame(cx),
             MaybeCompressedProj::Plain { body } => {
                 body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }

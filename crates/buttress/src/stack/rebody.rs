@@ -31,7 +31,8 @@ impl<B: Body> Convert<CompressionBody<B>> for Compressed {
         if let Some(Given(status)) = response.extensions_mut().remove() {
             *response.status_mut() = status;
         }
-        response.map(|body| ResponseBody::inner(MaybeCompressed::Compressed { body }))
+        response
+            .map(|body| ResponseBody::inner(MaybeCompressed::Compressed { body: Box::pin(body) }))
     }
 }
 

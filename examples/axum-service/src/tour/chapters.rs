@@ -27,13 +27,19 @@ const API_HEADERS: [(&str, &str); 9] = [
     ("x-permitted-cross-domain-policies", "none"),
 ];
 
-const SLOTS: [&str; 9] = [
+const SLOTS: [&str; 15] = [
     "client ip",
+    "route",
     "request id",
+    "trace",
+    "log",
+    "metrics",
+    "observe",
     "headers",
     "cors",
     "compression",
     "joint",
+    "problem",
     "csrf",
     "timeout",
     "body limit",
@@ -64,9 +70,12 @@ impl<W: Write> Tour<W> {
         }
         let named = described.lines().zip(SLOTS).all(|(line, slot)| line.starts_with(slot));
         let count = described.lines().count();
-        self.story.claim("nine slots, in the one right order", named && count == 9, count)?;
-        let empty: Vec<_> = described.lines().filter(|line| line.ends_with(" -")).collect();
-        self.story.claim("and none of them is empty", empty.is_empty(), empty)?;
+        let all = named && count == SLOTS.len();
+        self.story.claim("fifteen slots, in the one right order", all, count)?;
+        let empty = described.lines().filter_map(|line| line.strip_suffix(" -"));
+        let empty: Vec<_> = empty.map(str::trim_end).collect();
+        let own = empty == ["route", "log", "observe", "problem"];
+        self.story.claim("and those are empty that this service does without", own, empty)?;
         Ok(())
     }
 
