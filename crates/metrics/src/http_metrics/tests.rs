@@ -131,36 +131,6 @@ fn a_word_that_reads_like_another_kind_of_error_is_that() {
 }
 
 #[test]
-fn a_report_that_is_made_meanwhile_has_no_percentile_without_its_extremes() {
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-    let metrics = HttpMetrics::server();
-    let done = AtomicBool::new(false);
-    let least = Duration::from_millis(1);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0..50_000_u32 {
-                let labels = labels(&metrics, "GET", 200);
-                // Each one slower than all before, and a slice that begins with every tenth.
-                let took = least + Duration::from_micros(number.into());
-                let now = Duration::from_secs(number.into());
-                metrics.count(Some("/"), labels, took, now);
-            }
-            done.store(true, Relaxed);
-        });
-        while !done.load(Relaxed) {
-            let report = metrics.report_at(Duration::ZERO);
-            let latency = report.since_start().latency();
-            if latency.count > 0 {
-                let about = latency.min.as_secs_f64() / least.as_secs_f64();
-                assert!((0.97..1.03).contains(&about), "{latency:?}");
-                assert!(latency.p50 >= latency.min && latency.p99 <= latency.max, "{latency:?}");
-            }
-        }
-    });
-}
-
-#[test]
 fn the_window_forgets_and_the_totals_do_not() {
     let metrics = HttpMetrics::server();
     let at = Duration::from_secs;
