@@ -17,10 +17,16 @@ use crate::{
 };
 
 mod context;
+mod event;
 mod headers;
+mod log;
+mod metrics;
+mod problem;
+mod redact;
 mod reject;
 mod request_id;
 mod stack;
+mod trace;
 
 /// All cases whose name contains each of the words, in the order of the table.
 pub fn cases<W: AsRef<str>>(words: &[W]) -> Vec<Case> {
@@ -31,6 +37,11 @@ pub fn cases<W: AsRef<str>>(words: &[W]) -> Vec<Case> {
         stack::cases(),
         context::cases(),
         reject::cases(),
+        problem::cases(),
+        redact::cases(),
+        metrics::cases(),
+        trace::cases(),
+        log::cases(),
     ];
     let chosen = |case: &Case| words.iter().all(|word| case.name.contains(word.as_ref()));
     all.into_iter().flatten().filter(chosen).collect()

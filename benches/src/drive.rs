@@ -10,12 +10,14 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response,
+    HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::Body;
 use http_body_util::Empty;
 use tower_service::Service;
+use tracing::{Dispatch, Subscriber, dispatcher};
+use tracing_subscriber::{Registry, filter::LevelFilter, prelude::*};
 
 use crate::{Failure, Loop};
 
@@ -33,6 +35,8 @@ pub(crate) enum Answer {
     Empty,
     /// 200 with a `content-type` and a `content-length`.
     TwoHeaders,
+    /// 500.
+    Failed,
 }
 
 impl<B> Service<Request<B>> for Bare {
@@ -47,10 +51,14 @@ impl<B> Service<Request<B>> for Bare {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         drop(black_box(request));
         let mut response = Response::new(Nothing::new());
-        if self.0 == Answer::TwoHeaders {
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        match self.0 {
+            Answer::Empty => {}
+            Answer::TwoHeaders => {
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            Answer::Failed => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
         }
         ready(Ok(black_box(response)))
     }
@@ -96,6 +104,23 @@ pub(crate) fn with_timer(mut inner: Loop) -> Result<Loop, Failure> {
         let _entered = runtime.enter();
         inner(times);
     }))
+}
+
+/// The same, where a subscriber listens to what is logged.
+pub(crate) fn heard_by<S>(subscriber: S, mut inner: Loop) -> Loop
+where
+    S: Subscriber + Send + Sync + 'static,
+{
+    let dispatch = Dispatch::new(subscriber);
+    Box::new(move |times| dispatcher::with_default(&dispatch, || inner(times)))
+}
+
+/// A subscriber that hears nothing less severe than an `INFO`, as in production.
+pub(crate) fn at_info<L>(layer: L) -> impl Subscriber + Send + Sync
+where
+    L: tracing_subscriber::Layer<Registry> + Send + Sync + 'static,
+{
+    tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO))
 }
 
 /// Calls `job` again and again.

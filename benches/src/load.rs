@@ -1,17 +1,27 @@
 //! The same axum service as a server, with nothing around it, with our stack, and with the peers'
-//! layers, in turns, loaded over loopback from another core.
+//! layers, in turns, loaded over loopback from another core. Both log their lines into a file.
 
 use std::{
-    io::{BufRead, BufReader},
+    fs::{self, File},
+    io::{self, BufRead, BufReader},
+    net::{IpAddr, SocketAddr},
     process::{Child, Command, Stdio},
     str::FromStr,
 };
 
-use axum::{Router, routing::get};
-use buttress::{Stack, client_ip::ClientIp, headers::SecurityHeadersLayer};
+use axum::{Router, extract::ConnectInfo, routing::get};
+use buttress::{
+    Stack,
+    client_ip::ClientIp,
+    headers::SecurityHeadersLayer,
+    log::{JsonLayer, Sink},
+};
+use http::Extensions;
 use tokio::net::TcpListener;
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::fmt;
 
-use crate::{Failure, peers, table::Table, times::median};
+use crate::{Failure, drive::at_info, peers, table::Table, times::median};
 
 /// Many short turns of each server: who else uses the machine then hits all of them alike.
 const ROUNDS: usize = 11;
@@ -28,7 +38,7 @@ pub enum Around {
     Bare,
     /// `Stack::production` with web's 12 headers.
     Ours,
-    /// tower-http's layers that do the same.
+    /// The layers of tower-http and others that do the same.
     Peers,
 }
 
@@ -39,7 +49,7 @@ impl Around {
         match self {
             Self::Bare => "bare",
             Self::Ours => "buttress",
-            Self::Peers => "tower-http",
+            Self::Peers => "peers",
         }
     }
 }
@@ -53,27 +63,39 @@ impl FromStr for Around {
     }
 }
 
-/// Serves until it is killed, on one thread, and prints its address as the first line.
+/// Serves until it is killed, on one thread, and prints its address as the first line. Its log is
+/// its standard error.
 ///
 /// # Errors
 ///
-/// When no port can be had.
+/// When no port can be had, or a layer cannot be made.
 #[expect(clippy::print_stdout, reason = "the address is what the parent process waits for")]
 pub fn serve(around: Around) -> Result<(), Failure> {
     let hello = Router::new().route("/", get(|| async { "hello" }));
-    let app = match around {
-        Around::Bare => hello,
-        Around::Ours => {
-            hello.layer(Stack::production(ClientIp::peer()).headers(SecurityHeadersLayer::web()))
-        }
-        Around::Peers => hello.layer((peers::id(), peers::twelve_headers()?, peers::guards())),
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let (app, _log) = match around {
+            Around::Bare => (hello, None),
+            Around::Ours => {
+                let (writer, log) = Sink::stderr().open()?;
+                set_global_default(at_info(JsonLayer::new(writer).service("bench")))?;
+                let stack = Stack::production(ClientIp::peer().peer_from(peer));
+                (hello.layer(stack.headers(SecurityHeadersLayer::web())), Some(log))
+            }
+            Around::Peers => {
+                set_global_default(at_info(fmt::layer().json().with_writer(io::stderr)))?;
+                (hello.layer(peers::stack(&SecurityHeadersLayer::web())?), None)
+            }
+        };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         println!("{}", listener.local_addr()?);
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         Ok(axum::serve(listener, app).await?)
     })
+}
+
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
 /// Loads each server in turns, and tells what came out.
@@ -143,6 +165,7 @@ impl Server {
         let process = on_core(0, std::env::current_exe()?.as_os_str())
             .args(["--serve", around.name()])
             .stdout(Stdio::piped())
+            .stderr(log_file()?)
             .spawn()?;
         let mut server = Self { process, address: String::new() };
         let stdout = server.process.stdout.take().ok_or("no standard output")?;
@@ -153,7 +176,7 @@ impl Server {
 
     /// Field 14 of `proc_pid_stat(5)`, counted after the name, which may hold anything.
     fn user_seconds(&self) -> Result<f64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         let ticks = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(11));
         Ok(ticks.ok_or("no user time in /proc")?.parse::<f64>()? / TICKS_PER_SECOND)
     }
@@ -164,6 +187,14 @@ impl Drop for Server {
         // It may have ended by itself; then there is nothing to kill or to wait for.
         let _ = self.process.kill().and_then(|()| self.process.wait());
     }
+}
+
+/// A file that is gone when its last user is.
+fn log_file() -> Result<File, Failure> {
+    let path = std::env::temp_dir().join(format!("buttress-bench-{}.log", std::process::id()));
+    let file = File::create(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
 }
 
 /// Pins a program to a core, where there are two and `taskset` is there.

@@ -26,6 +26,23 @@ const ADDED: &[(&str, u64)] = &[
     ("observe, nobody listening", 0),
     ("rejection, http", 7),
     ("rejection, gRPC", 6),
+    ("problem, an answer that passes", 0),
+    ("problem, a bare 500", 7),
+    ("redact, a clear line of 100 bytes", 0),
+    ("redact, a line of 100 bytes with a password", 0),
+    ("redact, a query of 4 pairs", 0),
+    ("redact, a value as JSON", 0),
+    // fmt's own.
+    ("redact, around fmt json, 16 fields", 3),
+    ("metrics, recorded", 0),
+    ("metrics, a layer", 0),
+    ("trace begun, ids only", 0),
+    ("trace continued, ids only", 0),
+    ("trace sent on", 3),
+    ("log, one access line", 0),
+    ("log, an event of 16 fields", 0),
+    ("observe: trace, log, metrics", 0),
+    ("log, 500 bytes into a pipe", 0),
 ];
 
 #[test]

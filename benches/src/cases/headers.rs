@@ -1,7 +1,5 @@
 use axum_helmet::Helmet;
 use buttress::headers::SecurityHeadersLayer;
-use http::{HeaderName, HeaderValue, header::InvalidHeaderValue};
-use tower_helmet::IntoHeader;
 use tower_layer::Layer;
 
 use super::Headers;
@@ -9,6 +7,7 @@ use crate::{
     Case, Failure, Side,
     case::bare,
     drive::{Answer, Bare, serve},
+    peers,
 };
 
 /// The 12 headers of `web`, over an answer that has none of its own and over one that has two
@@ -29,7 +28,9 @@ fn case(name: &str, bare: Side, answer: Answer) -> Case {
         Ok(serve(SecurityHeadersLayer::web().layer(Bare(answer)), request()))
     })
     .peer("axum-helmet", move || Ok(serve(axum_helmet()?.layer(Bare(answer)), request())))
-    .peer("tower-helmet", move || Ok(serve(tower_helmet().layer(Bare(answer)), request())))
+    .peer("tower-helmet", move || {
+        Ok(serve(peers::helmet(&SecurityHeadersLayer::web()).layer(Bare(answer)), request()))
+    })
 }
 
 fn axum_helmet() -> Result<axum_helmet::HelmetLayer, Failure> {
@@ -40,24 +41,4 @@ fn axum_helmet() -> Result<axum_helmet::HelmetLayer, Failure> {
         layer = layer.add((name, value.to_str()?.to_owned()));
     }
     Ok(layer.into_layer()?)
-}
-
-fn tower_helmet() -> tower_helmet::HelmetLayer {
-    let mut layer = tower_helmet::HelmetLayer::blank();
-    for (name, value) in SecurityHeadersLayer::web().headers() {
-        layer.enable(Given(name.clone(), value.clone()));
-    }
-    layer
-}
-
-struct Given(HeaderName, HeaderValue);
-
-impl IntoHeader for Given {
-    fn header_name(&self) -> HeaderName {
-        self.0.clone()
-    }
-
-    fn header_value(&self) -> Result<HeaderValue, InvalidHeaderValue> {
-        Ok(self.1.clone())
-    }
 }

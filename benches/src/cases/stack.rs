@@ -3,14 +3,18 @@ use buttress::{
     observe::ObserveLayer, request_id::RequestIdLayer,
 };
 use tower::util::option_layer;
+use tower_http::timeout::TimeoutLayer;
 use tower_layer::Layer;
 
-use super::Headers;
+use super::{
+    Headers,
+    event::{heard_by_fmt, heard_by_ours},
+};
 use crate::{
     Case, Side,
     case::bare,
     drive::{Answer, Bare, serve, with_timer},
-    peers::{self, SetHeader},
+    peers,
 };
 
 pub(super) fn cases() -> Vec<Case> {
@@ -40,33 +44,32 @@ fn eight_layers() -> Case {
         Ok(serve((four(), four()).layer(Bare(Answer::Empty)), Headers::None.request()))
     })
     .peer("tower option_layer", || {
-        let none = || option_layer(None::<SetHeader>);
+        let none = || option_layer(None::<TimeoutLayer>);
         let four = || (none(), none(), none(), none());
         Ok(serve((four(), four()).layer(Bare(Answer::Empty)), Headers::None.request()))
     })
 }
 
-/// As it comes: context with the client's address, id, 9 headers, CSRF, timeout, body limit.
+/// As it comes: context with the client's address, id, trace, JSON line, metrics, 9 headers,
+/// problem documents, CSRF, timeout, body limit.
 fn production(headers: Headers) -> Case {
-    Case::new(format!("stack, production, {headers}"), from_peer(headers), move || {
-        let stack = Stack::production(ClientIp::peer());
-        with_timer(serve(stack.layer(Bare(Answer::Empty)), headers.request_from_peer()))
-    })
-    .peer("tower-http", move || {
-        let layers = (peers::id(), peers::nine_headers()?, peers::guards());
-        with_timer(serve(layers.layer(Bare(Answer::Empty)), headers.request_from_peer()))
-    })
+    whole(format!("stack, production, {headers}"), headers, SecurityHeadersLayer::api)
 }
 
 fn with_web_headers(headers: Headers) -> Case {
     let name = format!("stack, production with the 12 of web, {headers}");
+    whole(name, headers, SecurityHeadersLayer::web).asked(10_000, 12)
+}
+
+fn whole(name: String, headers: Headers, preset: fn() -> SecurityHeadersLayer) -> Case {
     Case::new(name, from_peer(headers), move || {
-        let stack = Stack::production(ClientIp::peer()).headers(SecurityHeadersLayer::web());
-        with_timer(serve(stack.layer(Bare(Answer::Empty)), headers.request_from_peer()))
+        let stack = Stack::production(ClientIp::peer()).headers(preset());
+        let service = stack.layer(Bare(Answer::Empty));
+        heard_by_ours(with_timer(serve(service, headers.request_from_peer()))?)
     })
-    .peer("tower-http", move || {
-        let layers = (peers::id(), peers::twelve_headers()?, peers::guards());
-        with_timer(serve(layers.layer(Bare(Answer::Empty)), headers.request_from_peer()))
+    .peer("tower-http and others", move || {
+        let service = peers::stack(&preset())?.layer(Bare(Answer::Empty));
+        Ok(heard_by_fmt(with_timer(serve(service, headers.request_from_peer()))?))
     })
 }
 
