@@ -81,20 +81,23 @@ pub(crate) struct Found {
 /// Nothing shorter is any of them: `a://:p@h`.
 const SHORTEST: usize = 8;
 
-/// The bytes at which something may be found. Each is rare in what is logged, or told apart by its
-/// neighbour.
-const PIVOTS: [bool; 256] = {
-    let mut pivots = [false; 256];
+/// The bytes at which something may be found, all of them from `FIRST` on. Each is rare in what is
+/// logged, or told apart by its neighbour.
+const PIVOTS: u64 = {
+    let mut pivots = 0;
     let mut rest: &[u8] = b"0123456789J A-:";
     while let [byte, tail @ ..] = rest {
-        #[allow(clippy::indexing_slicing, reason = "the compiler has checked it")]
-        {
-            pivots[*byte as usize] = true;
-        }
+        pivots |= 1 << (*byte - FIRST);
         rest = tail;
     }
     pivots
 };
+const FIRST: u8 = b' ';
+
+const fn is_pivot(byte: u8) -> bool {
+    let bit = byte.wrapping_sub(FIRST);
+    bit < 64 && PIVOTS >> bit & 1 == 1
+}
 
 impl Values {
     pub(crate) fn new(censors: [Option<u16>; 7]) -> Self {
@@ -117,10 +120,9 @@ impl Values {
         }
         let mut at = from;
         loop {
-            let rest = text.get(at..)?;
-            at += rest
-                .iter()
-                .position(|byte| PIVOTS.get(usize::from(*byte)).copied().unwrap_or(true))?;
+            while !is_pivot(*text.get(at)?) {
+                at += 1;
+            }
             let before = at.checked_sub(1).and_then(|before| text.get(before));
             let after = text.get(at + 1);
             // Most are told apart by a neighbour.
