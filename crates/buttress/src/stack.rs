@@ -468,8 +468,11 @@ impl<M, O> Stack<M, O> {
             ("route", self.route.as_ref().map(ToString::to_string)),
             ("request id", Some(self.request_id.to_string()).filter(|id| id != "off")),
             ("trace", self.trace.as_ref().map(ToString::to_string)),
-            ("log", self.log.as_ref().map(|log| format!("{log:?}"))),
-            ("metrics", self.metrics.as_ref().map(|metrics| format!("{metrics:?}"))),
+            (
+                "log",
+                self.log.as_ref().map(|_| "an event for each exchange, target access".to_owned()),
+            ),
+            ("metrics", self.metrics.as_ref().map(|_| "a sample for each exchange".to_owned())),
             ("observe", self.own.as_ref().map(|_| type_name::<O>().to_owned())),
             ("headers", self.headers.as_ref().map(names).filter(|names| !names.is_empty())),
             ("cors", self.cors.as_ref().map(|(cors, _)| cors.to_string())),

@@ -242,6 +242,8 @@ fn it_says_what_is_in_force_in_order() {
         "else UUIDv7",
         "route        the path, if it is one of 2",
         "trace        traceparent continued; no spans",
+        "log          an event for each exchange",
+        "metrics      a sample for each exchange",
         "observe      -",
         "problem      5xx masked, panics caught",
         "content-security-policy",

@@ -15,8 +15,8 @@ pub(super) type Observers<O> = OutOfTheWay<All<O>>;
 pub(super) type All<O> = (Option<Trace>, Option<AccessLog>, Option<HttpMetrics>, Option<Shared<O>>);
 
 /// Keeps what an observer keeps of an exchange in memory of its own. What is observed moves from
-/// hand to hand, through each slot as a future and once more as a body: without this, those moves
-/// are a fifth of what the stack takes.
+/// hand to hand, through each slot as a future and once more as a body, and its size is paid for each
+/// time.
 ///
 /// The memory is the last exchange's of the thread, so that it costs no allocation.
 #[derive(Clone, Debug)]
