@@ -14,18 +14,18 @@ use std::{
 };
 
 use axum::{Router, extract::ConnectInfo};
-use buttress::{Compression, Cors, OriginError, Stack, client_ip::ClientIp, observe::ObserveLayer};
+use buttress::{Compression, Cors, Stack, client_ip::ClientIp, log::AccessLog};
 use tokio::net::TcpListener;
-use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{access::AccessLog, error::MaskPanic};
+use crate::{numbers::Numbers, settings::Settings};
 
-mod access;
 mod error;
-mod log;
+mod numbers;
 mod outbound;
 mod page;
+mod panics;
 mod routes;
+mod settings;
 mod tour;
 
 /// The origin of a front end on a developer's machine, whose pages may call this service.
@@ -36,15 +36,12 @@ usage: example-axum         serve on 127.0.0.1:3000, or on what the variable BIN
        example-axum tour    start the service on a free port, show it and check it
 ";
 
-/// The stack's type. Its one parameter is the layer in the joint.
-type Hardening = Stack<CatchPanicLayer<MaskPanic>>;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut words = env::args_os().skip(1);
     let done = match (words.next(), words.next()) {
-        (None, _) => match bind_address() {
-            Ok(address) => run(address).await,
+        (None, _) => match Settings::from_env() {
+            Ok(settings) => run(settings).await,
             Err(advice) => return refuse(&advice),
         },
         (Some(word), None) if word == "tour" => tour::run().await,
@@ -59,56 +56,47 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
+    let Settings { address, log, numbers } = settings;
+    // Dropped at the end, it writes out the lines that still wait.
+    let _log = log.init()?;
+    panics::go_to_the_log();
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
+    let address = listener.local_addr()?;
+    let stack = stack(&numbers)?;
+    for slot in stack.describe().lines() {
+        tracing::info!(target: "stack", "{slot}");
+    }
+    writeln!(io::stdout(), "listening on http://{address}")?;
+    serve(listener, app(address, stack, &numbers)).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// What stands around the routes. The order is the stack's business, not ours.
-fn stack() -> Result<Hardening, OriginError> {
+fn stack(numbers: &Numbers) -> Result<Stack, Box<dyn Error>> {
     // No proxy stands before this service. With one: `ClientIp::behind(["10.0.0.0/8"])?`.
     let client_ip = ClientIp::peer().peer_from(|extensions| {
         extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
     });
     Ok(Stack::production(client_ip)
+        // A scrape every few seconds is no news, unless it fails.
+        .log(AccessLog::new().skip(["/metrics"])?)
+        .metrics(numbers.served.clone())
         .cors(Cors::allow([FRONT_END])?)
-        .compression(Compression::new())
-        // This service has a log line and panics' answers of its own.
-        .log(None)
-        .problem(None)
-        .joint(CatchPanicLayer::custom(MaskPanic)))
+        .compression(Compression::new()))
 }
 
-/// The routes, in the stack, in what watches all that comes out of it.
-fn app(address: SocketAddr, stack: Hardening) -> Router {
-    routes::router(address).layer(stack).layer(ObserveLayer::new(AccessLog))
+/// The routes, in the stack. Those for operators are in it too, but for what is for pages.
+fn app(address: SocketAddr, stack: Stack, numbers: &Numbers) -> Router {
+    let operators = numbers.router().layer(stack.clone().cors(None));
+    routes::router(address, numbers).layer(stack).merge(operators)
 }
 
 async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
     // The peer's address goes into each request's extensions, where `stack` looks for it.
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
-}
-
-async fn run(address: SocketAddr) -> Result<ExitCode, Box<dyn Error>> {
-    log::to_stderr()?;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
-    let address = listener.local_addr()?;
-    let stack = stack()?;
-    for slot in stack.describe().lines() {
-        tracing::info!(target: "stack", "{slot}");
-    }
-    writeln!(io::stdout(), "listening on http://{address}")?;
-    serve(listener, app(address, stack)).await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn bind_address() -> Result<SocketAddr, String> {
-    let Some(bind) = env::var_os("BIND") else {
-        return Ok(SocketAddr::from(([127, 0, 0, 1], 3000)));
-    };
-    bind.to_str().and_then(|bind| bind.parse().ok()).ok_or_else(|| {
-        format!(
-            "BIND={bind:?} is no address and port; write 127.0.0.1:3000, or [::1]:3000, \
-             or 127.0.0.1:0 for a free port"
-        )
-    })
 }
 
 fn refuse(advice: &str) -> ExitCode {

@@ -1,4 +1,4 @@
-//! A call to another service, which takes the request's id along.
+//! A call to another service, which takes the request's id and trace along.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -9,7 +9,13 @@ use axum::{
     body::{self, Body, Bytes},
     http::{Request, Response, Uri},
 };
-use buttress::request_id::{Propagate, PropagateLayer};
+use buttress::{
+    log::{Operation, operation},
+    metrics::HttpMetrics,
+    observe::Observe,
+    request_id::{Propagate, PropagateLayer},
+    trace::{self, OutboundLayer},
+};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -20,18 +26,24 @@ use tower::{BoxError, ServiceBuilder, ServiceExt};
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 64 * 1024;
 
+/// Outermost first: the trace, the id, the numbers, the connections.
+type Stacked = trace::Outbound<Propagate<Observe<Client<HttpConnector, Body>, HttpMetrics>>>;
+
 /// An HTTP client. A clone shares its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbound {
     base: String,
-    client: Propagate<Client<HttpConnector, Body>>,
+    client: Stacked,
 }
 
 impl Outbound {
     /// Calls the service at this address, over plain HTTP.
-    pub(crate) fn to(address: SocketAddr) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let client = ServiceBuilder::new().layer(PropagateLayer::new()).service(client);
+    pub(crate) fn to(address: SocketAddr, numbers: &HttpMetrics) -> Self {
+        let client = ServiceBuilder::new()
+            .layer(OutboundLayer::propagate())
+            .layer(PropagateLayer::new())
+            .layer(numbers.layer())
+            .service(Client::builder(TokioExecutor::new()).build_http());
         Self { base: format!("http://{}", reachable(address)), client }
     }
 
@@ -44,6 +56,8 @@ impl Outbound {
             let bytes = body::to_bytes(Body::new(body), MOST_BYTES).await?;
             Ok(Response::from_parts(parts, bytes))
         };
+        // `http_count` and `http_ms` on the access line.
+        let call = operation(Operation::Http, "users").time(call);
         tokio::time::timeout(PATIENCE, call).await?
     }
 }

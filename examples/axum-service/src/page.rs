@@ -5,17 +5,17 @@ use axum::{
     extract::State,
     response::{Html, IntoResponse},
 };
-use buttress::headers::CspNonce;
+use buttress::{headers::CspNonce, problem::Failure};
 
-use crate::{error::Error, routes::Service};
+use crate::routes::Service;
 
 const PAGE: &str = include_str!("page.html");
 
 pub(crate) async fn show(
     State(service): State<Service>,
     Extension(nonce): Extension<CspNonce>,
-) -> Result<impl IntoResponse, Error> {
-    let nonce = nonce.get().map_err(Error::internal)?;
+) -> Result<impl IntoResponse, Failure> {
+    let nonce = nonce.get().map_err(Failure::internal)?;
     // Neither needs escaping: the one is base64url, and the other a socket's address.
     let origin = format!("http://{}", service.address);
     Ok(Html(PAGE.replace("{nonce}", nonce).replace("{origin}", &origin)))

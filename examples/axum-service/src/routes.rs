@@ -1,35 +1,32 @@
 //! The routes. Nothing in them knows of the stack, but for the context that it gives.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::{
     Json, Router,
     body::Body,
-    extract::{
-        Path, Query, State,
-        rejection::{JsonRejection, PathRejection, QueryRejection},
-    },
-    http::{
-        StatusCode,
-        header::{CONTENT_TYPE, HeaderName},
-    },
+    extract::{Path, Query, State},
+    http::header::{CONTENT_TYPE, HeaderName},
     response::IntoResponse,
     routing::{get, post},
 };
-use buttress::headers::{SecureWhen, SecurityHeadersLayer};
+use buttress::{
+    context,
+    headers::{SecureWhen, SecurityHeadersLayer},
+    log::{Operation, logger, operation},
+    problem::Failure,
+};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{
-    error::{Error, request_id},
-    outbound::Outbound,
-    page,
-};
+use crate::{error::Error, numbers::Numbers, outbound::Outbound, page};
 
 /// The longest pause that a caller may ask `/slow` for.
 const LONGEST_MS: u64 = 10_000;
+/// From which on it is a line in the log.
+const LONG: Duration = Duration::from_millis(100);
 /// What a caller may ask `/stream` for: so many lines, with such pauses.
 const MOST_CHUNKS: u32 = 100;
 const LONGEST_PAUSE_MS: u64 = 1_000;
@@ -41,12 +38,14 @@ pub(crate) struct Service {
     outbound: Outbound,
 }
 
-pub(crate) fn router(address: SocketAddr) -> Router {
+pub(crate) fn router(address: SocketAddr, numbers: &Numbers) -> Router {
     // A page among the answers of an API: it brings its own headers, and the stack leaves those
     // that are there as they are. On a desk it comes over plain HTTP, where Safari would take
     // `upgrade-insecure-requests` at its word, for localhost too: so that is for https alone.
     let headers = SecurityHeadersLayer::web_strict().secure_when(SecureWhen::scheme_https());
-    let page = get(page::show).layer(headers);
+    let page = get(page::show).route_layer(headers);
+    // What axum answers to anything else, and where an extractor refuses, is bare: of that too the
+    // stack makes problem documents.
     Router::new()
         .route("/", page)
         .route("/users/{id}", get(user))
@@ -56,9 +55,7 @@ pub(crate) fn router(address: SocketAddr) -> Router {
         .route("/fail", get(fail))
         .route("/panic", get(panics))
         .route("/outbound", get(outbound))
-        .fallback(nowhere)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(Service { address, outbound: Outbound::to(address) })
+        .with_state(Service { address, outbound: Outbound::to(address, &numbers.called) })
 }
 
 #[derive(Debug, Serialize)]
@@ -67,16 +64,19 @@ struct User {
     name: String,
 }
 
-async fn user(id: Result<Path<u64>, PathRejection>) -> Result<Json<User>, Error> {
-    let Path(id) = id?;
+async fn user(Path(id): Path<u64>) -> Result<Json<User>, Failure> {
+    // What only the handler knows, on the access line.
+    if let Some(request) = context::current() {
+        request.add("viewed_user", id);
+    }
     if id == 0 {
-        return Err(Error::client(StatusCode::NOT_FOUND, "users are counted from 1"));
+        return Err(Error::NoUser.into());
     }
     Ok(Json(User { id, name: format!("User {id}") }))
 }
 
-async fn echo(body: Result<Json<Value>, JsonRejection>) -> Result<Json<Value>, Error> {
-    Ok(body?)
+async fn echo(Json(body): Json<Value>) -> Json<Value> {
+    Json(body)
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,10 +91,14 @@ impl Default for Slow {
     }
 }
 
-async fn slow(query: Result<Query<Slow>, QueryRejection>) -> Result<Json<Value>, Error> {
-    let Query(Slow { ms }) = query?;
+async fn slow(Query(Slow { ms }): Query<Slow>) -> Result<Json<Value>, Failure> {
     at_most("ms", ms, LONGEST_MS)?;
-    sleep(Duration::from_millis(ms)).await;
+    // Timed as a query or a call would be: `service_ms` on the access line, and a line of its own
+    // where it is slow …
+    let pause = operation(Operation::Service, "pause").slow(LONG);
+    let pause = pause.time(sleep(Duration::from_millis(ms)));
+    // … which has this field, as whatever is logged meanwhile.
+    logger().with("asked_ms", ms).follow(pause).await;
     Ok(Json(json!({ "slept_ms": ms })))
 }
 
@@ -111,8 +115,7 @@ impl Default for Chunks {
     }
 }
 
-async fn stream(query: Result<Query<Chunks>, QueryRejection>) -> Result<impl IntoResponse, Error> {
-    let Query(Chunks { chunks, ms }) = query?;
+async fn stream(Query(Chunks { chunks, ms }): Query<Chunks>) -> Result<impl IntoResponse, Failure> {
     at_most("chunks", chunks.into(), MOST_CHUNKS.into())?;
     at_most("ms", ms, LONGEST_PAUSE_MS)?;
     let lines = stream::unfold(1, move |chunk| async move {
@@ -130,10 +133,9 @@ async fn stream(query: Result<Query<Chunks>, QueryRejection>) -> Result<impl Int
 }
 
 /// The kind of text that must not leave the house.
-const SECRET: &str = "cannot connect to postgres://app:hunter2@db.internal:5432/orders";
-
-async fn fail() -> Error {
-    Error::internal(SECRET)
+async fn fail() -> Result<Json<Value>, Failure> {
+    let cause = "cannot connect to postgres://app:hunter2@db.internal:5432/orders";
+    Err(Error::from(io::Error::other(cause)).into())
 }
 
 #[expect(clippy::panic, reason = "to show what becomes of a panic")]
@@ -141,10 +143,10 @@ async fn panics() -> Json<Value> {
     panic!("no row for api key hunter2");
 }
 
-async fn outbound(State(service): State<Service>) -> Result<Json<Value>, Error> {
-    let answer = service.outbound.get("/users/1").await.map_err(Error::internal)?;
+async fn outbound(State(service): State<Service>) -> Result<Json<Value>, Failure> {
+    let answer = service.outbound.get("/users/1").await.map_err(Failure::internal)?;
     let theirs = answer.headers().get(HeaderName::from_static("x-request-id"));
-    let user: Value = serde_json::from_slice(answer.body()).map_err(Error::internal)?;
+    let user: Value = serde_json::from_slice(answer.body()).map_err(Failure::internal)?;
     Ok(Json(json!({
         "request_id": request_id(),
         "upstream": {
@@ -155,17 +157,11 @@ async fn outbound(State(service): State<Service>) -> Result<Json<Value>, Error> 
     })))
 }
 
-async fn nowhere() -> Error {
-    Error::client(StatusCode::NOT_FOUND, "there is nothing here; GET / lists what there is")
+/// The id of the current request, wherever the code is.
+fn request_id() -> Option<String> {
+    context::current()?.request_id_str().map(str::to_owned)
 }
 
-async fn wrong_method() -> Error {
-    Error::client(StatusCode::METHOD_NOT_ALLOWED, "the header `allow` says what is allowed here")
-}
-
-fn at_most(name: &str, value: u64, most: u64) -> Result<(), Error> {
-    if value <= most {
-        return Ok(());
-    }
-    Err(Error::client(StatusCode::BAD_REQUEST, format!("{name} is at most {most}")))
+fn at_most(name: &'static str, value: u64, most: u64) -> Result<(), Error> {
+    if value <= most { Ok(()) } else { Err(Error::TooMuch { name, most }) }
 }

@@ -5,19 +5,19 @@
 use std::{
     error::Error,
     io::{self, IsTerminal, Write},
-    panic,
     process::ExitCode,
 };
 
+use buttress::Stack;
 use tokio::net::TcpListener;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use self::{caller::Caller, captured::Captured, story::Story};
-use crate::{Hardening, app, error, log, serve, stack};
+use crate::{app, numbers::Numbers, panics, serve, stack};
 
 mod caller;
 mod captured;
 mod chapters;
+mod observed;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -33,11 +33,13 @@ struct Tour<W> {
 
 pub(crate) async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let log = Captured::new();
-    log::subscriber(log.clone(), false, log::default_filter()).init();
-    panic::set_hook(Box::new(error::log_panic));
+    let _log = log.setup()?.init()?;
+    panics::go_to_the_log();
 
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let story = tell(Story::new(io::stdout(), colour), log, stack()?).await?;
+    let numbers = Numbers::new();
+    let stack = stack(&numbers)?;
+    let story = tell(Story::new(io::stdout(), colour), log, stack, &numbers).await?;
     Ok(if story.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -45,12 +47,13 @@ pub(crate) async fn run() -> Result<ExitCode, Box<dyn Error>> {
 async fn tell<W: Write>(
     mut story: Story<W>,
     log: Captured,
-    stack: Hardening,
+    stack: Stack,
+    numbers: &Numbers,
 ) -> Result<Story<W>, Box<dyn Error>> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let described = stack.describe();
-    let service = tokio::spawn(serve(listener, app(address, stack)));
+    let service = tokio::spawn(serve(listener, app(address, stack, numbers)));
 
     story.title(&format!("A tour of example-axum, which now serves on http://{address}"))?;
     let mut tour = Tour { story, caller: Caller::of(address), log };

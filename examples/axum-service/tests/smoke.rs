@@ -8,7 +8,13 @@
     reason = "a test is meant to panic"
 )]
 
-use std::{io, net::TcpListener, process::Stdio, time::Duration};
+use std::{
+    env, fs,
+    io::{self, Write},
+    net::TcpListener,
+    process::Stdio,
+    time::Duration,
+};
 
 use axum::{
     body::{self, Body, Bytes},
@@ -21,10 +27,10 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, Command},
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// For what is a matter of milliseconds, on a machine that has much else to do.
@@ -49,7 +55,7 @@ const API_HEADERS: [(&str, &str); 9] = [
 ];
 
 /// What the texts of `/fail` and `/panic` have in them.
-const SECRETS: [&str; 3] = ["hunter2", "postgres", "api key"];
+const SECRETS: [&str; 4] = ["hunter2", "postgres", "orders", "api key"];
 
 /// The running binary; it is killed when this is dropped.
 struct Service {
@@ -61,8 +67,14 @@ struct Service {
 
 impl Service {
     async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The service, started with these variables.
+    async fn with(variables: &[(&str, &str)]) -> Self {
         let mut child = example()
             .env("BIND", "127.0.0.1:0")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -91,18 +103,43 @@ impl Service {
         self.send(self.request("GET", path).body(Body::empty()).unwrap()).await
     }
 
-    /// The log, once it has a line with all of these in it.
-    async fn logged(&self, parts: &[&str]) -> String {
-        let has = |log: &str| log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+    /// The first line of the log that has all of these in it, once it is there.
+    async fn line(&self, parts: &[&str]) -> Value {
+        let find = |log: &str| {
+            log.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+        };
         let mut log = self.log.clone();
-        let found = timeout(PATIENCE, log.wait_for(|log| has(log))).await;
-        found.unwrap_or_else(|_| panic!("no line with {parts:?} in the log")).unwrap().clone()
+        let found = timeout(PATIENCE, log.wait_for(|log| find(log).is_some())).await;
+        let found = found.unwrap_or_else(|_| panic!("no line with {parts:?} in the log")).unwrap();
+        let line = find(&found).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// The access line of the request to this path that has this id.
+    async fn access_line(&self, path: &str, id: &str) -> Value {
+        let path = format!(r#""path":"{path}""#);
+        let id = format!(r#""request_id":"{id}""#);
+        self.line(&[r#""target":"access""#, &path, &id]).await
+    }
+
+    /// Everything that was logged before this.
+    async fn whole_log(&self) -> String {
+        // Lines come in their order.
+        let last = self.get("/users/999").await;
+        self.access_line("/users/999", id(&last)).await;
+        self.log.borrow().clone()
     }
 }
 
+/// With no settings but those that are given to it.
 fn example() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-axum"));
-    command.env_remove("BIND").env_remove("RUST_LOG").kill_on_drop(true);
+    for name in
+        ["BIND", "LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG", "METRICS_TOKEN"]
+    {
+        command.env_remove(name);
+    }
+    command.kill_on_drop(true);
     command
 }
 
@@ -167,6 +204,8 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         ("GET", "/fail", "", 500),
         ("GET", "/panic", "", 500),
         ("GET", "/outbound", "", 200),
+        ("GET", "/report", "", 200),
+        ("POST", "/report", "", 405),
         ("GET", "/nowhere", "", 404),
         ("DELETE", "/", "", 405),
     ]
@@ -193,8 +232,10 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         }
         let whole = format!("{:?} {}", answer.headers(), text(&answer));
         assert!(SECRETS.iter().all(|secret| !whole.contains(secret)), "{what}: {whole}");
-        let (asked, _) = what.split_once('?').unwrap_or((&what, ""));
-        service.logged(&["access", asked, &id]).await;
+        let (path, _) = path.split_once('?').unwrap_or((path, ""));
+        let line = service.access_line(path, &id).await;
+        assert_eq!(line["status"], status, "{what}");
+        assert_eq!(line["method"], method, "{what}");
     }
 }
 
@@ -233,7 +274,8 @@ async fn a_method_that_is_not_served_is_told_what_is() {
 
 #[tokio::test]
 async fn an_id_that_is_not_fit_is_replaced() {
-    let service = Service::start().await;
+    let debug = [("RUST_LOG", "info,buttress_request_id=debug"), ("ALLOW_DEBUG", "true")];
+    let service = Service::with(&debug).await;
     let too_long = "x".repeat(129);
     let lists: [&[&[u8]]; 7] = [
         &[b""],
@@ -252,31 +294,265 @@ async fn an_id_that_is_not_fit_is_replaced() {
         let answer = service.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(id(&answer).len(), 36, "{}", lines[0].escape_ascii());
     }
-    let log = service.logged(&["request id refused", r#"1\" level=ERROR"#]).await;
-    assert!(!log.contains(r#"1" level=ERROR"#), "{log}");
+    let line = service.line(&["request id refused", "level=ERROR"]).await;
+    assert_eq!(line["request_id_rejected"], r#"1\" level=ERROR"#);
 }
 
 #[tokio::test]
 async fn what_fails_is_in_the_log_under_the_answers_id() {
     let service = Service::start().await;
     let answer = service.get("/fail").await;
-    service.logged(&["ERROR", "hunter2@db.internal", id(&answer)]).await;
+    let line = service.line(&["request failed", id(&answer)]).await;
+    assert_eq!(line["level"], "ERROR");
+    let chain = "cannot read the orders: \
+        cannot connect to postgres://app:[REDACTED]@db.internal:5432/orders";
+    assert_eq!(line["error"], chain);
+
     let answer = service.get("/panic").await;
-    service.logged(&["ERROR", "panicked", "api key hunter2", "routes.rs:", id(&answer)]).await;
+    let line = service.line(&["panicked", id(&answer)]).await;
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["error"], "no row for api key hunter2");
+    assert!(line["at"].as_str().unwrap().contains("src/routes.rs:"), "{line}");
+    assert_eq!(service.access_line("/panic", id(&answer)).await["error_type"], "panic");
 }
 
 #[tokio::test]
-async fn each_exchange_has_one_access_line() {
+async fn on_a_pipe_each_line_is_json_and_each_exchange_has_one() {
+    for variables in [&[][..], &[("LOG_FORMAT", "json")]] {
+        let service = Service::with(variables).await;
+        let first = service.get("/users/42?page=2&token=hunter2").await;
+        let second = service.get("/nowhere").await;
+        let panicked = service.get("/panic").await;
+
+        let line = service.access_line("/users/42", id(&first)).await;
+        assert_eq!(line["message"], "GET /users/{id} 200");
+        assert_eq!(line["service"], "example-axum");
+        assert_eq!(line["trace_id"], id(&first).replace('-', ""));
+        assert_eq!(line["route"], "/users/{id}");
+        assert_eq!(line["query"], "page=2&token=[REDACTED]");
+        assert_eq!(line["outcome"], "complete");
+        assert_eq!(line["bytes_out"], 26);
+        assert_eq!(line["client_ip"], "127.0.0.1");
+        assert_eq!(line["viewed_user"], 42);
+        let line = service.access_line("/nowhere", id(&second)).await;
+        assert_eq!(line["message"], "GET - 404");
+        assert!(line["route"].is_null(), "{line}");
+
+        let log = service.whole_log().await;
+        for line in log.lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+            assert!(line["timestamp"].is_string(), "{line}");
+        }
+        for answer in [&first, &second, &panicked] {
+            let is_its = |line: &&str| line.contains(r#""access""#) && line.contains(id(answer));
+            assert_eq!(log.lines().filter(is_its).count(), 1, "{log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pretty_lines_are_for_people() {
+    let service = Service::with(&[("LOG_FORMAT", "pretty")]).await;
+    let answer = service.get("/users/42").await;
+    let mut log = service.log.clone();
+    let id = id(&answer).to_owned();
+    let has = |log: &String| {
+        let mut lines = log.lines();
+        lines.any(|line| line.contains("GET /users/{id} 200") && line.contains(&id))
+    };
+    let log = timeout(PATIENCE, log.wait_for(has)).await.unwrap().unwrap().clone();
+    assert!(!log.contains(r#"{"timestamp""#), "{log}");
+    assert!(!log.contains('\x1b'), "{log}");
+}
+
+#[tokio::test]
+async fn levels_are_obeyed() {
+    let service = Service::with(&[("LOG_LEVEL", "warn")]).await;
+    service.get("/users/42").await;
+    let missing = service.get("/nowhere").await;
+    service.access_line("/nowhere", id(&missing)).await;
+    assert_eq!(service.log.borrow().lines().count(), 1);
+}
+
+#[tokio::test]
+async fn lines_go_to_a_file_where_one_is_named() {
+    let folder = env::temp_dir().join(format!("example-axum-{}", std::process::id()));
+    let file = folder.join("service.log");
+    let service = Service::with(&[("LOG_FILE", file.to_str().unwrap())]).await;
+    let answer = service.get("/users/42").await;
+    let written = async {
+        loop {
+            let log = fs::read_to_string(&file).unwrap_or_default();
+            if let Some(line) = log.lines().find(|line| line.contains(id(&answer))) {
+                return serde_json::from_str::<Value>(line).unwrap();
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let line = timeout(PATIENCE, written).await.unwrap();
+    assert_eq!(line["message"], "GET /users/{id} 200");
+    assert_eq!(*service.log.borrow(), "");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_is_refused_with_what_can() {
+    for (name, value, said) in [
+        ("LOG_FORMAT", "loud", "LOG_FORMAT=\"loud\": one of auto, pretty, json, "),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL=\"loud\": one of trace, debug, info, "),
+        ("RUST_LOG", "a=loud", "RUST_LOG=\"a=loud\": "),
+        ("ALLOW_DEBUG", "perhaps", "ALLOW_DEBUG=\"perhaps\": true or false"),
+        ("METRICS_TOKEN", "two words", "METRICS_TOKEN: a bearer token is of letters, digits and "),
+        ("METRICS_TOKEN", "", "METRICS_TOKEN: a bearer token is of letters, digits and "),
+    ] {
+        let run = example().env("BIND", "127.0.0.1:0").env(name, value).output();
+        let output = timeout(PATIENCE, run).await.unwrap().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}: {stderr}");
+        assert!(stderr.starts_with(said), "{name}: {stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_log_file_that_cannot_be_opened_is_named() {
+    let run = example().env("BIND", "127.0.0.1:0").env("LOG_FILE", "/dev/null/x").output();
+    let output = timeout(PATIENCE, run).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot log to /dev/null/x: "), "{said}");
+}
+
+#[tokio::test]
+async fn the_metrics_are_counted_to_the_last() {
     let service = Service::start().await;
-    let first = service.get("/users/42").await;
-    let line = ["access", "GET /users/42 status=200 outcome=\"complete\"", id(&first)];
-    service.logged(&line).await;
-    let second = service.get("/nowhere").await;
-    let log = service.logged(&["access", id(&second)]).await;
-    let lines: Vec<_> = log.lines().filter(|line| line.contains(id(&first))).collect();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("bytes=26 "), "{lines:?}");
-    assert!(lines[0].contains("client_ip=127.0.0.1"), "{lines:?}");
+    for id in 1..=5 {
+        service.get(&format!("/users/{id}")).await;
+    }
+    service.get("/users/0").await;
+    service.get("/outbound").await;
+    for path in ["/a", "/b", "/c"] {
+        service.get(path).await;
+    }
+    // What is in the log is counted.
+    service.whole_log().await;
+    let page = service.get("/metrics").await;
+    assert_eq!(only(page.headers(), "content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(only(page.headers(), "x-content-type-options"), "nosniff");
+    assert_eq!(id(&page).len(), 36);
+    let count = |name: &str, labels: &[&str]| -> u64 {
+        let name = format!("{name}_count{{");
+        let lines = text(&page).lines().filter(|line| {
+            line.starts_with(&name) && labels.iter().all(|label| line.contains(label))
+        });
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    };
+    let served = "http_server_request_duration_seconds";
+    let (user, found) = (r#"http_route="/users/{id}""#, r#"http_response_status_code="200""#);
+    // Five, that of `/outbound`, and the log's last one.
+    assert_eq!(count(served, &[user, found]), 7);
+    assert_eq!(count(served, &[user, r#"http_response_status_code="404""#]), 1);
+    assert_eq!(count(served, &[r#"http_route="/outbound""#]), 1);
+    assert_eq!(count(served, &[]), 12);
+    assert_eq!(count("http_client_request_duration_seconds", &[]), 1);
+    let unmatched =
+        |line: &&str| line.starts_with(&format!("{served}_count")) && !line.contains("http_route");
+    assert_eq!(text(&page).lines().filter(unmatched).count(), 1, "one for all unknown paths");
+    for gauge in ["process_resident_memory_bytes ", "tokio_workers "] {
+        assert!(text(&page).lines().any(|line| line.starts_with(gauge)), "no {gauge}");
+    }
+
+    let report = json_of(&service.get("/report").await);
+    assert_eq!(report["since_start"]["requests"], 13, "{report}");
+    let routes = report["since_start"]["by_route"].as_array().unwrap();
+    let users = routes.iter().find(|route| route["route"] == "/users/{id}").unwrap();
+    assert_eq!(users["requests"], 8);
+    for percentile in ["p50", "p95", "p99"] {
+        assert!(users["duration_ms"][percentile].as_f64().unwrap() > 0.0, "{users}");
+    }
+
+    let log = service.whole_log().await;
+    assert!(!log.contains(id(&page)), "a scrape that goes well is no news");
+}
+
+#[tokio::test]
+async fn the_numbers_are_for_those_who_have_the_token() {
+    let service = Service::with(&[("METRICS_TOKEN", "c2NyYXBlcg==")]).await;
+    for path in ["/metrics", "/report"] {
+        for (authorization, status) in [
+            (None, 401),
+            (Some("Bearer c2NyYXBlcg"), 401),
+            (Some("Basic c2NyYXBlcg=="), 401),
+            (Some("Bearer c2NyYXBlcg=="), 200),
+        ] {
+            let mut request = service.request("GET", path);
+            if let Some(authorization) = authorization {
+                request = request.header("authorization", authorization);
+            }
+            let answer = service.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.status(), status, "{path} {authorization:?}");
+            assert_eq!(id(&answer).len(), 36);
+            if status == 401 {
+                assert_eq!(only(answer.headers(), "www-authenticate"), "Bearer");
+                assert_problem(&answer, path);
+                let line = service.access_line(path, id(&answer)).await;
+                assert_eq!(line["rejected_by"], "metrics");
+            }
+        }
+    }
+    assert!(!service.whole_log().await.contains("c2NyYXBlcg"));
+}
+
+#[tokio::test]
+async fn promtool_finds_nothing_to_say_about_the_page() {
+    let service = Service::start().await;
+    for path in ["/users/1", "/fail", "/panic", "/outbound", "/nowhere"] {
+        service.get(path).await;
+    }
+    let page = service.get("/metrics").await;
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut promtool = match started {
+        Ok(promtool) => promtool,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Past the harness, which shows nothing of a test that passes.
+            let test = "promtool_finds_nothing_to_say_about_the_page";
+            writeln!(io::stderr(), "{test}: NOT RUN, there is no `promtool` here").unwrap();
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    promtool.stdin.take().unwrap().write_all(page.body()).await.unwrap();
+    let output = timeout(PATIENCE, promtool.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[tokio::test]
+async fn no_answer_has_anything_of_what_failed() {
+    let service = Service::start().await;
+    for path in ["/fail", "/panic"] {
+        for (name, value) in [
+            ("accept", "*/*"),
+            ("accept", "text/html"),
+            ("content-type", "application/grpc"),
+            ("accept-encoding", "identity"),
+            ("origin", "http://localhost:5173"),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let request = service.request(method, path).header(name, value);
+                let answer = service.send(request.body(Body::empty()).unwrap()).await;
+                let whole = format!("{:?} {}", answer.headers(), text(&answer));
+                for secret in SECRETS {
+                    assert!(!whole.contains(secret), "{method} {path} {name}: {whole}");
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -286,7 +562,7 @@ async fn an_exchange_that_the_client_leaves_has_its_line_too() {
     let answer = service.client.request(request).await.unwrap();
     let id = only(answer.headers(), "x-request-id").to_owned();
     drop(answer);
-    service.logged(&["access", "outcome=\"client_gone\"", &id]).await;
+    assert_eq!(service.access_line("/stream", &id).await["outcome"], "client_gone");
 }
 
 #[tokio::test]
@@ -321,8 +597,12 @@ async fn an_outbound_call_carries_the_id() {
         "status": 200, "request_id": "order-4711", "body": { "id": 1, "name": "User 1" },
     });
     assert_eq!(json_of(&answer), json!({ "request_id": "order-4711", "upstream": upstream }));
-    service.logged(&["access", "GET /users/1 ", "order-4711"]).await;
-    service.logged(&["access", "GET /outbound ", "order-4711"]).await;
+    let theirs = service.access_line("/users/1", "order-4711").await;
+    let ours = service.access_line("/outbound", "order-4711").await;
+    assert_eq!(ours["trace_id"].as_str().unwrap().len(), 32);
+    assert_eq!(ours["trace_id"], theirs["trace_id"]);
+    assert_ne!(ours["span_id"], theirs["span_id"]);
+    assert_eq!(ours["http_count"], 1);
 }
 
 #[tokio::test]
@@ -392,7 +672,11 @@ async fn pages_of_the_front_end_may_call_and_no_others() {
         assert_eq!(answer.status(), status, "{origin}");
         if !allowed {
             assert_problem(&answer, origin);
-            service.logged(&["access", "rejected=csrf.cross_origin", id(&answer)]).await;
+            let line = service.access_line("/echo", id(&answer)).await;
+            assert_eq!(
+                (&line["rejected_by"], &line["reason"]),
+                (&json!("csrf"), &json!("cross_origin"))
+            );
         }
     }
 }
@@ -411,9 +695,15 @@ async fn a_page_of_the_front_end_can_read_a_panics_500() {
 #[tokio::test]
 async fn the_stack_in_force_is_logged_at_the_start() {
     let service = Service::start().await;
-    service.logged(&["INFO stack: client ip    the peer"]).await;
-    service.logged(&["INFO stack: request id   x-request-id; accepted if valid"]).await;
-    service.logged(&["INFO stack: body limit   1048576 bytes"]).await;
+    for slot in [
+        "client ip    the peer",
+        "route        axum's matched path",
+        "request id   x-request-id; accepted if valid",
+        "problem      5xx masked",
+        "body limit   1048576 bytes",
+    ] {
+        assert_eq!(service.line(&[r#""target":"stack""#, slot]).await["level"], "INFO");
+    }
 }
 
 #[tokio::test]

@@ -1,23 +1,22 @@
-use std::panic;
+use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::*;
 
-/// The whole tour, of a service with this stack.
-async fn tour_of(stack: Hardening) -> (bool, String) {
+/// The whole tour, of a service with what this makes of its stack.
+async fn tour_of(change: impl FnOnce(Stack) -> Stack) -> (bool, String) {
     let log = Captured::new();
-    let _logging = log::subscriber(log.clone(), false, log::default_filter()).set_default();
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        error::log_panic(panic);
-        before(panic);
-    }));
-    let story = tell(Story::new(Vec::new(), false), log, stack).await.unwrap();
+    let (lines, _log) = log.setup().unwrap().layer().unwrap();
+    let _logging = tracing_subscriber::registry().with(lines).set_default();
+    panics::go_to_the_log();
+    let numbers = Numbers::new();
+    let stack = change(stack(&numbers).unwrap());
+    let story = tell(Story::new(Vec::new(), false), log, stack, &numbers).await.unwrap();
     (story.holds(), String::from_utf8(story.into_inner()).unwrap())
 }
 
 #[tokio::test]
 async fn a_service_without_headers_is_not_as_told() {
-    let (holds, story) = tour_of(stack().unwrap().headers(None)).await;
+    let (holds, story) = tour_of(|stack| stack.headers(None)).await;
     assert!(!holds);
     let (_, end) = story.split_once("claims do not hold:").unwrap();
     assert!(end.contains("the nine of an API; seen:"), "{end}");
