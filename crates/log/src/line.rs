@@ -4,11 +4,13 @@ use std::{cell::Cell, fmt};
 
 pub(crate) use self::{
     escape::is_printed,
+    key::Key,
     number::{Bytes, whole},
     time::{Clock, Now},
 };
 
 mod escape;
+mod key;
 mod number;
 mod time;
 
@@ -18,6 +20,12 @@ pub(crate) const MAX_LINE: usize = 256 * 1024;
 
 /// Room for the end of a line that was cut.
 const TAIL: usize = 64;
+
+/// No text and no member begins behind it: what is open must be closed too.
+const LIMIT: usize = MAX_LINE - 2 * TAIL;
+
+/// A message leaves room for the ids behind it.
+const MESSAGE_LIMIT: usize = LIMIT - 8 * 1024;
 
 /// A buffer that grew past this is given back: one huge line must not stay for ever.
 const MAX_KEPT: usize = 2 * MAX_LINE;
@@ -32,6 +40,9 @@ pub(crate) struct Line {
     pub(crate) bytes: Vec<u8>,
     /// Something was left out for its length.
     pub(crate) cut: bool,
+    /// A text was cut: nothing comes behind it.
+    full: bool,
+    limit: usize,
     marks: Vec<Mark>,
 }
 
@@ -47,7 +58,7 @@ struct Mark {
 
 impl Line {
     const fn new() -> Self {
-        Self { bytes: Vec::new(), cut: false, marks: Vec::new() }
+        Self { bytes: Vec::new(), cut: false, full: false, limit: LIMIT, marks: Vec::new() }
     }
 
     /// The thread's buffer. Code that logs while a line is being made gets another one, so that no
@@ -58,6 +69,7 @@ impl Line {
         line.bytes.clear();
         line.marks.clear();
         line.cut = false;
+        line.full = false;
         line
     }
 
@@ -72,26 +84,34 @@ impl Line {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Writes the message, which may be cut without being the end of the line.
+    pub(crate) fn message(&mut self, write: impl FnOnce(&mut Self)) {
+        self.limit = MESSAGE_LIMIT;
+        write(self);
+        self.limit = LIMIT;
+        self.full = false;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Begins a member. The key is written as `,"name":`; its comma goes where it is the first.
-    pub(crate) fn open(&mut self, key: &[u8]) -> bool {
+    /// Begins a member by what is written of it, comma included, as [`open`](Self::open) does.
+    pub(crate) fn open_raw(&mut self, start: &[u8]) -> bool {
         if self.is_full() {
             self.cut = true;
             return false;
         }
-        match (self.bytes.last(), key.split_first()) {
-            (Some(b'{'), Some((_, key))) => self.bytes.extend_from_slice(key),
-            _ => self.bytes.extend_from_slice(key),
+        match (self.bytes.last(), start.split_first()) {
+            (Some(b'{'), Some((_, bare))) => self.push(bare),
+            _ => self.push(start),
         }
         true
     }
 
     /// Takes a member back that has become too long.
     pub(crate) fn close(&mut self, start: usize) {
-        if self.is_full() && self.bytes.len() > MAX_LINE - TAIL {
+        if self.bytes.len() > MAX_LINE - TAIL {
             self.bytes.truncate(start);
             self.cut = true;
         }
@@ -99,12 +119,12 @@ impl Line {
 
     /// Whether there is no room for a further member.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() >= MAX_LINE - 2 * TAIL
+        self.full || self.bytes.len() >= self.limit
     }
 
     /// Appends an object to an array, its end included.
     pub(crate) fn element(&mut self, object: &[u8]) {
-        if self.bytes.len() + object.len() + TAIL > MAX_LINE - TAIL {
+        if self.bytes.len() + object.len() > LIMIT {
             self.cut = true;
             return;
         }
@@ -186,7 +206,7 @@ impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.escape(text);
         // Whoever formats an endless value may stop now.
-        if self.0.cut && self.0.is_full() { Err(fmt::Error) } else { Ok(()) }
+        if self.0.is_full() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 

@@ -247,8 +247,12 @@ pub(crate) fn form(field: &str, access: bool, timed: bool) -> Form {
         {
             Form::Millis
         }
-        // Words of ours, templates of the router's, an address.
-        "route" | "protocol" | "outcome" | "client_ip" | "error_type" | "rejected_by" if access => {
+        // Words of ours, templates of the router's, an address; and the query, which the access
+        // log has redacted.
+        "route" | "query" | "reason" | "protocol" | "outcome" | "client_ip" | "error_type"
+        | "rejected_by"
+            if access =>
+        {
             Form::Known
         }
         _ => Form::Plain,

@@ -9,12 +9,12 @@ use buttress_core::value::Value;
 use buttress_redact::{Rules, Verdict};
 
 use super::{
-    site::{Names, Sites, key},
+    site::{Names, Sites},
     value::Json,
 };
 use crate::{
     Schema,
-    line::{Bytes, Line, Now},
+    line::{Bytes, Key, Line, Now},
     schema::Shape,
     writer::Notice,
 };
@@ -36,8 +36,7 @@ pub(crate) struct Encoder {
 pub(super) struct Prepared {
     /// The constant fields, from a comma on.
     pub(super) constants: Vec<u8>,
-    /// `,"request_id":`
-    pub(super) request_id: Box<[u8]>,
+    pub(super) request_id: Key,
     /// `,"name":{` of each object.
     pub(super) groups: Box<[Box<[u8]>]>,
 }
@@ -66,7 +65,7 @@ impl Encoder {
     pub(super) fn prepared(&self) -> &Prepared {
         self.prepared.get_or_init(|| Prepared {
             constants: self.constants(),
-            request_id: key(self.schema.shape.request_id),
+            request_id: Key::new(self.schema.shape.request_id),
             groups: self.schema.shape.groups.iter().map(|group| object(group.name)).collect(),
         })
     }
@@ -80,7 +79,7 @@ impl Encoder {
             if let Verdict::Remove = verdict {
                 continue;
             }
-            line.open(&key(&self.constant_name(name)));
+            line.open(&Key::new(&self.constant_name(name)));
             match verdict {
                 Verdict::Censor(censor) => line.censored(censor, &Json(value)),
                 _ => line.value(value, name, &self.rules),
@@ -139,13 +138,13 @@ impl Encoder {
             for piece in [shape.level, warn, before, r#""buttress_log""#, after] {
                 line.push(piece.as_bytes());
             }
-            line.push(&key(shape.message));
+            line.open(&Key::new(shape.message));
             line.text("log lines lost");
             line.push(&constants);
             if let Some(group) = shape.groups.get(shape.fields).filter(|_| shape.fields > 0) {
                 line.push(&object(group.name));
             }
-            line.open(br#","lost":"#);
+            line.open(&Key::new("lost"));
             line.bytes.unsigned(lost);
             line.push(if shape.fields > 0 { b"}}\n" } else { b"}\n" });
             out.extend_from_slice(&line.bytes);
@@ -161,7 +160,8 @@ pub(crate) fn next_layer() -> u64 {
 
 /// `,"name":{`
 fn object(name: &str) -> Box<[u8]> {
-    let mut key = key(name).into_vec();
-    key.push(b'{');
-    key.into()
+    let mut line = Line::default();
+    line.open(&Key::new(name));
+    line.push(b"{");
+    line.bytes.into()
 }

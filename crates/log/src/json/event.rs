@@ -7,7 +7,7 @@ use tracing_subscriber::{layer::Context, registry::LookupSpan};
 use super::{
     encoder::Encoder,
     site::Site,
-    visit::{Visit, is_fatal, log_target},
+    visit::{Visit, is_fatal, log_location, log_target},
 };
 use crate::{
     line::{Bytes, Line, Now},
@@ -60,12 +60,18 @@ impl Encoder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         visit.group = group;
+        if group > 0 && group == self.schema.shape.fields {
+            visit.own_id();
+        }
         event.record(visit);
         if group == 0 {
             visit.middle();
         }
         let shape = self.schema.shape;
         if group == shape.fields {
+            if visit.site.is_log && self.location {
+                log_location(event, visit.line, shape.location);
+            }
             visit.loose();
             if self.spans {
                 self.scope(visit.line, ctx.event_scope(event));
@@ -76,7 +82,7 @@ impl Encoder {
                 continue;
             }
             let start = visit.line.len();
-            if !visit.line.open(key) {
+            if !visit.line.open_raw(key) {
                 continue;
             }
             let empty = visit.line.len();
@@ -91,15 +97,26 @@ impl Encoder {
 
     /// The constant fields and the ids.
     pub(super) fn middle(&self, line: &mut Line, request: Option<&RequestContext>) {
-        let prepared = self.prepared();
-        line.push(&prepared.constants);
+        line.push(&self.prepared().constants);
         let Some(request) = request else { return };
-        if let Some(id) = request.request_id_str() {
-            line.push(&prepared.request_id);
-            line.text(id);
+        // Else it is among the fields.
+        if self.schema.shape.fields == 0 {
+            self.request_id(line, request);
         }
         if let Some(trace) = request.trace() {
             self.trace(&mut line.bytes, trace);
+        }
+    }
+
+    pub(super) fn request_id(&self, line: &mut Line, request: &RequestContext) {
+        let Some(id) = request.request_id() else { return };
+        let key = &self.prepared().request_id;
+        // In one look, since an id has nothing to escape.
+        if !line.clear_member(key, id.as_bytes())
+            && let Ok(id) = id.to_str()
+            && line.open(key)
+        {
+            line.text(id);
         }
     }
 

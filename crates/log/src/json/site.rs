@@ -6,7 +6,11 @@ use buttress_redact::{Fields, Verdict};
 use tracing_core::{Level, Metadata, field::Field};
 
 use super::encoder::Encoder;
-use crate::{access, line::Line, schema::Form};
+use crate::{
+    access,
+    line::{Key, Line},
+    schema::Form,
+};
 
 /// Slots of the first table; each further one has twice as many.
 const SLOTS: usize = 256;
@@ -42,7 +46,7 @@ pub(super) struct Site {
     /// The objects that its fields are in, as bits.
     pub(super) groups: u32,
     /// The key of an id that is not the line's own.
-    pub(super) other_id: Box<[u8]>,
+    pub(super) other_id: Key,
     /// The place in the code.
     pub(super) location: Box<[u8]>,
     /// What is taken among the fields that have no place of their own.
@@ -52,8 +56,7 @@ pub(super) struct Site {
 /// What becomes of one field.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// `,"name":`
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Key,
     pub(super) group: usize,
     pub(super) kind: Kind,
 }
@@ -100,7 +103,8 @@ impl Site {
             }
             plans.push(plan);
         }
-        let other_id = names.first_mut().map(|names| key(&names.take(shape.request_id)));
+        let other_id =
+            names.get_mut(shape.fields).map(|names| Key::new(&names.take(shape.request_id)));
         let names = names.into_iter().nth(shape.fields).unwrap_or_default();
         Self {
             address: std::ptr::from_ref(metadata).addr(),
@@ -111,7 +115,7 @@ impl Site {
             message_first: plans.first().is_some_and(|plan| plan.kind == Kind::Message),
             plans: plans.into(),
             groups,
-            other_id: other_id.unwrap_or_default(),
+            other_id: other_id.unwrap_or_else(|| Key::new(shape.request_id)),
             location: location(metadata, encoder, is_log),
             names,
         }
@@ -131,13 +135,13 @@ impl Planner<'_> {
         let shape = self.encoder.schema.shape;
         let raw = field.name();
         let raw = raw.strip_prefix("r#").unwrap_or(raw);
-        let skipped = Plan { key: Box::default(), group: 0, kind: Kind::Skipped };
+        let skipped = Plan { key: Key::new(""), group: 0, kind: Kind::Skipped };
         if raw == "message" {
             let kind = match shape.access_message {
                 Some(_) if self.is_access => Kind::Skipped,
                 _ => Kind::Message,
             };
-            return Plan { key: key(shape.message), group: 0, kind };
+            return Plan { key: Key::new(shape.message), group: 0, kind };
         }
         if (self.is_access && raw == "fields") || (self.is_log && raw.starts_with("log.")) {
             return skipped;
@@ -148,7 +152,8 @@ impl Planner<'_> {
             Verdict::Remove => return skipped,
             Verdict::Censor(_) => Kind::Censored,
             Verdict::Clear if raw == "request_id" => {
-                return Plan { key: key(shape.request_id), group: 0, kind: Kind::RequestId };
+                let key = Key::new(shape.request_id);
+                return Plan { key, group: shape.fields, kind: Kind::RequestId };
             }
             Verdict::Clear if raw == "fatal" && self.fatal => Kind::Fatal,
             Verdict::Clear => Kind::Clear(form),
@@ -157,17 +162,8 @@ impl Planner<'_> {
             Some(names) => names.take(name),
             None => name.into(),
         };
-        Plan { key: key(&name), group, kind }
+        Plan { key: Key::new(&name), group, kind }
     }
-}
-
-/// `,"name":`
-pub(super) fn key(name: &str) -> Box<[u8]> {
-    let mut line = Line::default();
-    line.push(b",");
-    line.text(name);
-    line.push(b":");
-    line.bytes.into()
 }
 
 /// From 0 for trace.
@@ -193,7 +189,7 @@ fn head(metadata: &Metadata<'_>, encoder: &Encoder, is_log: bool, level: usize) 
         line.text(metadata.target());
         line.push(after.as_bytes());
         if let (access::EVENT, Some(message)) = (metadata.name(), shape.access_message) {
-            line.push(&key(shape.message));
+            line.open(&Key::new(shape.message));
             line.text(message);
         }
     }

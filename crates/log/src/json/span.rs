@@ -12,7 +12,7 @@ use tracing_core::{
 use tracing_subscriber::registry::{ExtensionsMut, LookupSpan, Scope};
 
 use super::{encoder::Encoder, site::Names};
-use crate::line::Line;
+use crate::line::{Key, Line};
 
 /// Spans further out than this are left out of a line.
 const MAX_DEPTH: usize = 64;
@@ -84,7 +84,7 @@ impl Encoder {
     {
         let Some(mut scope) = scope else { return };
         let start = line.len();
-        if !line.open(br#","spans":["#) {
+        if !line.open_raw(br#","spans":["#) {
             return;
         }
         let empty = line.len();
@@ -140,7 +140,7 @@ impl<'a> Recorder<'a> {
         }
         self.forget(field.index());
         let start = self.line.len();
-        if !self.line.open(&super::site::key(&name(self.metadata, field))) {
+        if !self.line.open(&Key::new(&name(self.metadata, field))) {
             return;
         }
         match verdict {

@@ -4,6 +4,7 @@ use std::{error::Error, fmt};
 
 use buttress_core::{context::RequestContext, value::Value};
 use buttress_redact::{Rules, Verdict};
+use http::HeaderValue;
 use tracing_core::{
     Event, Metadata,
     field::{Field, Visit as Fields},
@@ -50,12 +51,19 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// The request's id, where it is among the fields.
+    pub(super) fn own_id(&mut self) {
+        if let Some(request) = self.request {
+            self.encoder.request_id(self.line, request);
+        }
+    }
+
     /// The fields with names of the moment. Those of the scopes further in, and those of the
     /// request, take the place of others of the same name.
     pub(super) fn loose(&mut self) {
         let site = self.site;
         if !site.location.is_empty() {
-            self.line.open(&site.location);
+            self.line.open_raw(&site.location);
         }
         let (line, rules) = (&mut *self.line, &self.encoder.rules);
         logger::each_field(|name, value| loose(line, site, rules, name, value));
@@ -64,74 +72,82 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn field(&mut self, field: &Field, write: impl FnOnce(&mut Line, &Rules, Form)) {
-        let Some(plan) = self.site.plans.get(field.index()) else { return };
+    /// Writes a field. `value` is for a censor that needs to see it.
+    #[inline]
+    fn field(
+        &mut self,
+        field: &Field,
+        value: &dyn fmt::Display,
+        write: impl FnOnce(&mut Line, &Rules, Form),
+    ) {
+        let site = self.site;
+        let Some(plan) = site.plans.get(field.index()) else { return };
         if plan.group != self.group {
             return;
         }
-        let rules = &self.encoder.rules;
+        let Kind::Clear(form) = plan.kind else {
+            return self.special(field, plan, value, |line, rules| write(line, rules, Form::Plain));
+        };
         let start = self.line.len();
-        match plan.kind {
-            Kind::Clear(form) => {
-                if self.line.open(&plan.key) {
-                    write(self.line, rules, form);
-                    self.line.close(start);
-                }
-            }
-            Kind::Message => {
-                if self.line.open(&plan.key) {
-                    write(self.line, rules, Form::Plain);
-                }
-                self.middle();
-            }
-            Kind::RequestId => self.request_id(plan, write),
-            Kind::Fatal => {
-                // Said by the level, if it is true.
-                if self.line.open(&plan.key) {
-                    write(self.line, rules, Form::Plain);
-                    if self.line.bytes.ends_with(b":true") {
-                        self.line.bytes.truncate(start);
-                    }
-                }
-            }
-            Kind::Censored | Kind::Skipped => {}
+        if self.line.open(&plan.key) {
+            write(self.line, &self.encoder.rules, form);
+            self.line.close(start);
         }
     }
 
-    /// The id that the line has already is not said twice.
-    fn request_id(&mut self, plan: &Plan, write: impl FnOnce(&mut Line, &Rules, Form)) {
-        let own = self.request.and_then(RequestContext::request_id_str);
+    #[inline(never)]
+    fn special(
+        &mut self,
+        field: &Field,
+        plan: &Plan,
+        value: &dyn fmt::Display,
+        write: impl FnOnce(&mut Line, &Rules),
+    ) {
+        let rules = &self.encoder.rules;
         let start = self.line.len();
-        let key = if own.is_some() { &self.site.other_id } else { &plan.key };
-        if !self.line.open(key) {
+        if plan.kind == Kind::RequestId && self.request_id().is_some() {
+            return self.other_id(write);
+        }
+        if plan.kind == Kind::Skipped || !self.line.open(&plan.key) {
+            return;
+        }
+        match plan.kind {
+            Kind::Censored => match rules.fields(self.metadata).verdict(field) {
+                Verdict::Censor(censor) => self.line.censored(censor, value),
+                _ => self.line.push(b"null"),
+            },
+            Kind::Message => {
+                self.line.message(|line| write(line, rules));
+                return self.middle();
+            }
+            _ => write(self.line, rules),
+        }
+        // Said by the level, if it is true.
+        if plan.kind == Kind::Fatal && self.line.bytes.ends_with(b":true") {
+            self.line.bytes.truncate(start);
+        }
+        self.line.close(start);
+    }
+
+    fn request_id(&self) -> Option<&'a HeaderValue> {
+        self.request.and_then(RequestContext::request_id)
+    }
+
+    /// An id that is not the line's own; that is not said twice.
+    fn other_id(&mut self, write: impl FnOnce(&mut Line, &Rules)) {
+        let start = self.line.len();
+        if !self.line.open(&self.site.other_id) {
             return;
         }
         let value = self.line.len();
-        write(self.line, &self.encoder.rules, Form::Plain);
+        write(self.line, &self.encoder.rules);
         let written = self.line.bytes.get(value..).unwrap_or_default();
         let inner = written.strip_prefix(b"\"").and_then(|written| written.strip_suffix(b"\""));
         // An id needs no escapes.
-        if own.is_some_and(|own| inner == Some(own.as_bytes())) {
+        if inner == self.request_id().map(HeaderValue::as_bytes) {
             self.line.bytes.truncate(start);
         }
-    }
-
-    /// The value of a field whose name is sensitive. Answers false where it is not.
-    fn censored(&mut self, field: &Field, value: &dyn fmt::Display) -> bool {
-        let Some(plan) = self.site.plans.get(field.index()) else { return true };
-        if plan.kind != Kind::Censored {
-            return false;
-        }
-        if plan.group == self.group
-            && let Verdict::Censor(censor) = self.encoder.rules.fields(self.metadata).verdict(field)
-        {
-            let start = self.line.len();
-            if self.line.open(&plan.key) {
-                self.line.censored(censor, value);
-                self.line.close(start);
-            }
-        }
-        true
+        self.line.close(start);
     }
 }
 
@@ -157,97 +173,98 @@ fn loose(line: &mut Line, site: &Site, rules: &Rules, name: &str, value: &Value)
 
 impl Fields for Visit<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, rules, form| match form {
-                Form::Millis => line.bytes.millis(value),
-                Form::Nanos => match whole(value * 1e6) {
-                    Some(nanos) => line.bytes.unsigned(nanos),
-                    None => line.bytes.float(value),
-                },
-                Form::Seconds => {
-                    // Six decimals: what the milliseconds had.
-                    let micros = whole(value * 1e3).unwrap_or_default();
-                    line.push(b"\"");
-                    line.bytes.unsigned(micros / 1_000_000);
-                    line.push(b".");
-                    line.bytes.digits(micros % 1_000_000, 6);
-                    line.push(b"s\"");
-                }
-                _ => line.float(value, rules),
-            });
-        }
+        self.field(field, &value, |line, rules, form| match form {
+            Form::Millis => line.bytes.millis(value),
+            Form::Nanos => match whole(value * 1e6) {
+                Some(nanos) => line.bytes.unsigned(nanos),
+                None => line.bytes.float(value),
+            },
+            Form::Seconds => {
+                // Six decimals: what the milliseconds had.
+                let micros = whole(value * 1e3).unwrap_or_default();
+                line.push(b"\"");
+                line.bytes.unsigned(micros / 1_000_000);
+                line.push(b".");
+                line.bytes.digits(micros % 1_000_000, 6);
+                line.push(b"s\"");
+            }
+            _ => line.float(value, rules),
+        });
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, rules, _| line.signed(value, rules));
-        }
+        self.field(field, &value, |line, rules, _| line.signed(value, rules));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, rules, form| {
-                if form == Form::Digits {
-                    line.push(b"\"");
-                    line.bytes.unsigned(value);
-                    line.push(b"\"");
-                } else {
-                    line.unsigned(value, rules);
-                }
-            });
-        }
+        self.field(field, &value, |line, rules, form| {
+            if form == Form::Digits {
+                line.push(b"\"");
+                line.bytes.unsigned(value);
+                line.push(b"\"");
+            } else {
+                line.unsigned(value, rules);
+            }
+        });
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, rules, _| line.big(value.unsigned_abs(), &value, rules));
-        }
+        let magnitude = value.unsigned_abs();
+        self.field(field, &value, |line, rules, _| line.big(magnitude, &value, rules));
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, rules, _| line.big(value, &value, rules));
-        }
+        self.field(field, &value, |line, rules, _| line.big(value, &value, rules));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, _, _| line.boolean(value));
-        }
+        self.field(field, &value, |line, _, _| line.boolean(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, rules, form| match form {
-                Form::Known => line.text(value),
-                Form::Http => {
-                    line.push(b"\"HTTP/");
-                    line.escape(value);
-                    line.push(b"\"");
+        let site = self.site;
+        let Some(plan) = site.plans.get(field.index()) else { return };
+        if plan.group != self.group {
+            return;
+        }
+        let rules = &self.encoder.rules;
+        match plan.kind {
+            Kind::Clear(Form::Http) if self.line.open(&plan.key) => {
+                self.line.push(b"\"HTTP/");
+                self.line.escape(value);
+                self.line.push(b"\"");
+            }
+            Kind::Clear(form) => {
+                let known = form == Form::Known || rules.is_clear(value);
+                if known && self.line.clear_member(&plan.key, value.as_bytes()) {
+                    return;
                 }
-                _ => line.redacted(value, rules),
-            });
+                let start = self.line.len();
+                if self.line.open(&plan.key) {
+                    self.line.redacted(value, rules);
+                    self.line.close(start);
+                }
+            }
+            Kind::RequestId
+                if self.request_id().is_some_and(|id| id.as_bytes() == value.as_bytes()) => {}
+            // It is made of our words and the route's template.
+            Kind::Message
+                if site.is_access && self.line.clear_member(&plan.key, value.as_bytes()) =>
+            {
+                self.middle();
+            }
+            _ => self.special(field, plan, &value, |line, rules| line.redacted(value, rules)),
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if !self.censored(field, &value) {
-            self.field(field, |line, rules, _| line.chain(value, rules));
-        }
+        self.field(field, &value, |line, rules, _| line.chain(value, rules));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if !self.censored(field, &format_args!("{value:?}")) {
-            self.field(field, |line, rules, form| match form {
-                Form::Http => {
-                    line.push(b"\"HTTP/");
-                    let start = line.len();
-                    line.formatted(value, rules);
-                    line.bytes.remove(start);
-                }
-                _ => line.formatted(value, rules),
-            });
-        }
+        self.field(field, &format_args!("{value:?}"), |line, rules, _| {
+            line.formatted(value, rules);
+        });
     }
 }
 
@@ -280,5 +297,39 @@ pub(crate) fn log_target(event: &Event<'_>, with: &mut dyn FnMut(&str)) {
     event.record(&mut target);
     if !target.1 {
         with(event.metadata().target());
+    }
+}
+
+/// The place in the code of an event of the `log` crate, in the pieces of a shape.
+pub(super) fn log_location(event: &Event<'_>, line: &mut Line, around: [&str; 3]) {
+    struct Location<'a> {
+        line: &'a mut Line,
+        around: [&'a str; 3],
+        // Where it began, until it is whole.
+        start: Option<usize>,
+    }
+    impl Fields for Location<'_> {
+        fn record_str(&mut self, field: &Field, value: &str) {
+            let [before, ..] = self.around;
+            let start = self.line.len();
+            if field.name() == "log.file" && self.line.open_raw(before.as_bytes()) {
+                self.line.text(value);
+                self.start = Some(start);
+            }
+        }
+        fn record_u64(&mut self, field: &Field, value: u64) {
+            if field.name() == "log.line" && self.start.take().is_some() {
+                let [_, between, after] = self.around;
+                self.line.push(between.as_bytes());
+                self.line.bytes.unsigned(value);
+                self.line.push(after.as_bytes());
+            }
+        }
+        fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+    }
+    let mut location = Location { line, around, start: None };
+    event.record(&mut location);
+    if let Some(start) = location.start {
+        line.bytes.truncate(start);
     }
 }

@@ -11,17 +11,61 @@ pub(crate) trait Bytes {
     fn float(&mut self, number: f64);
     /// With three decimals: milliseconds.
     fn millis(&mut self, number: f64);
-    /// So many digits of it, with zeros in front.
-    fn digits(&mut self, number: u64, count: u32);
+    /// So many of its last digits, with zeros in front.
+    fn digits(&mut self, number: u64, count: usize);
     fn hex(&mut self, bytes: &[u8]);
+    /// The first bytes of a block. To copy all of it and drop the rest takes fewer steps than to
+    /// copy what is not known to be short.
+    fn part<const N: usize>(&mut self, block: &[u8; N], length: usize);
+}
+
+/// As many as `u64::MAX` has, and some to make it a block.
+type Digits = [u8; 24];
+
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut rest: &mut [[u8; 2]] = &mut pairs;
+    let mut number = 0;
+    while let Some((pair, others)) = rest.split_first_mut() {
+        *pair = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+        rest = others;
+    }
+    pairs
+};
+
+fn pair(number: u64) -> [u8; 2] {
+    PAIRS.get((number % 100) as usize).copied().unwrap_or_default()
+}
+
+/// Fills the places with digits, from the last one on, two at once. Answers what is left of the
+/// number.
+fn fill(places: &mut [u8], number: u64) -> u64 {
+    let mut left = number;
+    let (first, pairs) = places.as_rchunks_mut::<2>();
+    for place in pairs.iter_mut().rev() {
+        *place = pair(left);
+        left /= 100;
+    }
+    if let [first] = first {
+        *first = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    left
+}
+
+fn count(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 impl Bytes for Vec<u8> {
     fn unsigned(&mut self, number: u64) {
-        if let Ok(small @ 0..=9) = u8::try_from(number) {
-            return self.push(b'0' + small);
+        match number {
+            0..10 => self.push(b'0' + (number % 10) as u8),
+            10..100 => self.extend_from_slice(&pair(number)),
+            _ => self.digits(number, count(number)),
         }
-        self.digits(number, number.checked_ilog10().map_or(1, |log| log + 1));
     }
 
     fn signed(&mut self, number: i64) {
@@ -41,35 +85,48 @@ impl Bytes for Vec<u8> {
     }
 
     fn millis(&mut self, number: f64) {
-        match whole(number * 1000.0) {
-            Some(micros) => {
-                self.unsigned(micros / 1000);
-                self.push(b'.');
-                self.digits(micros % 1000, 3);
-            }
-            None => self.float(number),
-        }
+        let Some(micros) = whole(number * 1000.0) else { return self.float(number) };
+        self.unsigned(micros / 1000);
+        let [_, first] = pair(micros / 100 % 10);
+        let [second, third] = pair(micros);
+        self.extend_from_slice(&[b'.', first, second, third]);
     }
 
-    fn digits(&mut self, number: u64, count: u32) {
-        let mut left = number;
-        let start = self.len();
-        self.resize(start + count as usize, b'0');
-        for place in self.iter_mut().skip(start).rev() {
-            *place = b'0' + (left % 10) as u8;
-            left /= 10;
-        }
+    fn digits(&mut self, number: u64, count: usize) {
+        let mut digits = Digits::default();
+        fill(digits.get_mut(..count).unwrap_or_default(), number);
+        self.part(&digits, count);
     }
 
     fn hex(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.extend_from_slice(&[nibble(byte >> 4), nibble(byte & 0xf)]);
+        let (fours, rest) = bytes.as_chunks::<4>();
+        for four in fours {
+            self.extend_from_slice(&hex(*four));
         }
+        for byte in rest {
+            let [.., high, low] = hex([0, 0, 0, *byte]);
+            self.extend_from_slice(&[high, low]);
+        }
+    }
+
+    fn part<const N: usize>(&mut self, block: &[u8; N], length: usize) {
+        let end = self.len() + length;
+        self.extend_from_slice(block);
+        self.truncate(end);
     }
 }
 
-const fn nibble(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+/// All eight digits at once, a byte of a word each.
+fn hex(four: [u8; 4]) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut nibbles = u64::from(u32::from_be_bytes(four));
+    nibbles = (nibbles << 16 | nibbles) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles << 4 | nibbles) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Sixteen is reached from ten on.
+    let letters = (nibbles + ONES * 6) >> 4 & ONES;
+    let gap = u64::from(b'a' - b'9' - 1);
+    (nibbles + ONES * u64::from(b'0') + letters * gap).to_be_bytes()
 }
 
 /// The nearest whole number, of what is one and can be counted exactly (2^53).

@@ -70,9 +70,10 @@ proptest! {
     #[test]
     fn floats_read_back(float in any::<f64>()) {
         let json = made(|line| line.bytes.float(float));
-        match serde_json::from_str::<f64>(&json) {
+        // Not by `serde_json`, which rounds unless it is asked not to.
+        match json.parse::<f64>() {
             Ok(read) => prop_assert_eq!(read, float),
-            Err(_) => prop_assert!(!float.is_finite()),
+            Err(_) => prop_assert!(!float.is_finite() && json == "null"),
         }
     }
 

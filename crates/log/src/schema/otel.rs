@@ -24,7 +24,8 @@ pub(super) static SHAPE: Shape = Shape {
     fixed: "",
     message: "Body",
     access_message: None,
-    request_id: "RequestId",
+    // The data model has no other place for it.
+    request_id: "request_id",
     trace: &[
         Piece::Text(r#","TraceId":""#),
         Piece::TraceId,
@@ -47,7 +48,6 @@ pub(super) static SHAPE: Shape = Shape {
         "SeverityNumber",
         "InstrumentationScope",
         "Body",
-        "RequestId",
         "TraceId",
         "SpanId",
         "TraceFlags",
@@ -55,7 +55,7 @@ pub(super) static SHAPE: Shape = Shape {
         "Attributes",
         "truncated",
     ],
-    reserved_fields: &["code.file.path", "code.line.number", "spans"],
+    reserved_fields: &["request_id", "code.file.path", "code.line.number", "spans"],
     groups: &[TOP, Group { name: "Attributes", parent: 0 }],
     fields: ATTRIBUTES,
     places: &[place("error", ATTRIBUTES, "exception.message")],
