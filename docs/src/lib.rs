@@ -11,6 +11,7 @@ macro_rules! pages {
 }
 
 pages! {
+    observability: "guide/observability.md",
     from_println: "recipes/from-println.md",
     prometheus: "recipes/prometheus.md",
     tracing_opentelemetry: "recipes/tracing-opentelemetry.md",
