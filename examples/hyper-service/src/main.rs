@@ -1,7 +1,7 @@
 //! A hardened service on plain hyper: no framework, the same stack.
 //!
 //! `cargo run -p example-hyper`, and then `curl -i localhost:3000/users/1`. `BIND` sets another
-//! address.
+//! address, `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs.
 
 use std::{
     io::{self, Write},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use buttress::{
-    Stack,
+    Route, Stack,
     client_ip::{ClientIp, Peer},
 };
 use hyper_util::{
@@ -23,11 +23,19 @@ use tower::{Layer, service_fn};
 use tower_http::add_extension::AddExtension;
 
 mod bind;
+mod log;
 mod routes;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    let _log = match log::init() {
+        Ok(guard) => guard,
+        Err(error) => {
+            // Where even stderr is closed, the exit code is all there is to say.
+            let _ = writeln!(io::stderr(), "{error}");
+            return ExitCode::from(2);
+        }
+    };
     match bind::listener().await {
         Ok(listener) => serve(listener).await,
         Err(error) => {
@@ -39,8 +47,11 @@ async fn main() -> ExitCode {
 
 async fn serve(listener: TcpListener) -> ExitCode {
     // Behind a proxy: `ClientIp::behind(["10.0.0.0/8"])?`.
-    let stack: Stack = Stack::production(ClientIp::peer());
-    tracing::info!("the stack in force, outermost first:\n{}", stack.describe());
+    let stack: Stack = Stack::production(ClientIp::peer())
+        .route(Route::from_fn(|uri, _| routes::template(uri.path())));
+    for slot in stack.describe().lines() {
+        tracing::info!(target: "stack", "{slot}");
+    }
     let service = stack.layer(service_fn(routes::answer));
 
     // Without a timer hyper waits for ever for the rest of a request's headers; with it, 30 s. For

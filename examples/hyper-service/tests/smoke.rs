@@ -12,7 +12,9 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use buttress::headers::SecurityHeadersLayer;
@@ -27,6 +29,9 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+
+/// For what is a matter of milliseconds, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `Stack::production` lets a request's body hold.
 const LIMIT: usize = 1 << 20;
@@ -118,15 +123,63 @@ async fn an_internal_error_is_told_to_the_log_alone() {
     for version in VERSIONS {
         let answer = service.send(version, get("/fail")).await;
         assert_problem(&answer, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(document(&answer).as_object().unwrap().len(), 4);
+        assert!(!String::from_utf8_lossy(answer.body()).contains("db.internal"));
         ids.push(id(answer.headers()).to_owned());
     }
-    let log = service.stop();
     for id in ids {
-        let line = log.lines().find(|line| line.contains(&id)).unwrap();
-        assert!(line.contains("db.internal:5432 refused"), "{line}");
+        let line = service.log.line(&["request failed", &id]);
+        assert_eq!(line["error"], "connection to db.internal:5432 refused for user billing");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_told_to_the_log_alone_and_the_service_goes_on() {
+    let service = Service::start();
+    let mut ids = Vec::new();
+    for version in VERSIONS {
+        let mut connection = service.connect(version).await;
+        let answer = connection.send(get("/panic")).await;
+        assert_problem(&answer, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!String::from_utf8_lossy(answer.body()).contains("hunter2"));
+        ids.push(id(answer.headers()).to_owned());
+        assert_eq!(connection.send(get("/users/1")).await.status(), 200);
+    }
+    for id in ids {
+        let line = service.log.line(&["panicked", &id]);
+        assert_eq!(line["error"], "no row for api key hunter2");
+        assert!(line["at"].as_str().unwrap().contains("src/routes.rs:"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_of_json_with_its_route() {
+    let service = Service::start();
+    let mut asked = Vec::new();
+    for version in VERSIONS {
+        for (path, route, status) in [
+            ("/users/7", json!("/users/{id}"), 200),
+            ("/fail", json!("/fail"), 500),
+            ("/users/seven", Value::Null, 404),
+        ] {
+            let answer = service.send(version, get(path)).await;
+            asked.push((id(answer.headers()).to_owned(), path, route, status));
+        }
+    }
+    // Lines come in their order.
+    let last = service.send(VERSIONS[0], get("/users/999")).await;
+    service.log.line(&[r#""target":"access""#, id(last.headers())]);
+    let log = service.log.text();
+    for (id, path, route, status) in asked {
+        let access = [r#""target":"access""#, &id];
+        let line = service.log.line(&access);
+        assert_eq!(line["path"], path);
+        assert_eq!(line["route"], route);
+        assert_eq!(line["status"], status);
+        assert_eq!(line["trace_id"], id.replace('-', ""));
         // hyper's requests know no socket: this is the extension, set for each connection.
-        assert!(line.contains("127.0.0.1"), "{line}");
+        assert_eq!(line["client_ip"], "127.0.0.1");
+        let is_its = |line: &&str| access.iter().all(|part| line.contains(part));
+        assert_eq!(log.lines().filter(is_its).count(), 1);
     }
 }
 
@@ -180,12 +233,25 @@ async fn a_form_on_another_site_cannot_post() {
 
 #[test]
 fn the_stack_in_force_is_logged() {
-    let log = Service::start().stop();
-    for line in
-        ["client ip    the peer", "request id   x-request-id;", "body limit   1048576 bytes"]
-    {
-        assert!(log.contains(line), "no {line:?} in {log}");
+    let service = Service::start();
+    for slot in [
+        "client ip    the peer",
+        "route        by a function",
+        "request id   x-request-id;",
+        "problem      5xx masked",
+        "body limit   1048576 bytes",
+    ] {
+        service.log.line(&[r#""target":"stack""#, slot]);
     }
+}
+
+#[test]
+fn a_format_that_is_not_known_is_refused_with_those_that_are() {
+    let Err((code, log)) = Service::with("127.0.0.1:0", &[("LOG_FORMAT", "loud")]) else {
+        panic!("it was taken")
+    };
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.starts_with("LOG_FORMAT=\"loud\": one of auto, pretty, json, "), "{log}");
 }
 
 #[test]
@@ -202,7 +268,9 @@ fn a_bind_that_cannot_be_is_refused_with_advice() {
     ] {
         let Err((code, log)) = Service::at(bind) else { panic!("{bind:?} was taken") };
         assert_eq!(code, Some(2), "{bind:?}: {log}");
-        assert!(log.contains(what) && log.contains(advice), "{bind:?}: {log}");
+        let line: Value = serde_json::from_str(&log).unwrap();
+        let said = line["message"].as_str().unwrap();
+        assert!(said.contains(what) && said.contains(advice), "{bind:?}: {said}");
     }
 }
 
@@ -243,11 +311,45 @@ fn assert_problem(answer: &Response<Bytes>, status: StatusCode) {
     assert_eq!(problem["request_id"], id(answer.headers()));
 }
 
+/// What the service has logged so far.
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<String>, Condvar)>);
+
+impl Log {
+    /// Reads all the time: a full pipe would stop the service.
+    fn keep(&self, stderr: impl Read + Send + 'static) -> JoinHandle<()> {
+        let Self(kept) = self.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                kept.0.lock().unwrap().extend([&*line, "\n"]);
+                kept.1.notify_all();
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        self.0.0.lock().unwrap().clone()
+    }
+
+    /// The first line that has all of these in it, once it is there.
+    fn line(&self, parts: &[&str]) -> Value {
+        let Self(kept) = self;
+        let find = |log: &str| {
+            log.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+        };
+        let wait =
+            kept.1.wait_timeout_while(kept.0.lock().unwrap(), PATIENCE, |log| find(log).is_none());
+        let (log, _) = wait.unwrap();
+        let line = find(&log).unwrap_or_else(|| panic!("no {parts:?} in {log}"));
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+}
+
 /// The running service; it ends with this value, whatever becomes of the test.
 struct Service {
     child: Child,
     address: SocketAddr,
-    log: Option<JoinHandle<String>>,
+    log: Log,
 }
 
 impl Service {
@@ -257,44 +359,36 @@ impl Service {
 
     /// The service with this `BIND`, or the exit code and the log of one that would not start.
     fn at(bind: &str) -> Result<Self, (Option<i32>, String)> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_example-hyper"))
+        Self::with(bind, &[])
+    }
+
+    fn with(bind: &str, variables: &[(&str, &str)]) -> Result<Self, (Option<i32>, String)> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_example-hyper"));
+        for name in ["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG"] {
+            command.env_remove(name);
+        }
+        let mut child = command
             .env("BIND", bind)
-            // Fields and values stand side by side in a log without colours.
-            .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let stdout = child.stdout.take().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        // Read all the time: a full pipe would stop the service.
-        let log = std::thread::spawn(move || {
-            let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
-            log
-        });
-        let mut service =
-            Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log: Some(log) };
+        let log = Log::default();
+        let reader = log.keep(child.stderr.take().unwrap());
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut service = Self { child, address, log };
 
         let mut line = String::new();
         if BufReader::new(stdout).read_line(&mut line).unwrap() == 0 {
             let code = service.child.wait().unwrap().code();
-            return Err((code, service.stop()));
+            reader.join().unwrap();
+            return Err((code, service.log.text()));
         }
         let address = line.strip_prefix("listening on http://").and_then(|a| a.strip_suffix('\n'));
         service.address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
         Ok(service)
-    }
-
-    /// Ends it and gives what it logged.
-    fn stop(mut self) -> String {
-        self.end();
-        self.log.take().unwrap().join().unwrap()
-    }
-
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 
     async fn send(&self, version: Version, request: Request<Body>) -> Response<Bytes> {
@@ -317,7 +411,8 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.end();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,13 +1,14 @@
 //! A hardened gRPC service on tonic.
 //!
-//! `cargo run -p example-tonic` serves `proto/greeter.proto`. `BIND` sets another address.
+//! `cargo run -p example-tonic` serves `proto/greeter.proto`. `BIND` sets another address,
+//! `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs.
 
 use std::{
     io::{self, Write},
     process::ExitCode,
 };
 
-use buttress::{Stack, client_ip::ClientIp};
+use buttress::{Route, Stack, client_ip::ClientIp};
 use tokio::net::TcpListener;
 use tonic::transport::{
     Server,
@@ -18,6 +19,7 @@ use self::{greeter::Greetings, pb::greeter_server::GreeterServer};
 
 mod bind;
 mod greeter;
+mod log;
 
 #[allow(
     clippy::pedantic,
@@ -32,7 +34,14 @@ mod pb {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    let _log = match log::init() {
+        Ok(guard) => guard,
+        Err(error) => {
+            // Where even stderr is closed, the exit code is all there is to say.
+            let _ = writeln!(io::stderr(), "{error}");
+            return ExitCode::from(2);
+        }
+    };
     let listener = match bind::listener().await {
         Ok(listener) => listener,
         Err(error) => {
@@ -57,8 +66,10 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::error::Error>> 
     });
     // The body limit is for all messages of a call together. Where clients stream without end, say
     // `.body_limit(None)`: tonic limits each message by itself, to 4 MiB of its own accord.
-    let stack: Stack = Stack::production(client_ip);
-    tracing::info!("the stack in force, outermost first:\n{}", stack.describe());
+    let stack: Stack = Stack::production(client_ip).route(Route::one_of(greeter::METHODS));
+    for slot in stack.describe().lines() {
+        tracing::info!(target: "stack", "{slot}");
+    }
 
     let server = Server::builder().layer(stack).add_service(GreeterServer::new(Greetings));
 

@@ -10,16 +10,22 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use buttress::headers::SecurityHeadersLayer;
 use pb::{CountRequest, FailRequest, GreetRequest, greeter_client::GreeterClient};
+use serde_json::Value;
 use tonic::{
     Code, IntoRequest, Request,
     metadata::MetadataMap,
     transport::{Channel, Endpoint},
 };
+
+/// For what is a matter of milliseconds, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[allow(
     clippy::pedantic,
@@ -129,11 +135,42 @@ async fn an_internal_error_is_told_to_the_log_alone() {
     assert_eq!(status.code(), Code::Internal);
     assert_eq!(status.message(), "internal error");
     let id = id(status.metadata());
-    let log = service.stop();
-    let line = log.lines().find(|line| line.contains(id)).unwrap();
-    assert!(line.contains("db.internal:5432 refused"), "{line}");
-    // The client, found in tonic's own extension.
-    assert!(line.contains("127.0.0.1"), "{line}");
+    let line = service.log.line(&["the call failed", id]);
+    assert_eq!(line["request_id"], id);
+    assert_eq!(line["error"], "connection to db.internal:5432 refused for user billing");
+    let line = service.log.line(&[r#""target":"access""#, id]);
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["grpc_status"], 13);
+    assert_eq!(line["status"], 200);
+}
+
+#[tokio::test]
+async fn each_call_is_one_line_with_its_method_and_its_status() {
+    let service = Service::start();
+    let mut client = service.client().await;
+    let mut asked = Vec::new();
+    let greeted = client.greet(named("Ada")).await.unwrap();
+    asked.push((id(greeted.metadata()).to_owned(), "Greet", 0, "INFO"));
+    let unnamed = client.greet(named("")).await.unwrap_err();
+    asked.push((id(unnamed.metadata()).to_owned(), "Greet", 3, "WARN"));
+    let counted = client.count(CountRequest { to: 101 }).await.unwrap();
+    asked.push((id(counted.metadata()).to_owned(), "Count", 11, "WARN"));
+    let mut stream = counted.into_inner();
+    while stream.message().await.is_ok() {}
+    for (id, method, code, level) in asked {
+        let line = service.log.line(&[r#""target":"access""#, &id]);
+        let route = format!("/buttress.example.v1.Greeter/{method}");
+        assert_eq!(line["message"], format!("POST {route} 200"));
+        assert_eq!(line["route"], route);
+        assert_eq!(line["grpc_status"], code, "{line}");
+        assert_eq!(line["level"], level, "{line}");
+        assert_eq!(line["outcome"], "complete");
+        assert_eq!(line["trace_id"], id.replace('-', ""));
+        // The client, found in tonic's own extension.
+        assert_eq!(line["client_ip"], "127.0.0.1");
+        let is_its = |line: &&str| line.contains(r#""access""#) && line.contains(&id);
+        assert_eq!(service.log.text().lines().filter(is_its).count(), 1);
+    }
 }
 
 #[tokio::test]
@@ -166,12 +203,25 @@ async fn a_call_too_large_for_the_stack_ends_with_a_status() {
 
 #[test]
 fn the_stack_in_force_is_logged() {
-    let log = Service::start().stop();
-    for line in
-        ["client ip    the peer", "request id   x-request-id;", "body limit   1048576 bytes"]
-    {
-        assert!(log.contains(line), "no {line:?} in {log}");
+    let service = Service::start();
+    for slot in [
+        "client ip    the peer",
+        "route        the path, if it is one of 3",
+        "request id   x-request-id;",
+        "problem      5xx masked",
+        "body limit   1048576 bytes",
+    ] {
+        service.log.line(&[r#""target":"stack""#, slot]);
     }
+}
+
+#[test]
+fn a_format_that_is_not_known_is_refused_with_those_that_are() {
+    let Err((code, log)) = Service::with("127.0.0.1:0", &[("LOG_FORMAT", "loud")]) else {
+        panic!("it was taken")
+    };
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.starts_with("LOG_FORMAT=\"loud\": one of auto, pretty, json, "), "{log}");
 }
 
 #[test]
@@ -188,7 +238,9 @@ fn a_bind_that_cannot_be_is_refused_with_advice() {
     ] {
         let Err((code, log)) = Service::at(bind) else { panic!("{bind:?} was taken") };
         assert_eq!(code, Some(2), "{bind:?}: {log}");
-        assert!(log.contains(what) && log.contains(advice), "{bind:?}: {log}");
+        let line: Value = serde_json::from_str(&log).unwrap();
+        let said = line["message"].as_str().unwrap();
+        assert!(said.contains(what) && said.contains(advice), "{bind:?}: {said}");
     }
 }
 
@@ -211,11 +263,45 @@ fn assert_bare(metadata: &MetadataMap) {
     }
 }
 
+/// What the service has logged so far.
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<String>, Condvar)>);
+
+impl Log {
+    /// Reads all the time: a full pipe would stop the service.
+    fn keep(&self, stderr: impl Read + Send + 'static) -> JoinHandle<()> {
+        let Self(kept) = self.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                kept.0.lock().unwrap().extend([&*line, "\n"]);
+                kept.1.notify_all();
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        self.0.0.lock().unwrap().clone()
+    }
+
+    /// The first line that has all of these in it, once it is there.
+    fn line(&self, parts: &[&str]) -> Value {
+        let Self(kept) = self;
+        let find = |log: &str| {
+            log.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+        };
+        let wait =
+            kept.1.wait_timeout_while(kept.0.lock().unwrap(), PATIENCE, |log| find(log).is_none());
+        let (log, _) = wait.unwrap();
+        let line = find(&log).unwrap_or_else(|| panic!("no {parts:?} in {log}"));
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+}
+
 /// The running service; it ends with this value, whatever becomes of the test.
 struct Service {
     child: Child,
     url: String,
-    log: Option<JoinHandle<String>>,
+    log: Log,
 }
 
 impl Service {
@@ -225,43 +311,35 @@ impl Service {
 
     /// The service with this `BIND`, or the exit code and the log of one that would not start.
     fn at(bind: &str) -> Result<Self, (Option<i32>, String)> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_example-tonic"))
+        Self::with(bind, &[])
+    }
+
+    fn with(bind: &str, variables: &[(&str, &str)]) -> Result<Self, (Option<i32>, String)> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_example-tonic"));
+        for name in ["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG"] {
+            command.env_remove(name);
+        }
+        let mut child = command
             .env("BIND", bind)
-            // Fields and values stand side by side in a log without colours.
-            .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let stdout = child.stdout.take().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        // Read all the time: a full pipe would stop the service.
-        let log = std::thread::spawn(move || {
-            let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
-            log
-        });
-        let mut service = Self { child, url: String::new(), log: Some(log) };
+        let log = Log::default();
+        let reader = log.keep(child.stderr.take().unwrap());
+        let mut service = Self { child, url: String::new(), log };
 
         let mut line = String::new();
         if BufReader::new(stdout).read_line(&mut line).unwrap() == 0 {
             let code = service.child.wait().unwrap().code();
-            return Err((code, service.stop()));
+            reader.join().unwrap();
+            return Err((code, service.log.text()));
         }
         let url = line.strip_prefix("listening on ").and_then(|url| url.strip_suffix('\n'));
         url.unwrap_or_else(|| panic!("{line:?}")).clone_into(&mut service.url);
         Ok(service)
-    }
-
-    /// Ends it and gives what it logged.
-    fn stop(mut self) -> String {
-        self.end();
-        self.log.take().unwrap().join().unwrap()
-    }
-
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 
     async fn client(&self) -> GreeterClient<Channel> {
@@ -275,6 +353,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.end();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
