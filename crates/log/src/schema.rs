@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::line::Clock;
+use crate::line::{Clock, Line};
 
 mod cloudwatch;
 mod datadog;
@@ -25,6 +25,7 @@ mod plain;
 #[derive(Clone)]
 pub struct Schema {
     pub(crate) shape: &'static Shape,
+    /// All before a trace's id, escaped for JSON.
     pub(crate) project: Cow<'static, str>,
 }
 
@@ -166,7 +167,9 @@ impl Schema {
     #[must_use]
     pub fn project(mut self, id: &str) -> Self {
         if !id.is_empty() {
-            self.project = Cow::Owned(format!("projects/{id}/traces/"));
+            let mut line = Line::default();
+            line.escape(&format!("projects/{id}/traces/"));
+            self.project = String::from_utf8(line.bytes).unwrap_or_default().into();
         }
         self
     }

@@ -1,4 +1,5 @@
 //! Lines of JSON: what is in them, whatever is in the fields.
+#![allow(clippy::panic, reason = "a test is meant to panic")]
 
 mod output;
 

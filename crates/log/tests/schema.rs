@@ -1,4 +1,5 @@
 //! The shapes of a line, each with its golden lines.
+#![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
 
 mod output;
 

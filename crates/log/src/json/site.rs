@@ -103,8 +103,9 @@ impl Site {
             }
             plans.push(plan);
         }
-        let other_id =
-            names.get_mut(shape.fields).map(|names| Key::new(&names.take(shape.request_id)));
+        let has_id = plans.iter().any(|plan| plan.kind == Kind::RequestId);
+        let other_id = names.get_mut(shape.fields).filter(|_| has_id);
+        let other_id = other_id.map(|names| Key::new(&names.take(shape.request_id)));
         let names = names.into_iter().nth(shape.fields).unwrap_or_default();
         Self {
             address: std::ptr::from_ref(metadata).addr(),

@@ -179,15 +179,17 @@ impl Fields for Visit<'_> {
                 Some(nanos) => line.bytes.unsigned(nanos),
                 None => line.bytes.float(value),
             },
-            Form::Seconds => {
-                // Six decimals: what the milliseconds had.
-                let micros = whole(value * 1e3).unwrap_or_default();
-                line.push(b"\"");
-                line.bytes.unsigned(micros / 1_000_000);
-                line.push(b".");
-                line.bytes.digits(micros % 1_000_000, 6);
-                line.push(b"s\"");
-            }
+            Form::Seconds => match whole(value * 1e3) {
+                Some(micros) => {
+                    line.push(b"\"");
+                    line.bytes.unsigned(micros / 1_000_000);
+                    line.push(b".");
+                    // What the milliseconds have in decimals.
+                    line.bytes.digits(micros % 1_000_000, 6);
+                    line.push(b"s\"");
+                }
+                None => line.push(b"null"),
+            },
             _ => line.float(value, rules),
         });
     }

@@ -37,7 +37,7 @@ impl Drop for Guard {
         let left = self.queue.wait_for_end(self.drain) + self.queue.lock().unreported;
         if left > 0 && !self.is_stderr {
             // Where even stderr is closed, there is nobody to tell.
-            let _ = writeln!(io::stderr(), "buttress-log: {left} log lines were lost");
+            let _ = writeln!(io::stderr(), "buttress-log: log lines lost: {left}");
         }
     }
 }
