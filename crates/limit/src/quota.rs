@@ -163,6 +163,14 @@ impl Quota {
         self.burst
     }
 
+    /// So many times as much in the same period.
+    const fn times(mut self, times: u64) -> Self {
+        self.requests = self.requests.saturating_mul(times);
+        self.refill = self.refill.saturating_mul(times);
+        self.burst = self.burst.saturating_mul(times);
+        self
+    }
+
     /// How long it takes until all of the burst is back.
     pub(crate) fn reset_nanos(&self) -> u128 {
         (u128::from(self.burst) * self.period.as_nanos()).div_ceil(u128::from(self.refill.max(1)))
@@ -276,6 +284,19 @@ impl Algorithm {
             Self::Gcra(quota)
             | Self::FixedWindow(FixedWindow(quota))
             | Self::SlidingCounter(SlidingCounter(quota)) => quota,
+        }
+    }
+
+    /// So many times as much in the same period.
+    pub(crate) const fn times(&self, times: u64) -> Self {
+        match self {
+            Self::Gcra(quota) => Self::Gcra(quota.times(times)),
+            Self::FixedWindow(FixedWindow(quota)) => {
+                Self::FixedWindow(FixedWindow(quota.times(times)))
+            }
+            Self::SlidingCounter(SlidingCounter(quota)) => {
+                Self::SlidingCounter(SlidingCounter(quota.times(times)))
+            }
         }
     }
 

@@ -78,7 +78,7 @@ impl Rule {
     }
 
     /// How many units a request costs; the default is 1. It multiplies with a layer's own
-    /// [cost by request](crate::LimitLayer::cost).
+    /// cost by request.
     ///
     /// # Errors
     /// When it is 0 or more than the burst: no request could ever pass.
@@ -104,7 +104,7 @@ impl Rule {
     /// The charge comes first, so that guesses sent at the same time cannot all pass before the
     /// first has failed. A call that is dropped, because its client left or a timeout fired, stays
     /// charged. What is a failure is the layer's to say
-    /// ([`LimitLayer::failure`](crate::LimitLayer::failure)).
+    /// (`LimitLayer::failure`).
     pub const fn failures_only(mut self) -> Self {
         self.failures_only = true;
         self

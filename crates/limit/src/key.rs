@@ -1,0 +1,420 @@
+//! Who is counted.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
+
+use buttress_core::{client_ip::ClientIp, context};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
+
+use crate::error::{ConfigError, ConfigErrorKind as Kind};
+
+mod hash;
+
+pub(crate) use self::hash::{Hashed, KeyHasher, Secret};
+
+/// The most rungs of a ladder.
+pub(crate) const MAX_RUNGS: usize = 3;
+
+/// What of a request a decision may look at: all but its body.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target.
+    pub uri: &'a Uri,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The extensions, in which layers further out leave what they know.
+    pub extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    /// Of this request.
+    #[must_use]
+    pub fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+}
+
+/// Who is counted: an address, a user, a route, or several of these together.
+///
+/// A key is kept as 128 bits that are hashed with a secret of the store's own, and never as it
+/// came. The parts of a composite go in with their lengths, so that `ab` and `c` are not `a` and
+/// `bc`.
+///
+/// ```
+/// use buttress_limit::{Key, Missing};
+/// use buttress_core::client_ip::ClientIp;
+/// use http::HeaderName;
+///
+/// // Each API key for itself; those without one together, by their address.
+/// let key = Key::header(HeaderName::from_static("x-api-key"))
+///     .missing(Missing::Share)
+///     .and(Key::client_ip(ClientIp::peer()));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Key {
+    parts: Vec<Part>,
+    ipv6: Rungs,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    from: From,
+    missing: Missing,
+}
+
+#[derive(Clone)]
+enum From {
+    ClientIp(ClientIp),
+    Context,
+    Header(HeaderName),
+    Principal,
+    Route,
+    Nothing,
+    Function(Arc<Function>),
+}
+
+type Function = dyn Fn(&RequestHead<'_>, &mut KeyWriter<'_>) + Send + Sync;
+
+/// What to do with a request that does not have what the key is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// Refuse it, with 403.
+    #[default]
+    Deny,
+    /// Count all those together that lack it.
+    Share,
+    /// Let it pass, and count nothing.
+    Allow,
+}
+
+/// Where a [key of one's own](Key::from_fn) is written to.
+#[derive(Debug)]
+pub struct KeyWriter<'a> {
+    bytes: &'a mut KeyHasher,
+    written: bool,
+}
+
+impl KeyWriter<'_> {
+    /// Adds a part. A key for which nothing is written is missing.
+    pub fn write(&mut self, part: impl AsRef<[u8]>) {
+        self.bytes.write(part.as_ref());
+        self.written = true;
+    }
+}
+
+/// The prefixes by which IPv6 clients are grouped, and how many times the quota each may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rungs {
+    rungs: [(u8, u32); MAX_RUNGS],
+    len: usize,
+}
+
+impl Rungs {
+    /// What a provider gives to one customer is a /56 as a rule (RIPE-690 §4.2), and each customer
+    /// has all of its addresses at will.
+    const DEFAULT: Self = Self { rungs: [(56, 1); MAX_RUNGS], len: 1 };
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, u32)> + '_ {
+        self.rungs.iter().copied().take(self.len)
+    }
+}
+
+/// A request's keys: one for each rung that it stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keys {
+    keys: [Option<Hashed>; MAX_RUNGS],
+}
+
+impl Keys {
+    pub(crate) const fn one(key: Hashed) -> Self {
+        Self { keys: [Some(key), None, None] }
+    }
+
+    #[inline]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Hashed> + '_ {
+        self.keys.iter().map_while(|key| *key)
+    }
+}
+
+/// Whom a request is from.
+pub(crate) enum Found {
+    Keys(Keys),
+    Missing(Missing),
+}
+
+enum Written {
+    Address(Option<Ipv6Addr>),
+    Other,
+    Missing,
+}
+
+impl Key {
+    /// The client's address, by this rule. IPv4 inside IPv6 is IPv4, and IPv6 is grouped by /56;
+    /// see [`ipv6_prefix`](Self::ipv6_prefix).
+    pub fn client_ip(rule: ClientIp) -> Self {
+        Self::of(From::ClientIp(rule))
+    }
+
+    /// The client's address as a [`ContextLayer`](buttress_core::context::ContextLayer) further
+    /// out has found it.
+    pub fn client() -> Self {
+        Self::of(From::Context)
+    }
+
+    /// The address at the other end of the connection; no header is read.
+    pub fn peer() -> Self {
+        Self::client_ip(ClientIp::peer())
+    }
+
+    /// A header's value. What a client may choose at will makes no limit: take one that is proven
+    /// further out, or combine it with an address.
+    pub fn header(name: HeaderName) -> Self {
+        Self::of(From::Header(name))
+    }
+
+    /// Who is asking, once that is proven: the principal of the request's context.
+    pub fn principal() -> Self {
+        Self::of(From::Principal)
+    }
+
+    /// The route's template, of the request's context: with another key, to count each route for
+    /// itself.
+    pub fn route() -> Self {
+        Self::of(From::Route)
+    }
+
+    /// Nothing: one count for everybody.
+    pub fn everyone() -> Self {
+        Self::of(From::Nothing)
+    }
+
+    /// Whatever a function writes.
+    ///
+    /// ```
+    /// use buttress_limit::Key;
+    ///
+    /// /// What an authenticating layer leaves.
+    /// #[derive(Clone)]
+    /// struct Tenant(String);
+    ///
+    /// let key = Key::from_fn(|head, key| {
+    ///     if let Some(tenant) = head.extensions.get::<Tenant>() {
+    ///         key.write(&tenant.0);
+    ///     }
+    /// });
+    /// ```
+    pub fn from_fn<F>(function: F) -> Self
+    where
+        F: Fn(&RequestHead<'_>, &mut KeyWriter<'_>) + Send + Sync + 'static,
+    {
+        Self::of(From::Function(Arc::new(function)))
+    }
+
+    fn of(from: From) -> Self {
+        Self { parts: vec![Part { from, missing: Missing::Deny }], ipv6: Rungs::DEFAULT }
+    }
+
+    /// Both together: each pair is counted for itself. The IPv6 grouping stays this one's, unless
+    /// only the other has been given one.
+    pub fn and(mut self, other: Self) -> Self {
+        if self.ipv6 == Rungs::DEFAULT {
+            self.ipv6 = other.ipv6;
+        }
+        self.parts.extend(other.parts);
+        self
+    }
+
+    /// What to do with requests that do not have it; the default is to refuse them. Each part of a
+    /// composite has its own.
+    pub fn missing(mut self, missing: Missing) -> Self {
+        for part in &mut self.parts {
+            part.missing = missing;
+        }
+        self
+    }
+
+    /// Groups IPv6 clients by this prefix: 32 to 128; the default is 56.
+    ///
+    /// # Errors
+    /// When the prefix is another one.
+    pub fn ipv6_prefix(self, prefix: u8) -> Result<Self, ConfigError> {
+        self.ipv6_ladder([(prefix, 1)])
+    }
+
+    /// Counts IPv6 clients at several prefixes at once, narrowest first, each with how many times
+    /// the quota all of it may use: a request must pass at each. So one address cannot take it all
+    /// from its neighbours, and who has a large network cannot have a quota for each part of it.
+    ///
+    /// ```
+    /// use buttress_core::client_ip::ClientIp;
+    /// use buttress_limit::Key;
+    ///
+    /// let key = Key::client_ip(ClientIp::peer()).ipv6_ladder([(64, 1), (56, 2), (48, 8)])?;
+    ///
+    /// let error = Key::peer().ipv6_ladder([(56, 1), (64, 2)]).unwrap_err();
+    /// assert_eq!(error.to_string(), "/64 after /56: the rungs of a ladder go from narrow to wide");
+    /// # Ok::<(), buttress_limit::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it has no rung, or more than three, a prefix that is not 32 to 128, or one that is not
+    /// shorter than the one before, or when a rung may use nothing.
+    pub fn ipv6_ladder<I>(mut self, rungs: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item = (u8, u32)>,
+    {
+        let mut ladder = Rungs { rungs: [(0, 0); MAX_RUNGS], len: 0 };
+        let mut last = None;
+        for (prefix, times) in rungs {
+            let error = |message: String| ConfigError::new(Kind::Prefix, message);
+            if !(32..=128).contains(&prefix) {
+                return Err(error(format!("/{prefix}: the prefix must be 32 to 128")));
+            }
+            if times == 0 {
+                return Err(error(format!("/{prefix}: a rung must be worth the quota at least")));
+            }
+            if let Some(last) = last.filter(|last| *last <= prefix) {
+                let message = "the rungs of a ladder go from narrow to wide";
+                return Err(error(format!("/{prefix} after /{last}: {message}")));
+            }
+            last = Some(prefix);
+            let Some(rung) = ladder.rungs.get_mut(ladder.len) else {
+                return Err(error(format!("a ladder has at most {MAX_RUNGS} rungs")));
+            };
+            if ladder.len == 0 && times != 1 {
+                return Err(error(format!("/{prefix}: the first rung is worth the quota: 1")));
+            }
+            *rung = (prefix, times);
+            ladder.len += 1;
+        }
+        if ladder.len == 0 {
+            return Err(ConfigError::new(Kind::Prefix, "a ladder has one rung at least"));
+        }
+        self.ipv6 = ladder;
+        Ok(self)
+    }
+
+    pub(crate) const fn rungs(&self) -> &Rungs {
+        &self.ipv6
+    }
+
+    /// The request's keys.
+    #[inline]
+    pub(crate) fn find<B>(&self, request: &Request<B>, secret: &Secret) -> Found {
+        let mut keys = [None; MAX_RUNGS];
+        for (key, (prefix, _)) in keys.iter_mut().zip(self.ipv6.iter()) {
+            let mut hasher = secret.hasher();
+            let mut has_ipv6 = false;
+            for part in &self.parts {
+                match part.from.write(request, prefix, &mut hasher) {
+                    Written::Address(v6) => has_ipv6 |= v6.is_some(),
+                    Written::Other => {}
+                    Written::Missing if part.missing == Missing::Share => hasher.write_absent(),
+                    Written::Missing => return Found::Missing(part.missing),
+                }
+            }
+            *key = Some(hasher.finish());
+            if !has_ipv6 {
+                break;
+            }
+        }
+        Found::Keys(Keys { keys })
+    }
+}
+
+impl From {
+    #[inline]
+    fn write<B>(&self, request: &Request<B>, prefix: u8, key: &mut KeyHasher) -> Written {
+        let text = |text: Option<&[u8]>, key: &mut KeyHasher| match text {
+            Some(text) => {
+                key.write(text);
+                Written::Other
+            }
+            None => Written::Missing,
+        };
+        match self {
+            Self::ClientIp(rule) => write_address(rule.of(request), prefix, key),
+            Self::Context => {
+                let client = context::current().and_then(|context| context.client_ip());
+                write_address(client, prefix, key)
+            }
+            Self::Header(name) => {
+                // All its lines: whichever of them another layer reads, it is in the key.
+                let mut written = Written::Missing;
+                for value in request.headers().get_all(name) {
+                    key.write(value.as_bytes());
+                    written = Written::Other;
+                }
+                written
+            }
+            Self::Principal => {
+                let context = context::current();
+                let principal = context.as_ref().and_then(|context| context.principal());
+                text(principal.map(str::as_bytes), key)
+            }
+            Self::Route => {
+                let context = context::current();
+                let route = context.as_ref().and_then(|context| context.route());
+                text(route.map(str::as_bytes), key)
+            }
+            Self::Nothing => Written::Other,
+            Self::Function(function) => {
+                let mut writer = KeyWriter { bytes: key, written: false };
+                function(&RequestHead::of(request), &mut writer);
+                if writer.written { Written::Other } else { Written::Missing }
+            }
+        }
+    }
+}
+
+/// An IPv4 address in IPv6 is the IPv4 address: else all IPv4 clients of a dual-stack socket would
+/// be one client of `::ffff:0:0/96` (CVE-2026-30827).
+#[inline]
+fn write_address(client: Option<IpAddr>, prefix: u8, key: &mut KeyHasher) -> Written {
+    match client.map(|client| client.to_canonical()) {
+        Some(IpAddr::V4(v4)) => {
+            key.write(&v4.octets());
+            Written::Address(None)
+        }
+        Some(IpAddr::V6(v6)) => {
+            let host_bits = u128::BITS - u32::from(prefix).min(u128::BITS);
+            let network = u128::MAX.checked_shl(host_bits).unwrap_or(0) & v6.to_bits();
+            key.write(&network.to_be_bytes());
+            Written::Address(Some(v6))
+        }
+        None => Written::Missing,
+    }
+}
+
+impl fmt::Debug for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientIp(rule) => write!(f, "client ip: {rule}"),
+            Self::Context => f.write_str("client ip of the context"),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Principal => f.write_str("principal"),
+            Self::Route => f.write_str("route"),
+            Self::Nothing => f.write_str("everyone"),
+            Self::Function(_) => f.write_str("<fn>"),
+        }
+    }
+}
+
+impl fmt::Debug for KeyHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<key>")
+    }
+}

@@ -1,0 +1,82 @@
+//! A key as it is kept: hashed with a secret, and never as it came.
+
+use std::{fmt, hash::Hasher as _};
+
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use crate::error::{ConfigError, ConfigErrorKind as Kind};
+
+/// With it, nobody outside can find keys that fall together.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(u64, u64);
+
+impl Secret {
+    pub(crate) fn random() -> Result<Self, ConfigError> {
+        // A model is run again and again, and has to be the same each time.
+        if cfg!(loom) {
+            return Ok(Self(0, 0));
+        }
+        let word = || {
+            getrandom::u64().map_err(|error| {
+                let message = format!("the operating system has no random bytes: {error}");
+                ConfigError::new(Kind::Randomness, message)
+            })
+        };
+        Ok(Self(word()?, word()?))
+    }
+
+    pub(crate) fn hasher(&self) -> KeyHasher {
+        KeyHasher(SipHasher13::new_with_keys(self.0, self.1))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+/// Takes a key's parts, each with its length before it: `ab` and `c` are not `a` and `bc`.
+pub(crate) struct KeyHasher(SipHasher13);
+
+impl KeyHasher {
+    #[inline]
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.0.write_u64(bytes.len() as u64);
+        self.0.write(bytes);
+    }
+
+    /// What has no bytes: longer than anything that has.
+    pub(crate) fn write_absent(&mut self) {
+        self.0.write_u64(u64::MAX);
+    }
+
+    #[inline]
+    pub(crate) fn finish(&self) -> Hashed {
+        let hash = self.0.finish128();
+        Hashed(hash.h1, hash.h2)
+    }
+}
+
+/// 128 bits for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hashed(u64, u64);
+
+impl Hashed {
+    /// Of which the low bits say two lines.
+    #[inline]
+    pub(crate) const fn lines(self) -> [u64; 2] {
+        [self.0 & 0xFFFF_FFFF, self.0 >> 32]
+    }
+
+    #[inline]
+    pub(crate) const fn print(self, bits: u32) -> u64 {
+        self.1 >> (u64::BITS - bits)
+    }
+
+    /// Bits that neither of the two has.
+    #[inline]
+    pub(crate) const fn spread(self) -> u64 {
+        self.1 & 0xFFFF_FFFF
+    }
+}

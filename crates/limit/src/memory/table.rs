@@ -1,0 +1,405 @@
+//! Where a key's slot is, and how it is claimed and charged.
+
+use std::{
+    sync::{PoisonError, atomic::AtomicU8},
+    time::Instant,
+};
+
+use super::{
+    Full,
+    line::{Line, PRINT_BITS, SLOTS, Tag, Word, load, swap},
+    sweep::Sweep,
+    variants::{MAX as MAX_VARIANTS, Variant, Variants},
+};
+use crate::{
+    error::ConfigError,
+    key::{Hashed, Secret},
+    meter::{Level, Meter, Nanos},
+    sync::{AtomicU64, Mutex, Ordering},
+};
+
+/// Locks for those who take a slot for a key that is new. A key has one of them.
+const STRIPES: usize = if cfg!(loom) { 1 } else { 256 };
+/// Cells for those who find no slot, for each variant.
+const SHARED: usize = if cfg!(loom) { 1 } else { 16 };
+
+pub(crate) struct Table {
+    lines: Box<[Line]>,
+    mask: u64,
+    stripes: Box<[Mutex<()>]>,
+    shared: Box<[AtomicU64]>,
+    pub(super) variants: Variants,
+    sweep: Sweep,
+    full: AtomicU8,
+    times_full: AtomicU64,
+    secret: Secret,
+    epoch: Instant,
+}
+
+/// What one rule is asked, and what it says.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    pub(crate) variant: Variant,
+    pub(crate) meter: &'a Meter,
+    pub(crate) key: Hashed,
+    pub(crate) cost: u64,
+    /// It never refuses.
+    pub(crate) shadow: bool,
+    /// The cell as it was found.
+    pub(crate) cell: Option<u64>,
+    /// The cell after the charge; `None` where there is not so much left.
+    pub(crate) next: Option<u64>,
+    /// It found no slot.
+    pub(crate) full: bool,
+    place: Option<Place<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    slot: &'a AtomicU64,
+    word: Word,
+}
+
+/// How the charge of one rule went.
+enum Commit {
+    Done,
+    /// Somebody else was faster: look again.
+    Again,
+    Refused,
+}
+
+impl<'a> Claim<'a> {
+    #[inline]
+    pub(crate) const fn new(variant: Variant, meter: &'a Meter, key: Hashed, cost: u64) -> Self {
+        Self {
+            variant,
+            meter,
+            key,
+            cost,
+            shadow: false,
+            cell: None,
+            next: None,
+            full: false,
+            place: None,
+        }
+    }
+
+    pub(crate) const fn refuses(&self) -> bool {
+        self.next.is_none() && !self.shadow
+    }
+
+    /// Where its rule stands now: as it was found, where all was refused.
+    #[inline]
+    pub(crate) fn level(&self, refused: bool, now: Nanos) -> Level {
+        let cell = if refused { self.cell } else { self.next.or(self.cell) };
+        self.meter.level(cell, now)
+    }
+
+    #[inline]
+    const fn tag(&self) -> Tag {
+        Tag::new(self.variant.number(), self.key.print(PRINT_BITS))
+    }
+}
+
+impl Table {
+    pub(super) fn new(slots: usize, secret: Secret) -> Self {
+        let lines = slots.div_ceil(SLOTS).max(2).next_power_of_two();
+        let lines: Box<[Line]> = (0..lines).map(|_| Line::default()).collect();
+        Self {
+            mask: lines.len() as u64 - 1,
+            sweep: Sweep::new(lines.len()),
+            lines,
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            shared: (0..(MAX_VARIANTS + 1) * SHARED).map(|_| AtomicU64::new(0)).collect(),
+            variants: Variants::new(),
+            full: AtomicU8::new(0),
+            times_full: AtomicU64::new(0),
+            secret,
+            epoch: Instant::now(),
+        }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.lines.len() * SLOTS
+    }
+
+    pub(super) fn times_full(&self) -> u64 {
+        self.times_full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_full(&self, full: Full) {
+        self.full.store(full as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Nanos {
+        // 584 years.
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn bind(&self, name: &str, meter: &Meter) -> Result<Variant, ConfigError> {
+        let variant = self.variants.bind(name, meter)?;
+        self.sweep.plan(&self.variants);
+        Ok(variant)
+    }
+
+    /// Charges all of the claims, or none where one of them refuses.
+    #[inline]
+    pub(crate) fn decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) {
+        if self.sweep.is_due(now) {
+            self.sweep.run(&self.lines, &self.shared, &self.variants, now);
+        }
+        while !self.try_decide(claims, now) {}
+    }
+
+    fn try_decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) -> bool {
+        let mut refused = false;
+        for claim in claims.iter_mut().map_while(Option::as_mut) {
+            self.look(claim, now);
+            refused |= claim.refuses();
+        }
+        if refused {
+            return true;
+        }
+        let mut done = 0;
+        for claim in claims.iter_mut().map_while(Option::as_mut) {
+            let commit = match claim.next {
+                Some(next) if claim.cost > 0 => self.commit(claim, next, now),
+                _ => Commit::Done,
+            };
+            match commit {
+                Commit::Done => done += 1,
+                Commit::Again => {
+                    Self::roll_back(claims, done, now);
+                    return false;
+                }
+                Commit::Refused => {
+                    claim.next = None;
+                    if claim.shadow {
+                        done += 1;
+                        continue;
+                    }
+                    Self::roll_back(claims, done, now);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// Reads the claim's slot, if it has one, and works out the charge.
+    #[inline]
+    fn look<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
+        claim.place = self.find(claim.key, claim.tag());
+        claim.cell = claim.place.map(|place| place.word.cell());
+        if claim.place.is_none() {
+            self.look_for_kin(claim, now);
+        }
+        claim.next = claim.meter.charge(claim.cell, claim.cost, now);
+    }
+
+    /// The slot of the same key under another tier's version of the rule.
+    fn look_for_kin<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
+        let others = self.variants.others(claim.variant);
+        if others == 0 {
+            return;
+        }
+        let print = claim.key.print(PRINT_BITS);
+        let is_kin = |word: Word| word.print() == print && others & (1 << word.variant()) != 0;
+        claim.place = self.search(claim.key, is_kin);
+        claim.cell = claim.place.and_then(|place| {
+            let from = self.variants.meter(place.word.variant())?;
+            claim.meter.adopt(from, place.word.cell(), now)
+        });
+    }
+
+    #[inline]
+    fn find(&self, key: Hashed, tag: Tag) -> Option<Place<'_>> {
+        self.search(key, |word| word.tag() == tag)
+    }
+
+    #[inline]
+    fn search(&self, key: Hashed, is_it: impl Fn(Word) -> bool) -> Option<Place<'_>> {
+        for line in self.lines_of(key) {
+            for slot in &line?.0 {
+                let word = load(slot);
+                if is_it(word) {
+                    return Some(Place { slot, word });
+                }
+            }
+        }
+        None
+    }
+
+    /// The two lines in which a key may have its slot, never twice the same.
+    #[inline]
+    fn lines_of(&self, key: Hashed) -> [Option<&Line>; 2] {
+        let [first, second] = key.lines().map(|line| line & self.mask);
+        let second = if first == second { second ^ 1 } else { second };
+        [first, second].map(|line| self.lines.get(usize::try_from(line).unwrap_or(0)))
+    }
+
+    #[inline]
+    fn commit<'a>(&'a self, claim: &mut Claim<'a>, next: u64, now: Nanos) -> Commit {
+        let Some(place) = claim.place else {
+            return self.insert(claim, next, now);
+        };
+        let word = claim.tag().with(next);
+        if !swap(place.slot, place.word, word) {
+            return Commit::Again;
+        }
+        claim.place = Some(Place { word, ..place });
+        Commit::Done
+    }
+
+    /// Takes a slot for a key that has none.
+    ///
+    /// Two threads that did so for one key in two slots would admit it twice. So those who take a
+    /// slot for the same key do it one after the other, and look once more before; whoever only
+    /// charges a slot, or takes one for another key, is not kept from it.
+    #[cold]
+    fn insert<'a>(&'a self, claim: &mut Claim<'a>, next: u64, now: Nanos) -> Commit {
+        let stripe = usize::try_from(claim.key.spread()).unwrap_or(0) % STRIPES;
+        let Some(stripe) = self.stripes.get(stripe) else { return Commit::Again };
+        let guard = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.find(claim.key, claim.tag()).is_some() {
+            return Commit::Again;
+        }
+        let others = self.variants.others(claim.variant);
+        if others != 0 {
+            let print = claim.key.print(PRINT_BITS);
+            let is_kin = |word: Word| word.print() == print && others & (1 << word.variant()) != 0;
+            if self.search(claim.key, is_kin).is_some() {
+                return Commit::Again;
+            }
+        }
+        let word = claim.tag().with(next);
+        while let Some(free) = self.free(claim, now) {
+            if swap(free.slot, free.word, word) {
+                claim.place = Some(Place { word, ..free });
+                return Commit::Done;
+            }
+        }
+        drop(guard);
+        self.overflow(claim, now)
+    }
+
+    /// A slot that is empty or whose time has passed, in the line that has more of them.
+    fn free(&self, claim: &Claim<'_>, now: Nanos) -> Option<Place<'_>> {
+        let [first, second] = self.lines_of(claim.key).map(|line| {
+            let (mut count, mut free) = (0, None);
+            for slot in line.map_or(&[][..], |line| &line.0) {
+                let word = load(slot);
+                if self.is_free(word, now) {
+                    count += 1;
+                    free = free.or(Some(Place { slot, word }));
+                }
+            }
+            (count, free)
+        });
+        if second.0 > first.0 { second.1 } else { first.1 }
+    }
+
+    fn is_free(&self, word: Word, now: Nanos) -> bool {
+        word == Word::EMPTY
+            || self
+                .variants
+                .meter(word.variant())
+                .is_none_or(|meter| !meter.is_live(word.cell(), now))
+    }
+
+    /// Both lines are full of what must not be forgotten.
+    #[cold]
+    fn overflow<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) -> Commit {
+        claim.full = true;
+        self.times_full.fetch_add(1, Ordering::Relaxed);
+        let full = self.full.load(Ordering::Relaxed);
+        if full == Full::Allow as u8 {
+            return Commit::Done;
+        }
+        if full == Full::Deny as u8 {
+            return Commit::Refused;
+        }
+        let shared = usize::try_from(claim.key.spread()).unwrap_or(0) % SHARED;
+        let Some(slot) = self.shared.get(claim.variant.index() * SHARED + shared) else {
+            return Commit::Refused;
+        };
+        loop {
+            let old = load(slot);
+            let cell = (old != Word::EMPTY).then(|| old.cell());
+            claim.cell = cell;
+            claim.next = claim.meter.charge(cell, claim.cost, now);
+            let Some(next) = claim.next else { return Commit::Refused };
+            let word = Tag::new(claim.variant.number(), 0).with(next);
+            if swap(slot, old, word) {
+                claim.place = Some(Place { slot, word });
+                return Commit::Done;
+            }
+        }
+    }
+
+    /// Gives back what the first of the claims were charged.
+    #[cold]
+    fn roll_back(claims: &mut [Option<Claim<'_>>], charged: usize, now: Nanos) {
+        for claim in claims.iter_mut().map_while(Option::as_mut).take(charged) {
+            if claim.cost == 0 || claim.next.is_none() {
+                continue;
+            }
+            if let Some(place) = claim.place {
+                Self::refund_at(claim, place, now, now);
+            }
+        }
+    }
+
+    /// Takes a charge off a slot, unless it has become another key's: then it has passed.
+    fn refund_at(claim: &Claim<'_>, mut place: Place<'_>, then: Nanos, now: Nanos) -> Option<u64> {
+        loop {
+            let cell = claim.meter.refund(place.word.cell(), claim.cost, then, now);
+            if swap(place.slot, place.word, place.word.tag().with(cell)) {
+                return Some(cell);
+            }
+            let word = load(place.slot);
+            if word.tag() != place.word.tag() {
+                return None;
+            }
+            place.word = word;
+        }
+    }
+
+    /// Gives back what was charged `then`, and says what the cell is now.
+    pub(crate) fn refund(&self, claim: &Claim<'_>, then: Nanos, now: Nanos) -> Option<u64> {
+        let place = self.find(claim.key, claim.tag())?;
+        Self::refund_at(claim, place, then, now)
+    }
+
+    /// Charges without asking.
+    pub(crate) fn force<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
+        loop {
+            self.look(claim, now);
+            let next = claim.meter.force(claim.cell, claim.cost, now);
+            claim.next = Some(next);
+            // Where there is no slot, the shared cell may have refused it: it is full enough.
+            if !matches!(self.commit(claim, next, now), Commit::Again) {
+                return;
+            }
+        }
+    }
+
+    /// The claim's cell, and nothing charged.
+    pub(crate) fn peek<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
+        self.look(claim, now);
+    }
+
+    /// Forgets what a key was charged.
+    pub(crate) fn reset(&self, claim: &Claim<'_>) {
+        while let Some(place) = self.find(claim.key, claim.tag()) {
+            if swap(place.slot, place.word, Word::EMPTY) {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What the rules say, with the time passed in.
+
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test is meant to panic")]
+
+use std::{
+    sync::{
+        Barrier,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use buttress_conformance::allocations;
+use buttress_limit::{
+    ConfigErrorKind as Kind, Full, Limiter, MemoryStore, Quota, Rule, days, hours, minutes,
+    requests, seconds,
+};
+
+fn limiter(rules: impl IntoIterator<Item = Rule>) -> Limiter {
+    Limiter::new(MemoryStore::with_capacity(1 << 10).unwrap(), rules).unwrap()
+}
+
+fn rule(name: &'static str, quota: Quota) -> Rule {
+    Rule::new(name, quota).unwrap()
+}
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// The table of throttled (`TestRateLimit` in `rate_test.go`), which redis-cell took over: 5 at
+/// once, 1 a second. Time, volume, and then: limited, remaining, retry after, reset after.
+#[test]
+fn it_says_what_redis_cell_says() {
+    let limiter = limiter([rule("cell", requests(1).per(seconds(1)).burst(5))]);
+    let table = [
+        // More than there can ever be.
+        (0, 6, true, 5, None, 0),
+        (0, 1, false, 4, None, 1_000),
+        (0, 1, false, 3, None, 2_000),
+        (0, 1, false, 2, None, 3_000),
+        (0, 1, false, 1, None, 4_000),
+        (0, 1, false, 0, None, 5_000),
+        (0, 1, true, 0, Some(1_000), 5_000),
+        (3_000, 1, false, 2, None, 3_000),
+        (3_100, 1, false, 1, None, 3_900),
+        (4_000, 1, false, 1, None, 4_000),
+        (8_000, 1, false, 4, None, 1_000),
+        (9_500, 1, false, 4, None, 1_000),
+        // To look only.
+        (9_500, 0, false, 4, None, 1_000),
+        (9_500, 2, false, 2, None, 3_000),
+        (9_500, 5, true, 2, Some(3_000), 3_000),
+    ];
+    for (step, (at, volume, limited, remaining, retry, reset)) in table.into_iter().enumerate() {
+        let decision = limiter.check_at("a", volume, millis(at));
+        assert_eq!(decision.is_limited(), limited, "{step}");
+        assert_eq!(decision.limit(), 5, "{step}");
+        assert_eq!(decision.remaining(), remaining, "{step}");
+        assert_eq!(decision.retry_after(), retry.map(millis), "{step}");
+        assert_eq!(decision.reset_after(), millis(reset), "{step}");
+    }
+}
+
+#[test]
+fn of_a_hundred_and_one_the_last_waits_nine_seconds() {
+    let limiter = limiter([Rule::general()]);
+    for left in (0..100).rev() {
+        assert_eq!(limiter.check_at("a", 1, seconds(60)).remaining(), left);
+    }
+    let last = limiter.check_at("a", 1, seconds(60));
+    assert_eq!((last.is_limited(), last.retry_after()), (true, Some(seconds(9))));
+    assert!(limiter.check_at("a", 1, seconds(60) + millis(8_999)).is_limited());
+    assert!(!limiter.check_at("a", 1, seconds(69)).is_limited());
+    assert!(limiter.check_at("a", 1, seconds(69)).is_limited());
+    assert!(!limiter.check_at("b", 1, seconds(69)).is_limited());
+}
+
+#[test]
+fn what_one_rule_refuses_no_other_is_charged_for() {
+    let limiter = limiter([Rule::general(), Rule::burst()]);
+    for _ in 0..10 {
+        assert!(!limiter.check_at("a", 1, seconds(0)).is_limited());
+    }
+    for _ in 0..5 {
+        let eleventh = limiter.check_at("a", 1, seconds(0));
+        assert!(eleventh.is_limited());
+        assert_eq!((eleventh.rule(), eleventh.retry_after()), ("burst", Some(millis(100))));
+    }
+    let general = limiter.peek_at("a", seconds(0))[0];
+    assert_eq!((general.rule(), general.remaining()), ("general", 90));
+}
+
+#[test]
+fn a_rule_in_the_shadow_counts_and_never_refuses() {
+    let limiter = limiter([rule("new", requests(1).per(seconds(1))).shadow(), Rule::burst()]);
+    for left in (5..10).rev() {
+        let decision = limiter.check_at("a", 1, seconds(0));
+        assert!(!decision.is_limited());
+        assert_eq!((decision.rule(), decision.remaining()), ("burst", left));
+    }
+    let shadow = limiter.peek_at("a", seconds(0))[0];
+    assert_eq!((shadow.rule(), shadow.remaining(), shadow.is_limited()), ("new", 0, true));
+}
+
+#[test]
+fn cost_refund_later_charges_and_reset() {
+    let limiter = limiter([rule("units", requests(10).per(seconds(10))).cost(2).unwrap()]);
+    let left = || limiter.peek_at("a", seconds(0))[0].remaining();
+    assert_eq!(limiter.check_at("a", 3, seconds(0)).remaining(), 4);
+    limiter.refund_at("a", 1, seconds(0), seconds(0));
+    assert_eq!(left(), 6);
+    limiter.refund_at("a", 100, seconds(0), seconds(0));
+    assert_eq!(left(), 10);
+    limiter.charge_at("a", 10, seconds(0));
+    let decision = limiter.check_at("a", 1, seconds(0));
+    assert_eq!((decision.is_limited(), decision.retry_after()), (true, Some(seconds(12))));
+    limiter.reset("a");
+    assert_eq!(left(), 10);
+}
+
+#[test]
+fn rules_of_one_name_share_a_store_and_their_debt() {
+    let store = MemoryStore::with_capacity(1 << 10).unwrap();
+    let free = rule("api", requests(100).per(minutes(15)));
+    let paid = rule("api", requests(1_000).per(minutes(15)));
+    let [free, same, paid] =
+        [free.clone(), free, paid].map(|rule| Limiter::new(store.clone(), [rule]).unwrap());
+    assert_eq!(free.check_at("a", 50, seconds(0)).remaining(), 50);
+    assert_eq!(same.check_at("a", 10, seconds(0)).remaining(), 40);
+    // 540 seconds are owed, at a tenth of the price.
+    assert_eq!(paid.check_at("a", 100, seconds(0)).remaining(), 300);
+    // 630 seconds, at the old price.
+    assert_eq!(free.check_at("a", 0, seconds(0)).remaining(), 30);
+
+    let windows = Rule::new("api", requests(5).per(seconds(1)).fixed_window()).unwrap();
+    assert_eq!(Limiter::new(store, [windows]).unwrap_err().kind(), Kind::UnlikeRules);
+}
+
+#[test]
+fn what_cannot_be_right_is_refused_with_what_and_why() {
+    let table = [
+        ("100/0s", r#"V="100/0s": the period must be at least 1ms"#),
+        ("0/15m", r#"V="0/15m": the quota must be at least 1 request"#),
+        ("100/15x", r#"V="100/15x": the period's unit must be one of ms, s, m, h, d"#),
+        ("100", r#"V="100": a quota is written as N/period, such as 100/15m or 10/s"#),
+        ("", r#"V="": a quota is written as N/period, such as 100/15m or 10/s"#),
+        ("-1/s", r#"V="-1/s": the requests must be a whole number, such as the 100 of 100/15m"#),
+        ("ten/s", r#"V="ten/s": the requests must be a whole number, such as the 100 of 100/15m"#),
+        ("99999999999999999999/s", r#"V="99999999999999999999/s": the number is too large"#),
+        ("2000000000/s", r#"V="2000000000/s": the quota is more than one request a ns"#),
+        ("5000000000/d", r#"V="5000000000/d": the burst must be at most 4294967296"#),
+        ("1/367d", r#"V="1/367d": the period must be at most 366d"#),
+        (
+            "1/99999999999999999999d",
+            r#"V="1/99999999999999999999d": the period must be at most 366d"#,
+        ),
+    ];
+    for (text, message) in table {
+        assert_eq!(Quota::from_var("V", text).unwrap_err().to_string(), message);
+    }
+    let minute = minutes(1);
+    let error = |quota: Quota| Rule::new("r", quota).unwrap_err();
+    assert_eq!(error(requests(1).per(minute).burst(0)).kind(), Kind::Burst);
+    assert_eq!(error(requests(1).per(days(1)).burst(1 << 32)).kind(), Kind::Overflow);
+    assert_eq!(error(requests(u64::MAX).per(minute)).kind(), Kind::Requests);
+    assert_eq!(error(requests(1).per(Duration::MAX)).kind(), Kind::Period);
+    assert_eq!(
+        Rule::new("r", requests(5).per(minute).burst(3)).unwrap().cost(4).unwrap_err().to_string(),
+        "r: the cost of 4 is more than the burst of 3: no request could pass"
+    );
+    assert_eq!(Rule::general().cost(0).unwrap_err().kind(), Kind::Cost);
+    assert_eq!(Rule::new("a b", requests(1).per(minute)).unwrap_err().kind(), Kind::Name);
+    let window = requests(1 << 20).per(minute);
+    assert_eq!(Rule::new("r", window.fixed_window()).unwrap_err().kind(), Kind::Requests);
+    assert_eq!(Rule::new("r", window.sliding_counter()).unwrap_err().kind(), Kind::Requests);
+    let store = || MemoryStore::with_capacity(16).unwrap();
+    assert_eq!(Limiter::new(store(), []).unwrap_err().kind(), Kind::NoRules);
+    let twice = [Rule::general(), Rule::general()];
+    assert_eq!(Limiter::new(store(), twice).unwrap_err().kind(), Kind::DuplicateRule);
+    assert_eq!(MemoryStore::with_capacity(usize::MAX).unwrap_err().kind(), Kind::Capacity);
+}
+
+#[test]
+fn a_quota_reads_back_as_it_is_written() {
+    for (text, quota) in [
+        ("100/15m", requests(100).per(minutes(15))),
+        ("10/1s", requests(10).per(seconds(1))),
+        ("5/1h", requests(5).per(hours(1))),
+        ("1/1d", requests(1).per(days(1))),
+        ("7/1500ms", requests(7).per(millis(1_500))),
+    ] {
+        assert_eq!(quota.to_string(), text);
+        assert_eq!(text.parse::<Quota>().unwrap(), quota);
+    }
+    assert_eq!(" 10 / s ".parse::<Quota>().unwrap(), requests(10).per(seconds(1)));
+}
+
+#[test]
+fn a_check_allocates_nothing() {
+    let limiter = limiter([Rule::general(), Rule::burst()]);
+    for key in ["new", "known", "known"] {
+        assert_eq!(allocations(|| limiter.check(key)), 0);
+    }
+    // A refusal neither.
+    assert_eq!(allocations(|| (0..20).filter(|_| limiter.check("a").is_limited()).count()), 0);
+}
+
+#[test]
+fn a_flood_of_keys_takes_no_memory_and_nobody_is_forgotten() {
+    let store = MemoryStore::with_capacity(1 << 12).unwrap();
+    let limiter = Limiter::new(store.clone(), [Rule::general()]).unwrap();
+    let (bytes, abusers) = (store.bytes(), 200);
+    // As many as take a few seconds.
+    let flood = if cfg!(debug_assertions) { 1_000_000 } else { 50_000_000 };
+    for key in 0..abusers {
+        while !limiter.check_at(format!("abuser {key}"), 1, seconds(0)).is_limited() {}
+    }
+    // All of them within a second: 9 s are remembered of each, far more than the table holds.
+    let allocated = allocations(|| {
+        for key in 0_u64..flood {
+            let _ = limiter.check_at(key.to_le_bytes(), 1, Duration::from_nanos(key * 20));
+        }
+    });
+    assert_eq!((allocated, store.bytes()), (0, bytes));
+    assert!(store.times_full() > 0);
+    for key in 0..abusers {
+        assert!(limiter.check_at(format!("abuser {key}"), 1, seconds(5)).is_limited());
+    }
+}
+
+#[test]
+fn a_full_table_decides_as_it_was_told() {
+    for (full, admitted) in [(Full::Share, true), (Full::Deny, false), (Full::Allow, true)] {
+        let store = MemoryStore::with_capacity(16).unwrap().full(full);
+        let limiter =
+            Limiter::new(store.clone(), [rule("r", requests(2).per(minutes(1)))]).unwrap();
+        let mut key = 0_u64;
+        while store.times_full() == 0 {
+            key += 1;
+            let _ = limiter.check_at(key.to_le_bytes(), 1, seconds(0));
+        }
+        assert_eq!(key, 17);
+        let at = |second| limiter.check_at("fresh", 1, seconds(second)).is_limited();
+        assert_eq!(!at(0), admitted, "{full:?}");
+        assert!(!at(61), "{full:?}");
+    }
+}
+
+#[test]
+fn threads_admit_together_what_one_alone_would() {
+    let limiter = limiter([rule("a", requests(1_000).per(hours(1))), Rule::general()]);
+    let (admitted, start) = (AtomicU64::new(0), Barrier::new(4));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                start.wait();
+                for key in 0..2_000_u64 {
+                    let decision = limiter.check_at((key % 20).to_le_bytes(), 1, seconds(0));
+                    admitted.fetch_add(u64::from(!decision.is_limited()), Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(admitted.into_inner(), 20 * 100);
+}
+
+#[test]
+fn what_nobody_has_touched_for_years_is_not_taken_for_what_is_to_come() {
+    let windows = requests(1_000_000).per(seconds(1)).fixed_window();
+    let sliding = requests(16_383).per(seconds(1)).sliding_counter();
+    let rules = [
+        Rule::new("cells", requests(1_000_000).per(seconds(1))).unwrap(),
+        Rule::new("windows", windows).unwrap(),
+        Rule::new("sliding", sliding).unwrap(),
+    ];
+    let limiter = limiter(rules);
+    for second in (0..40_000).map(|step| step * 7_919) {
+        let decision = limiter.check_at("a", 100, seconds(second));
+        assert!(!decision.is_limited(), "{second}");
+        for decision in limiter.peek_at("a", seconds(second)) {
+            assert_eq!(decision.remaining(), decision.limit() - 100, "{second} {decision:?}");
+        }
+        assert!(!limiter.check_at(second.to_le_bytes(), 1, seconds(second)).is_limited());
+    }
+}
