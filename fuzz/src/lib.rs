@@ -59,6 +59,15 @@ pub const TARGETS: &[Target] = &[
             "4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "\n", "\"", "\u{e9}",
         ],
     },
+    Target {
+        name: "log",
+        run: targets::log,
+        dictionary: &[
+            "\n", "\r\n", "\u{1b}[31m", "\0", "\"", "\\", "{", "}", "\",\"level\":\"ERROR\"", "\u{2028}",
+            "\u{202e}", "\u{9b}", "level", "x_level", "message", "timestamp", "request_id", "spans", "truncated",
+            "httpRequest", "password", "user", "credentials", "Bearer ", "://", ":", "@", "eyJ", "beside",
+        ],
+    },
 ];
 
 /// The target of this name.

@@ -23,6 +23,10 @@ use serde_json::{Value, json};
 use tracing::{Dispatch, dispatcher::with_default, field::Empty};
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
+pub use self::log::log;
+
+mod log;
+
 /// A header map refuses to grow without end; this many lines are enough.
 const MAX_LINES: usize = 64;
 
