@@ -13,15 +13,18 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 use self::encoder::Encoder;
 pub(crate) use self::{
     encoder::next_layer,
+    peek::{is_fatal, log_target},
     span::Spans,
     value::{PANIC, guarded},
-    visit::{is_fatal, log_target},
 };
 use crate::{Schema, Writer, line::Line};
 
 mod encoder;
 mod event;
+mod names;
+mod peek;
 mod site;
+mod sites;
 mod span;
 mod value;
 mod visit;

@@ -8,10 +8,7 @@ use std::sync::{
 use buttress_core::value::Value;
 use buttress_redact::{Rules, Verdict};
 
-use super::{
-    site::{Names, Sites},
-    value::Json,
-};
+use super::{names::Names, sites::Sites, value::Json};
 use crate::{
     Schema,
     line::{Bytes, Key, Line, Now},

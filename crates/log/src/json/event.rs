@@ -6,8 +6,9 @@ use tracing_subscriber::{layer::Context, registry::LookupSpan};
 
 use super::{
     encoder::Encoder,
+    peek::{is_fatal, log_location, log_target},
     site::Site,
-    visit::{Visit, is_fatal, log_location, log_target},
+    visit::Visit,
 };
 use crate::{
     line::{Bytes, Line, Now},

@@ -1,38 +1,20 @@
 //! What is known of each callsite, found out once.
 
-use std::sync::OnceLock;
-
 use buttress_redact::{Fields, Verdict};
 use tracing_core::{Level, Metadata, field::Field};
 
-use super::encoder::Encoder;
+use super::{encoder::Encoder, names::Names};
 use crate::{
     access,
     line::{Key, Line},
     schema::Form,
 };
 
-/// Slots of the first table; each further one has twice as many.
-const SLOTS: usize = 256;
-
-/// So many slots are tried before the next table is.
-const TRIES: usize = 4;
-
-/// A set that only grows and is read without a lock: as many entries as the program has callsites.
-#[derive(Debug, Default)]
-pub(super) struct Sites(OnceLock<Box<Table>>);
-
-#[derive(Debug)]
-struct Table {
-    slots: Box<[OnceLock<Site>]>,
-    next: OnceLock<Box<Table>>,
-}
-
 /// A callsite, as its lines need it.
 #[derive(Debug)]
 pub(super) struct Site {
     // The address of what describes it, which is static.
-    address: usize,
+    pub(super) address: usize,
     /// All between the time and the message: the level and the target.
     pub(super) head: Box<[u8]>,
     /// The head of a line whose severity is fatal, where the event may say so.
@@ -73,16 +55,8 @@ pub(super) enum Kind {
     Skipped,
 }
 
-/// Names that are taken, in one object.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    taken: Vec<Box<str>>,
-    /// A bit for each name: most that are not in it can be told at once.
-    bits: u64,
-}
-
 impl Site {
-    fn new(metadata: &'static Metadata<'static>, encoder: &Encoder) -> Self {
+    pub(super) fn new(metadata: &'static Metadata<'static>, encoder: &Encoder) -> Self {
         let shape = encoder.schema.shape;
         let is_access = metadata.name() == access::EVENT;
         let is_log = metadata.fields().field("log.target").is_some();
@@ -211,79 +185,4 @@ fn location(metadata: &Metadata<'_>, encoder: &Encoder, is_log: bool) -> Box<[u8
     line.push(number.to_string().as_bytes());
     line.push(after.as_bytes());
     line.bytes.into()
-}
-
-// === impl Names ===
-
-impl Names {
-    pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut all = Self::default();
-        for name in names {
-            all.insert(name);
-        }
-        all
-    }
-
-    /// The name, or the first of `x_name`, `x_x_name`… that is free.
-    pub(super) fn take(&mut self, name: &str) -> Box<str> {
-        let mut free = name.to_owned();
-        while self.has(&free) {
-            free.insert_str(0, "x_");
-        }
-        self.insert(&free);
-        free.into()
-    }
-
-    pub(super) fn insert(&mut self, name: &str) {
-        self.bits |= bit(name);
-        self.taken.push(name.into());
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.bits & bit(name) != 0 && self.taken.iter().any(|taken| **taken == *name)
-    }
-}
-
-fn bit(name: &str) -> u64 {
-    let first = name.bytes().next().unwrap_or_default();
-    let last = name.bytes().next_back().unwrap_or_default();
-    let mixed = name.len().wrapping_mul(31).wrapping_add(usize::from(first) * 7);
-    1 << (mixed.wrapping_add(usize::from(last) * 13) % 64)
-}
-
-// === impl Sites ===
-
-impl Sites {
-    pub(super) fn get(&self, metadata: &'static Metadata<'static>, encoder: &Encoder) -> &Site {
-        let address = std::ptr::from_ref(metadata).addr();
-        let mut size = SLOTS;
-        let mut next = &self.0;
-        loop {
-            let table = next.get_or_init(|| Box::new(Table::new(size)));
-            for slot in table.tries(address) {
-                let site = slot.get_or_init(|| Site::new(metadata, encoder));
-                if site.address == address {
-                    return site;
-                }
-            }
-            next = &table.next;
-            size = size.saturating_mul(2);
-        }
-    }
-}
-
-impl Table {
-    fn new(size: usize) -> Self {
-        let slots = (0..size).map(|_| OnceLock::new()).collect();
-        Self { slots, next: OnceLock::new() }
-    }
-
-    fn tries(&self, address: usize) -> impl Iterator<Item = &OnceLock<Site>> {
-        // Fibonacci hashing (Knuth, The Art of Computer Programming, vol. 3, §6.4): statics lie
-        // some dozens of bytes apart.
-        let hash = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let mask = self.slots.len().saturating_sub(1);
-        let first = usize::try_from(hash).unwrap_or(address);
-        (0..TRIES).filter_map(move |step| self.slots.get(first.wrapping_add(step) & mask))
-    }
 }

@@ -11,7 +11,7 @@ use tracing_core::{
 };
 use tracing_subscriber::registry::{ExtensionsMut, LookupSpan, Scope};
 
-use super::{encoder::Encoder, site::Names};
+use super::{encoder::Encoder, names::Names};
 use crate::line::{Key, Line};
 
 /// Spans further out than this are left out of a line.

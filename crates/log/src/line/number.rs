@@ -55,6 +55,16 @@ fn fill(places: &mut [u8], number: u64) -> u64 {
     left
 }
 
+/// Eight digits at once, a byte of a word each, the first in the lowest: the number is halved into
+/// lanes of 32, 16 and 8 bits, and each lane is divided by multiplying it.
+const fn eight(number: u64) -> u64 {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let high = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let twos = high | ((fours - high * 100) << 16);
+    let high = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    high | ((twos - high * 10) << 8)
+}
+
 fn count(number: u64) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
@@ -63,7 +73,13 @@ impl Bytes for Vec<u8> {
     fn unsigned(&mut self, number: u64) {
         match number {
             0..10 => self.push(b'0' + (number % 10) as u8),
-            10..100 => self.extend_from_slice(&pair(number)),
+            10..100_000_000 => {
+                // The digits from the first that is no zero on.
+                let digits = eight(number);
+                let zeros = digits.trailing_zeros() / 8;
+                let text = (digits | u64::from_ne_bytes(*b"00000000")) >> (zeros * 8);
+                self.part(&text.to_le_bytes(), 8 - zeros as usize);
+            }
             _ => self.digits(number, count(number)),
         }
     }

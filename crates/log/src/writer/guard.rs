@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::queue::Queue;
+use super::{Writer, queue::Queue};
 
 /// Flushes when it is dropped: keep it to the end of `main`.
 ///
@@ -28,6 +28,21 @@ impl Guard {
     #[must_use]
     pub fn flush(&self, within: Duration) -> bool {
         self.queue.flush(within)
+    }
+
+    /// Another writer to the same sink: for its numbers, or for lines of one's own.
+    ///
+    /// ```
+    /// use buttress_log::Setup;
+    /// use tracing_subscriber::Registry;
+    ///
+    /// let (_layer, guard) = Setup::new().layer::<Registry>()?;
+    /// assert_eq!(guard.writer().lost(), 0);
+    /// # Ok::<(), buttress_log::InitError>(())
+    /// ```
+    #[must_use]
+    pub fn writer(&self) -> Writer {
+        Writer(Arc::clone(&self.queue))
     }
 }
 
