@@ -1,7 +1,12 @@
 //! Which names are sensitive: exact names, words inside of names, and names that are not.
 //!
 //! A name is read once, byte by byte, and never copied: a trie follows it for the exact names, an
-//! Aho–Corasick automaton (Aho and Corasick, Efficient String Matching, 1975) for the words.
+//! Aho–Corasick automaton (Aho and Corasick, Efficient String Matching, 1975) for the words. Most
+//! names have nothing of either in them, which the filter tells first.
+
+mod filter;
+
+use filter::Filter;
 
 /// Letters and digits.
 const SYMBOLS: usize = 36;
@@ -25,6 +30,7 @@ pub(crate) enum Rule {
 /// Compiled rules. A hit is the number of a censor.
 #[derive(Debug)]
 pub(crate) struct Keys {
+    filter: Filter,
     names: Trie<Name>,
     words: Trie<Word>,
 }
@@ -68,28 +74,41 @@ enum Class {
 impl Keys {
     /// Of two rules with the same name the later one counts.
     pub(crate) fn new<'a>(rules: impl IntoIterator<Item = (&'a str, Rule)>) -> Self {
-        let mut keys = Self { names: Trie::new(), words: Trie::new() };
+        let (mut names, mut words, mut all) = (Trie::new(), Trie::new(), Trie::new());
         for (name, rule) in rules {
+            all.insert(name, ());
             let end = match rule {
                 Rule::Exact(censor) => Name::Sensitive(censor),
                 Rule::Allow => Name::Allowed,
                 Rule::Word(censor) => {
                     let letters = u8::try_from(symbols(name).count()).unwrap_or(u8::MAX);
-                    keys.words.insert(name, Word { letters, censor });
+                    words.insert(name, Word { letters, censor });
                     continue;
                 }
             };
-            keys.names.insert(name, end);
+            names.insert(name, end);
         }
-        keys.words.link();
-        keys
+        words.link();
+        all.link();
+        Self { filter: Filter::new(&all), names, words }
     }
 
     /// The censor for this name. Its bytes may come out of a decoder.
     ///
     /// Each part of a dotted or bracketed name is looked up as a name too: `user.pin` and `user[pin]`
     /// are pins, and `usage.token_count` is none of the words in it.
-    pub(crate) fn judge(&self, name: impl IntoIterator<Item = u8>) -> Option<u16> {
+    pub(crate) fn judge(&self, name: impl Iterator<Item = u8> + Clone) -> Option<u16> {
+        if self.filter.passes_name(name.clone()) { None } else { self.judge_all(name) }
+    }
+
+    /// Whether nothing is encoded in this query, or in a part of it, and no name of a rule is
+    /// anywhere in it, as a key or not: then none of its keys is sensitive.
+    pub(crate) fn passes_query(&self, query: &str) -> bool {
+        self.filter.passes_query(query)
+    }
+
+    /// By all rules.
+    fn judge_all(&self, name: impl Iterator<Item = u8>) -> Option<u16> {
         let mut whole = Some(ROOT);
         let mut part = Some(ROOT);
         let mut exact = None;
@@ -257,6 +276,8 @@ impl<T: Copy> Trie<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use crate::{Rules, Verdict};
 
     fn is_sensitive(rules: &Rules, key: &str) -> bool {
@@ -458,6 +479,27 @@ mod tests {
             ] {
                 let error = refused.unwrap_err();
                 assert!(error.to_string().starts_with(&format!("key {name:?}: ")), "{error}");
+            }
+        }
+    }
+
+    const PIECES: &[&str] = &[
+        "token", "count", "author", "pass", "word", "ss", "n", "s", "pi", "pin", "api", "key",
+        "Key", "otp", "auth", "or", ".", "_", "-", " ", "[", "]", "/", "%", "+", "\u{e9}", "A",
+        "a", "9",
+    ];
+
+    proptest! {
+        #[test]
+        fn what_the_filter_lets_pass_is_clear(
+            pieces in prop::collection::vec(prop::sample::select(PIECES), 0..10),
+            any in "[ -~]{0,4}",
+        ) {
+            let name = pieces.concat() + &any;
+            for rules in [Rules::new(), Rules::none().redact_key("s.pi").unwrap()] {
+                let keys = rules.keys();
+                let thorough = keys.judge_all(name.bytes());
+                prop_assert_eq!(keys.judge(name.bytes()), thorough, "{}", name);
             }
         }
     }

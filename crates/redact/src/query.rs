@@ -4,6 +4,9 @@ use std::fmt::{self, Write};
 
 use crate::{Censor, Rules, Verdict, scratch};
 
+#[cfg(test)]
+mod tests;
+
 /// A URL in a URL in a URL: what is encoded more often than that is not looked into.
 const MAX_ENCODINGS: u32 = 3;
 
@@ -35,6 +38,24 @@ impl Rules {
 }
 
 impl Query<'_> {
+    /// Whether these pairs may be printed as they are, by a quick look.
+    fn is_plain(&self, pairs: &str) -> bool {
+        self.rules.keys().passes_query(pairs) && self.rules.is_unmarked(pairs)
+    }
+
+    fn pairs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, pair) in self.query.split('&').enumerate() {
+            if index > 0 {
+                f.write_char('&')?;
+            }
+            match self.is_plain(pair) {
+                true => f.write_str(pair)?,
+                false => self.pair(pair, f)?,
+            }
+        }
+        Ok(())
+    }
+
     fn pair(&self, pair: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((key, value)) = pair.split_once('=') else {
             return self.value(pair, f);
@@ -104,13 +125,10 @@ fn is_encoded(value: &str) -> bool {
 
 impl fmt::Display for Query<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, pair) in self.query.split('&').enumerate() {
-            if index > 0 {
-                f.write_char('&')?;
-            }
-            self.pair(pair, f)?;
+        match self.is_plain(self.query) {
+            true => f.write_str(self.query),
+            false => self.pairs(f),
         }
-        Ok(())
     }
 }
 
@@ -129,7 +147,7 @@ fn censored(censor: &Censor, value: &str, f: &mut fmt::Formatter<'_>) -> fmt::Re
 struct Decoded<'a>(&'a str);
 
 impl Decoded<'_> {
-    fn bytes(&self) -> impl Iterator<Item = u8> {
+    fn bytes(&self) -> impl Iterator<Item = u8> + Clone {
         let mut rest = self.0.as_bytes();
         std::iter::from_fn(move || {
             let (first, tail) = rest.split_first()?;

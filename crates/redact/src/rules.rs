@@ -15,7 +15,7 @@ use crate::{
     keys::{self, Keys, Rule},
     path::{self, MAX_SEGMENTS, Paths, Segment},
     scratch,
-    value::{Found, Values},
+    value::{Found, SMALLEST_CARD, Scan, Values},
 };
 
 /// What is sensitive, and what is printed instead.
@@ -290,8 +290,11 @@ impl Rules {
     /// # Errors
     /// Those of `out`, and of a censor's function.
     pub fn text(&self, text: &str, out: &mut dyn Write) -> fmt::Result {
+        let Some(scan) = self.0.scan(text) else {
+            return out.write_str(text);
+        };
         let mut from = 0;
-        while let Some(Found { range, censor }) = self.0.find(text, from) {
+        while let Some(Found { range, censor }) = scan.find(from) {
             out.write_str(text.get(from..range.start).unwrap_or_default())?;
             let secret = text.get(range.clone()).unwrap_or_default();
             self.censor_at(censor).write(&secret, out)?;
@@ -325,7 +328,12 @@ impl Rules {
     /// Whether nothing in the text is sensitive by its look.
     #[must_use]
     pub fn is_clear(&self, text: &str) -> bool {
-        self.0.find(text, 0).is_none()
+        self.0.scan(text).is_none_or(|scan| scan.find(0).is_none())
+    }
+
+    /// Whether the text has not even a sign of anything sensitive; then no part of it has one.
+    pub(crate) fn is_unmarked(&self, text: &str) -> bool {
+        self.0.scan(text).is_none()
     }
 
     /// Like [`is_clear`](Self::is_clear), for the texts in bytes that may be anything.
@@ -334,16 +342,25 @@ impl Rules {
     }
 
     /// What to do with a number under a clear key: it may be a card's.
+    #[inline]
     pub fn number(&self, number: u128) -> Verdict<'_> {
-        self.verdict(self.0.values.number(number))
+        match SMALLEST_CARD <= number {
+            true => self.verdict(self.0.values.number(number)),
+            false => Verdict::Clear,
+        }
     }
 
     /// Like [`number`](Self::number), for one that came as a float.
+    #[inline]
     pub fn float(&self, number: f64) -> Verdict<'_> {
         // Only what has as many digits as a card is formatted.
-        if !(1e12..1e19).contains(&number) {
-            return Verdict::Clear;
+        match (1e12..1e19).contains(&number) {
+            true => self.long_float(number),
+            false => Verdict::Clear,
         }
+    }
+
+    fn long_float(&self, number: f64) -> Verdict<'_> {
         let whole = scratch::formatted(format_args!("{number}"), str::parse);
         whole.map_or(Verdict::Clear, |whole| self.number(whole))
     }
@@ -430,8 +447,8 @@ impl Compiled {
         Self { plan, censors, keys, paths, values, callsites: Callsites::default() }
     }
 
-    fn find(&self, text: &str, from: usize) -> Option<Found> {
-        self.values.find(&self.keys, text, from)
+    fn scan<'a>(&'a self, text: &'a str) -> Option<Scan<'a>> {
+        self.values.scan(&self.keys, text)
     }
 
     /// A path is the most particular thing that can be said of a value.

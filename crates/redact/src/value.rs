@@ -3,10 +3,15 @@
 mod card;
 mod credential;
 mod member;
+mod signs;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
+
+use signs::Signs;
+
+pub(crate) use card::SMALLEST as SMALLEST_CARD;
 
 use crate::keys::Keys;
 
@@ -66,11 +71,35 @@ impl ValueRule {
             Self::Member => 6,
         }
     }
+
+    /// The bytes at which it may be found.
+    const fn pivots(self) -> &'static [u8] {
+        match self {
+            Self::CardNumber => b"0123456789",
+            Self::Jwt => b"J",
+            Self::Credentials => b" ",
+            Self::AwsKeyId => b"A",
+            Self::PrivateKey => b"-",
+            Self::UrlPassword | Self::Member => b":",
+        }
+    }
 }
 
 /// The censor of each kind, if it is on.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Values([Option<u16>; 7]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values {
+    censors: [Option<u16>; ValueRule::ALL.len()],
+    on: Signs,
+}
+
+/// A text that is looked through, for what it has signs of.
+#[derive(Debug)]
+pub(crate) struct Scan<'a> {
+    values: &'a Values,
+    keys: &'a Keys,
+    text: &'a str,
+    pivots: Pivots,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -78,49 +107,57 @@ pub(crate) struct Found {
     pub(crate) censor: u16,
 }
 
-/// Nothing shorter is any of them: `a://:p@h`.
-const SHORTEST: usize = 8;
+/// The bytes at which something may be found, all of them from `FIRST` on, as bits. Each is rare in
+/// what is logged, or told apart by its neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pivots(u64);
 
-/// The bytes at which something may be found, all of them from `FIRST` on. Each is rare in what is
-/// logged, or told apart by its neighbour.
-const PIVOTS: u64 = {
-    let mut pivots = 0;
-    let mut rest: &[u8] = b"0123456789J A-:";
-    while let [byte, tail @ ..] = rest {
-        pivots |= 1 << (*byte - FIRST);
-        rest = tail;
-    }
-    pivots
-};
 const FIRST: u8 = b' ';
 
-const fn is_pivot(byte: u8) -> bool {
-    let bit = byte.wrapping_sub(FIRST);
-    bit < 64 && PIVOTS >> bit & 1 == 1
-}
-
 impl Values {
-    pub(crate) fn new(censors: [Option<u16>; 7]) -> Self {
-        Self(censors)
+    pub(crate) fn new(censors: [Option<u16>; ValueRule::ALL.len()]) -> Self {
+        let on = ValueRule::ALL.into_iter().zip(censors).filter(|(_, censor)| censor.is_some());
+        Self { censors, on: on.fold(Signs::NONE, |signs, (rule, _)| signs.with(rule)) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.on.is_empty()
+    }
+
+    /// Looks through the text, if it has signs of anything.
+    pub(crate) fn scan<'a>(&'a self, keys: &'a Keys, text: &'a str) -> Option<Scan<'a>> {
+        let signs = self.signs(text);
+        let pivots = (!signs.is_empty()).then(|| Pivots::of(signs))?;
+        Some(Scan { values: self, keys, text, pivots })
+    }
+
+    fn signs(&self, text: &str) -> Signs {
+        if self.is_empty() {
+            return Signs::NONE;
+        }
+        self.on.of_both(Signs::of(text.as_bytes()))
     }
 
     fn censor(&self, value: ValueRule) -> Option<u16> {
-        self.0.get(value.index()).copied().flatten()
+        self.censors.get(value.index()).copied().flatten()
     }
 
+    /// The censor for a number that is a card's.
+    pub(crate) fn number(&self, number: u128) -> Option<u16> {
+        let censor = self.censor(ValueRule::CardNumber)?;
+        card::is_number(number).then_some(censor)
+    }
+}
+
+// === impl Scan ===
+
+impl Scan<'_> {
     /// The first at or after `from`, from left to right. Its ends are on characters' boundaries.
-    pub(crate) fn find(&self, keys: &Keys, text: &str, from: usize) -> Option<Found> {
-        let text = text.as_bytes();
-        if text.len() < SHORTEST || self.is_empty() {
-            return None;
-        }
+    pub(crate) fn find(&self, from: usize) -> Option<Found> {
+        let text = self.text.as_bytes();
         let mut at = from;
         loop {
-            while !is_pivot(*text.get(at)?) {
+            while !self.pivots.has(*text.get(at)?) {
                 at += 1;
             }
             let before = at.checked_sub(1).and_then(|before| text.get(before));
@@ -141,7 +178,7 @@ impl Values {
             };
             // Only what is on is looked for: what is found and let be would be looked for again
             // and again.
-            let Some(censor) = self.censor(value) else {
+            let Some(censor) = self.values.censor(value) else {
                 at += 1;
                 continue;
             };
@@ -159,7 +196,7 @@ impl Values {
                 ValueRule::PrivateKey => credential::pem(text, at),
                 ValueRule::UrlPassword => credential::password(text, at),
                 ValueRule::Member => {
-                    if let Some(found) = named(keys, text, from, at, censor) {
+                    if let Some(found) = named(self.keys, text, from, at, censor) {
                         return Some(found);
                     }
                     None
@@ -171,11 +208,20 @@ impl Values {
             at += 1;
         }
     }
+}
 
-    /// The censor for a number that is a card's.
-    pub(crate) fn number(&self, number: u128) -> Option<u16> {
-        let censor = self.censor(ValueRule::CardNumber)?;
-        card::is_number(number).then_some(censor)
+// === impl Pivots ===
+
+impl Pivots {
+    /// Where to look for what there are signs of.
+    fn of(signs: Signs) -> Self {
+        let found = ValueRule::ALL.into_iter().filter(|rule| signs.has(*rule));
+        Self(found.flat_map(ValueRule::pivots).fold(0, |all, byte| all | 1 << (byte - FIRST)))
+    }
+
+    const fn has(self, byte: u8) -> bool {
+        let bit = byte.wrapping_sub(FIRST);
+        bit < 64 && self.0 >> bit & 1 == 1
     }
 }
 

@@ -5,6 +5,9 @@ use std::ops::Range;
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
+/// A first digit of 2 and 13 digits: nothing smaller is a card.
+pub(crate) const SMALLEST: u128 = 2_000_000_000_000;
+
 /// What begins with these digits.
 pub(super) enum Run {
     Card(Range<usize>),
@@ -85,8 +88,7 @@ fn digits(text: &[u8], at: usize) -> usize {
 
 /// A number that would be a card's if it were a text.
 pub(super) fn is_number(number: u128) -> bool {
-    // A first digit of 2 and 13 digits, to 19 digits.
-    if !(2_000_000_000_000..10_000_000_000_000_000_000).contains(&number) {
+    if !(SMALLEST..10_000_000_000_000_000_000).contains(&number) {
         return false;
     }
     let mut digits = [0_u8; LONGEST];

@@ -2,6 +2,7 @@ use std::{fmt::Write, time::Duration};
 
 use proptest::prelude::*;
 
+use super::{Found, Pivots, Scan, Values};
 use crate::{Censor, Rules, ValueRule, Verdict};
 
 fn censored(text: &str) -> String {
@@ -353,7 +354,49 @@ fn a_hostile_text_is_read_in_linear_time() {
     }
 }
 
+/// What texts are made of that have signs, and things that are nearly signs.
+#[rustfmt::skip] // It would give each piece a line.
+const PIECES: &[&str] = &[
+    "4111111111111111", "4111 1111-1111 1111", "411111111111", "1", "0.", " ", "-", "--", "-----",
+    "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----END ", "-----BEGIN rsa PRIVATE KEY", "PRIVATE KEY-----",
+    "eyJ", "eyJhbGciOiJIUzI1NiJ9", ".", "y", "J", "Bearer ", "bEARER ", "Basic ", "BASIC ", "dTpw",
+    "mF_9.B5f-4.1JqM", "bear", "er ", "AKIA", "AKIAIOSFODNN7EXAMPLE", "ACCAIOSFODNN7EXAMPLE", "A",
+    "a://", ":b@", "://:p@h", "@", ":", "/", "password", "pin", "\"", ": \"", ":\"x", "Some(", "\\", "\\n",
+    "%20", "%", "\n", "\u{e9}", "GET /users/42", "x", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "Z",
+];
+
+fn all(scan: Option<&Scan<'_>>) -> Vec<Found> {
+    let mut from = 0;
+    let next = || {
+        let found = scan?.find(from)?;
+        from = found.range.end;
+        Some(found)
+    };
+    std::iter::from_fn(next).collect()
+}
+
 proptest! {
+    /// Where there is no sign there is nothing.
+    #[test]
+    fn the_signs_hide_nothing(
+        before in "[ -~\u{e9}]{0,24}",
+        pieces in prop::collection::vec(prop::sample::select(PIECES), 0..10),
+        after in "[ -~\u{e9}]{0,24}",
+        off in prop::sample::select(&ValueRule::ALL[..]),
+    ) {
+        let text = before + &pieces.concat() + &after;
+        let rules = Rules::new().redact_key("k").unwrap();
+        let mut censors = [Some(0); ValueRule::ALL.len()];
+        let every = Values::new(censors);
+        censors[off.index()] = None;
+        for values in [&every, &Values::new(censors)] {
+            let keys = rules.keys();
+            let thorough = Scan { values, keys, text: &text, pivots: Pivots(u64::MAX) };
+            let quick = values.scan(keys, &text);
+            prop_assert_eq!(all(quick.as_ref()), all(Some(&thorough)), "{}", text);
+        }
+    }
+
     /// Whatever stands around it.
     #[test]
     fn a_planted_secret_is_never_in_the_output(
