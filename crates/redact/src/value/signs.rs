@@ -1,8 +1,9 @@
 //! What a text could have in it at all, told by two quick looks.
 //!
 //! Most of what is logged has no secret and none of the signs of one: it costs three or four
-//! instructions a byte to see that, and up to ten times as many to try each rule at each digit, blank and colon. A sign
-//! may mislead, and then the rule is tried in vain; a text without it has nothing for the rule.
+//! instructions a byte to see that, and up to ten times as many to try each rule at each digit,
+//! blank and colon. A sign may mislead, and then the rule is tried in vain; a text without it has
+//! nothing for the rule.
 
 use super::ValueRule;
 
