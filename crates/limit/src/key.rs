@@ -143,6 +143,18 @@ impl Keys {
         Self { keys: [Some(key), None, None] }
     }
 
+    /// The narrowest.
+    pub(crate) fn first(&self) -> Option<Hashed> {
+        self.iter().next()
+    }
+
+    /// Bits to spread requests by.
+    #[inline]
+    pub(crate) fn spread(&self) -> u64 {
+        let [first, ..] = &self.keys;
+        first.map_or(0, Hashed::spread)
+    }
+
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Hashed> + '_ {
         self.keys.iter().map_while(|key| *key)

@@ -1,20 +1,42 @@
 #![doc = include_str!("../README.md")]
 
+mod charge;
 mod decision;
 mod error;
+mod future;
+#[cfg(feature = "governor")]
+pub mod governor;
+mod handle;
+mod headers;
 mod key;
+mod layer;
 mod limiter;
 mod memory;
 mod meter;
 mod plan;
 mod quota;
 mod rule;
+mod service;
+mod shared;
+#[cfg(feature = "slow-down")]
+mod slow;
+#[cfg(not(feature = "slow-down"))]
+#[path = "slow/off.rs"]
+mod slow;
+mod store;
 mod sync;
 
+#[cfg(feature = "slow-down")]
+pub use self::slow::SlowDown;
 pub use self::{
+    charge::Charge,
     decision::Decision,
     error::{ConfigError, ConfigErrorKind},
+    future::ResponseFuture,
+    handle::{LimitHandle, LimitStats},
+    headers::{Draft, LegacyReset},
     key::{Key, KeyWriter, Missing, RequestHead},
+    layer::LimitLayer,
     limiter::Limiter,
     memory::{Full, MemoryStore},
     quota::{
@@ -22,4 +44,6 @@ pub use self::{
         seconds,
     },
     rule::Rule,
+    service::Limit,
+    store::Store,
 };

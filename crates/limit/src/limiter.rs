@@ -80,7 +80,12 @@ impl Limiter {
     /// Gives back what was charged at the time `then`; never more than is owed.
     pub fn refund_at(&self, key: impl AsRef<[u8]>, cost: u64, then: Duration, now: Duration) {
         let (then, now): (Nanos, Nanos) = (nanos(then), nanos(now));
-        self.claims(key.as_ref(), cost).refund(&self.store.table, then, now, u16::MAX);
+        self.claims(key.as_ref(), cost).refund(
+            &self.store.table,
+            then,
+            now,
+            (Which::All, u16::MAX),
+        );
     }
 
     /// Forgets what the key was charged.
@@ -97,6 +102,6 @@ impl Limiter {
     fn claims(&self, key: &[u8], cost: u64) -> Claims<'_> {
         let mut hasher = self.store.table.secret().hasher();
         hasher.write(key);
-        self.plan.claims(&Keys::one(hasher.finish()), cost, Which::All)
+        self.plan.claims(&Keys::one(hasher.finish()), cost)
     }
 }

@@ -4,7 +4,8 @@
 //! A cell is 38 bits. It tells by itself, with the time, whether there is anything left in it to
 //! remember: a cell whose time has passed is as good as none.
 
-use self::{fixed::Fixed, gcra::Gcra, sliding::Sliding};
+pub(crate) use self::gcra::Gcra;
+use self::{fixed::Fixed, sliding::Sliding};
 use crate::quota::Algorithm;
 
 mod fixed;
@@ -119,8 +120,8 @@ impl Meter {
     pub(crate) fn can_adopt(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Gcra(_), Self::Gcra(_)) => true,
-            (Self::Fixed(to), Self::Fixed(from)) => to.window() == from.window(),
-            (Self::Sliding(to), Self::Sliding(from)) => to.window() == from.window(),
+            (Self::Fixed(to), Self::Fixed(from)) => to.period() == from.period(),
+            (Self::Sliding(to), Self::Sliding(from)) => to.period() == from.period(),
             _ => false,
         }
     }

@@ -9,9 +9,12 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderValue;
+
 use crate::{
     decision::Decision,
     error::{ConfigError, ConfigErrorKind as Kind},
+    headers,
     key::{Keys, MAX_RUNGS, Rungs},
     memory::{Claim, Variant, table::Table},
     meter::{Level, Meter, Nanos},
@@ -25,6 +28,9 @@ const MAX_CLAIMS: usize = 12;
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) rules: Box<[Bound]>,
+    /// What `RateLimit-Policy` says of them.
+    pub(crate) policy: Option<HeaderValue>,
+    pub(crate) has_failures_only: bool,
 }
 
 /// A rule, and where its counts are.
@@ -32,6 +38,8 @@ pub(crate) struct Plan {
 pub(crate) struct Bound {
     pub(crate) rule: Rule,
     rungs: [Option<Rung>; MAX_RUNGS],
+    /// As a header's value.
+    pub(crate) limit: HeaderValue,
     pub(crate) counts: Arc<Counts>,
 }
 
@@ -96,19 +104,20 @@ impl Plan {
             );
             return Err(ConfigError::new(Kind::TooManyRules, message));
         }
-        Ok(Self { rules: bound.into() })
+        Ok(Self {
+            policy: headers::policy(&bound),
+            has_failures_only: bound.iter().any(|bound| bound.rule.failures_only),
+            rules: bound.into(),
+        })
     }
 
     /// What a request of this cost asks for.
     #[inline]
-    pub(crate) fn claims(&self, keys: &Keys, cost: u64, which: Which) -> Claims<'_> {
+    pub(crate) fn claims(&self, keys: &Keys, cost: u64) -> Claims<'_> {
         let mut claims =
             Claims { list: [const { None }; MAX_CLAIMS], owners: [0; MAX_CLAIMS], plan: self };
         let mut places = claims.list.iter_mut().zip(&mut claims.owners);
         for (bound, index) in self.rules.iter().zip(0_u8..) {
-            if which == Which::FailuresOnly && !bound.rule.failures_only {
-                continue;
-            }
             for (key, rung) in keys.iter().zip(bound.rungs.iter().map_while(Option::as_ref)) {
                 let Some((place, owner)) = places.next() else { break };
                 let cost = cost.saturating_mul(bound.rule.cost);
@@ -121,8 +130,11 @@ impl Plan {
         claims
     }
 
-    pub(crate) fn has_failures_only(&self) -> bool {
-        self.rules.iter().any(|bound| bound.rule.failures_only)
+    /// Of one success, for each rule that counts failures only.
+    pub(crate) fn count_refund(&self) {
+        for bound in self.rules.iter().filter(|bound| bound.rule.failures_only) {
+            bound.counts.refunded.fetch_add(1, Relaxed);
+        }
     }
 }
 
@@ -140,7 +152,8 @@ impl Bound {
             let meter = Meter::new(&algorithm);
             *place = Some(Rung { variant: table.bind(&name, &meter)?, meter });
         }
-        Ok(Self { rule, rungs: bound, counts: Arc::default() })
+        let limit = headers::number(rule.meter.limit());
+        Ok(Self { rule, rungs: bound, limit, counts: Arc::default() })
     }
 }
 
@@ -180,10 +193,18 @@ impl<'a> Claims<'a> {
     }
 
     /// Gives back what was charged `then`. A shadow that had refused was not charged.
-    pub(crate) fn refund(&mut self, table: &'a Table, then: Nanos, now: Nanos, charged: u16) {
-        for (index, claim) in self.list.iter_mut().map_while(Option::as_mut).enumerate() {
-            if charged & (1 << index) != 0 {
-                claim.next = table.refund(claim, then, now);
+    pub(crate) fn refund(
+        &self,
+        table: &'a Table,
+        then: Nanos,
+        now: Nanos,
+        (which, charged): (Which, u16),
+    ) {
+        for (index, (owner, claim)) in self.iter().enumerate() {
+            let bound = self.plan.rules.get(owner);
+            let meant = which == Which::All || bound.is_some_and(|bound| bound.rule.failures_only);
+            if meant && charged & (1 << index) != 0 {
+                table.refund(claim, then, now);
             }
         }
     }

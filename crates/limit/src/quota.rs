@@ -45,7 +45,6 @@ pub const fn days(n: u64) -> Duration {
 }
 
 /// Begins a [`Quota`]: `requests(100).per(minutes(15))`.
-#[must_use]
 pub const fn requests(n: u64) -> Requests {
     Requests(n)
 }

@@ -19,7 +19,7 @@ const MAX_NAME: usize = 64;
 /// use buttress_limit::{Rule, hours, requests};
 ///
 /// let rule = Rule::new("exports", requests(20).per(hours(1)))?.cost(5)?;
-/// assert_eq!(rule.to_string(), "exports 20/1h");
+/// assert_eq!(rule.to_string(), "exports 20/1h cost 5");
 ///
 /// let error = Rule::new("exports", requests(0).per(hours(1))).unwrap_err();
 /// assert_eq!(error.to_string(), "exports: the quota must be at least 1 request");
@@ -78,7 +78,7 @@ impl Rule {
     }
 
     /// How many units a request costs; the default is 1. It multiplies with a layer's own
-    /// cost by request.
+    /// [cost by request](crate::LimitLayer::cost).
     ///
     /// # Errors
     /// When it is 0 or more than the burst: no request could ever pass.
@@ -104,7 +104,7 @@ impl Rule {
     /// The charge comes first, so that guesses sent at the same time cannot all pass before the
     /// first has failed. A call that is dropped, because its client left or a timeout fired, stays
     /// charged. What is a failure is the layer's to say
-    /// (`LimitLayer::failure`).
+    /// ([`LimitLayer::failure`](crate::LimitLayer::failure)).
     pub const fn failures_only(mut self) -> Self {
         self.failures_only = true;
         self

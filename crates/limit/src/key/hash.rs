@@ -51,6 +51,12 @@ impl KeyHasher {
         self.0.write_u64(u64::MAX);
     }
 
+    /// For what hashes itself.
+    #[cfg(feature = "governor")]
+    pub(crate) const fn raw(&mut self) -> &mut SipHasher13 {
+        &mut self.0
+    }
+
     #[inline]
     pub(crate) fn finish(&self) -> Hashed {
         let hash = self.0.finish128();
@@ -63,6 +69,10 @@ impl KeyHasher {
 pub(crate) struct Hashed(u64, u64);
 
 impl Hashed {
+    pub(crate) const fn whole(self) -> u128 {
+        ((self.0 as u128) << 64) | self.1 as u128
+    }
+
     /// Of which the low bits say two lines.
     #[inline]
     pub(crate) const fn lines(self) -> [u64; 2] {

@@ -10,7 +10,7 @@ use super::{
     variants::Variants,
 };
 use crate::{
-    meter::Nanos,
+    meter::{Meter, Nanos},
     sync::{AtomicU64, Mutex, Ordering},
 };
 
@@ -38,7 +38,7 @@ impl Sweep {
 
     /// Sees every line four times within the shortest of the rules' ranges.
     pub(super) fn plan(&self, variants: &Variants) {
-        let Some(stale) = variants.meters().map(|meter| meter.stale_after()).min() else { return };
+        let Some(stale) = variants.meters().map(Meter::stale_after).min() else { return };
         let every = (stale / 4 / self.chunks).max(1);
         self.every.store(every, Ordering::Relaxed);
         // A store starts at 0; one that runs is due a little too early.

@@ -150,10 +150,15 @@ impl Table {
     /// Charges all of the claims, or none where one of them refuses.
     #[inline]
     pub(crate) fn decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) {
+        self.sweep_if_due(now);
+        while !self.try_decide(claims, now) {}
+    }
+
+    #[inline]
+    fn sweep_if_due(&self, now: Nanos) {
         if self.sweep.is_due(now) {
             self.sweep.run(&self.lines, &self.shared, &self.variants, now);
         }
-        while !self.try_decide(claims, now) {}
     }
 
     fn try_decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) -> bool {
@@ -356,28 +361,30 @@ impl Table {
     }
 
     /// Takes a charge off a slot, unless it has become another key's: then it has passed.
-    fn refund_at(claim: &Claim<'_>, mut place: Place<'_>, then: Nanos, now: Nanos) -> Option<u64> {
+    fn refund_at(claim: &Claim<'_>, mut place: Place<'_>, then: Nanos, now: Nanos) {
         loop {
             let cell = claim.meter.refund(place.word.cell(), claim.cost, then, now);
             if swap(place.slot, place.word, place.word.tag().with(cell)) {
-                return Some(cell);
+                return;
             }
             let word = load(place.slot);
             if word.tag() != place.word.tag() {
-                return None;
+                return;
             }
             place.word = word;
         }
     }
 
-    /// Gives back what was charged `then`, and says what the cell is now.
-    pub(crate) fn refund(&self, claim: &Claim<'_>, then: Nanos, now: Nanos) -> Option<u64> {
-        let place = self.find(claim.key, claim.tag())?;
-        Self::refund_at(claim, place, then, now)
+    /// Gives back what was charged `then`.
+    pub(crate) fn refund(&self, claim: &Claim<'_>, then: Nanos, now: Nanos) {
+        if let Some(place) = self.find(claim.key, claim.tag()) {
+            Self::refund_at(claim, place, then, now);
+        }
     }
 
     /// Charges without asking.
     pub(crate) fn force<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
+        self.sweep_if_due(now);
         loop {
             self.look(claim, now);
             let next = claim.meter.force(claim.cell, claim.cost, now);
@@ -389,8 +396,31 @@ impl Table {
         }
     }
 
+    /// Charges by what `measure` makes of a cell; `None` where there is no slot, and the cell that
+    /// is shared instead is used up.
+    #[cfg(feature = "governor")]
+    pub(crate) fn replace<'a, T, E>(
+        &'a self,
+        claim: &mut Claim<'a>,
+        now: Nanos,
+        measure: impl Fn(Option<u64>) -> Result<(T, u64), E>,
+    ) -> Result<Option<T>, E> {
+        self.sweep_if_due(now);
+        loop {
+            claim.place = self.find(claim.key, claim.tag());
+            claim.cell = claim.place.map(|place| place.word.cell());
+            let (outcome, next) = measure(claim.cell)?;
+            match self.commit(claim, next, now) {
+                Commit::Done => return Ok(Some(outcome)),
+                Commit::Again => {}
+                Commit::Refused => return Ok(None),
+            }
+        }
+    }
+
     /// The claim's cell, and nothing charged.
     pub(crate) fn peek<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
+        self.sweep_if_due(now);
         self.look(claim, now);
     }
 

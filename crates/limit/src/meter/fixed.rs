@@ -41,7 +41,7 @@ impl Fixed {
         self.limit
     }
 
-    pub(super) const fn window(&self) -> Nanos {
+    pub(super) const fn period(&self) -> Nanos {
         self.period
     }
 

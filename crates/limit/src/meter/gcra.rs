@@ -23,10 +23,20 @@ pub(crate) struct Gcra {
 
 impl Gcra {
     pub(super) fn new(quota: &Quota) -> Self {
+        Self::with_finest(quota, FINEST)
+    }
+
+    /// With ticks of a nanosecond, as far as the range allows.
+    #[cfg(feature = "governor")]
+    pub(crate) fn to_the_nanosecond(quota: &Quota) -> Self {
+        Self::with_finest(quota, 1)
+    }
+
+    fn with_finest(quota: &Quota, finest: u64) -> Self {
         let period = u64::try_from(quota.period().as_nanos()).unwrap_or(u64::MAX).max(1);
         let refill = quota.refill().max(1);
         let reset = u64::try_from(quota.reset_nanos()).unwrap_or(u64::MAX);
-        let finest = reset.div_ceil(MAX_TOLERANCE).max(FINEST);
+        let finest = reset.div_ceil(MAX_TOLERANCE).max(finest);
         let unit = Self::unit(period, refill, finest);
         let ticks = Ticks::new(refill.saturating_mul(unit), period);
         Self { ticks, unit, burst: quota.limit() }
@@ -127,6 +137,20 @@ impl Gcra {
         let deepest = self.tolerance().saturating_mul(DEEPEST);
         let debt = self.ticks.span(debt).min(deepest);
         (debt > 0).then(|| self.ticks.at(now).wrapping_add(debt) & CELL_MASK)
+    }
+
+    /// When all debt is paid; `None` where it is.
+    #[cfg(feature = "governor")]
+    pub(crate) fn arrival(&self, cell: u64, now: Nanos) -> Option<Nanos> {
+        let at = self.ticks.at(now);
+        let debt = Self::debt(Some(cell), at);
+        (debt > 0).then(|| self.ticks.take(at + debt))
+    }
+
+    /// The cell of a debt that is paid then.
+    #[cfg(feature = "governor")]
+    pub(crate) fn cell_of(&self, arrival: Nanos) -> u64 {
+        self.ticks.span(arrival) & CELL_MASK
     }
 
     #[cfg(all(test, not(loom)))]

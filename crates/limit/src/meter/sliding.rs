@@ -34,7 +34,7 @@ impl Sliding {
         self.limit
     }
 
-    pub(super) const fn window(&self) -> Nanos {
+    pub(super) const fn period(&self) -> Nanos {
         self.period
     }
 

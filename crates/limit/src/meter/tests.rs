@@ -9,7 +9,7 @@ const S: u64 = 1_000 * MS;
 
 fn meter(algorithm: impl Into<Algorithm>) -> Meter {
     let algorithm = algorithm.into();
-    algorithm.check().unwrap();
+    assert_eq!(algorithm.check(), Ok(()));
     Meter::new(&algorithm)
 }
 

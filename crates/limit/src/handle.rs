@@ -1,0 +1,171 @@
+//! Reading and steering a layer that has gone into a service.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use buttress_core::source::{Metrics, Sample};
+use http::Request;
+
+use crate::{
+    decision::Decision,
+    key::{Found, Keys},
+    memory::MemoryStore,
+    plan::{Bound, Plan},
+    shared::Shared,
+};
+
+/// Reads and steers a [`LimitLayer`](crate::LimitLayer): where a client stands, what was refused,
+/// the numbers for a metrics page.
+///
+/// ```
+/// use buttress_limit::{Key, LimitLayer, Rule};
+/// use http::Request;
+///
+/// let handle = LimitLayer::new(Key::everyone(), [Rule::general()])?.handle();
+/// let request = Request::new(());
+/// assert_eq!(handle.peek(&request)[0].remaining(), 100);
+/// handle.reset(&request);
+/// assert_eq!(handle.stats().admitted, 0);
+/// # Ok::<(), buttress_limit::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LimitHandle {
+    shared: Arc<Shared>,
+}
+
+/// How a layer has decided since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitStats {
+    /// Requests that all rules admitted, those that count nothing aside.
+    pub admitted: u64,
+    /// Refusals, by each rule that refused.
+    pub refused: u64,
+    /// What rules in the shadow would have refused.
+    pub shadow_refused: u64,
+    /// Charges given back to requests that did not fail.
+    pub refunded: u64,
+    /// Requests that a list let pass.
+    pub allowed: u64,
+    /// Requests that a list refused.
+    pub denied: u64,
+    /// Requests that did not have what the key is made of.
+    pub missing_key: u64,
+    /// Refusals because too many were waiting.
+    pub too_many_waiting: u64,
+    /// Requests that are waiting now.
+    pub waiting: usize,
+}
+
+impl LimitHandle {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Where the client of such a request stands with each rule; nothing is charged. Empty where
+    /// the request does not have what the key is made of.
+    #[must_use]
+    pub fn peek<B>(&self, request: &Request<B>) -> Vec<Decision<'_>> {
+        let Some((plan, keys)) = self.find(request) else { return Vec::new() };
+        let table = self.shared.store.table();
+        let now = table.now();
+        let mut claims = plan.claims(&keys, 1);
+        claims.peek(table, now);
+        claims.decisions(now)
+    }
+
+    /// Forgets what the client of such a request was charged. False where the request does not
+    /// have what the key is made of.
+    pub fn reset<B>(&self, request: &Request<B>) -> bool {
+        let Some((plan, keys)) = self.find(request) else { return false };
+        plan.claims(&keys, 1).reset(self.shared.store.table());
+        true
+    }
+
+    /// How it has decided.
+    #[must_use]
+    pub fn stats(&self) -> LimitStats {
+        let counts = &self.shared.counts;
+        let rules = || self.rules().map(|(_, bound)| &*bound.counts);
+        LimitStats {
+            admitted: counts.admitted(),
+            refused: counts.foreign_refused.load(Relaxed)
+                + rules().map(|rule| rule.refused.load(Relaxed)).sum::<u64>(),
+            shadow_refused: rules().map(|rule| rule.shadow_refused.load(Relaxed)).sum(),
+            refunded: rules().map(|rule| rule.refunded.load(Relaxed)).sum(),
+            allowed: counts.allowed.load(Relaxed),
+            denied: counts.denied.load(Relaxed),
+            missing_key: counts.missing.load(Relaxed),
+            too_many_waiting: counts.too_many_waiting.load(Relaxed),
+            waiting: self.shared.slow.waiting(),
+        }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &MemoryStore {
+        self.shared.store.memory()
+    }
+
+    fn find<B>(&self, request: &Request<B>) -> Option<(&Plan, Keys)> {
+        let (_, plan) = self.shared.plans.get(self.shared.plan_of(request))?;
+        match self.shared.key.find(request, self.shared.store.table().secret()) {
+            Found::Keys(keys) => Some((plan, keys)),
+            Found::Missing(_) => None,
+        }
+    }
+
+    fn rules(&self) -> impl Iterator<Item = (&'static str, &Bound)> {
+        let plans = self.shared.plans.iter();
+        plans.flat_map(|(tier, plan)| plan.rules.iter().map(move |bound| (*tier, bound)))
+    }
+}
+
+impl Metrics for LimitHandle {
+    fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
+        let stats = self.stats();
+        let mut requests = |outcome, count: u64| {
+            let help = "Requests that a limit decided on, but for those that a rule refused.";
+            let sample = Sample::counter("limit_requests_total", help, float(count));
+            each(sample.labels(&[("outcome", outcome)]));
+        };
+        requests("admitted", stats.admitted);
+        requests("allowed", stats.allowed);
+        requests("denied", stats.denied);
+        requests("missing_key", stats.missing_key);
+        requests("too_many_waiting", stats.too_many_waiting);
+        for (tier, bound) in self.rules() {
+            let help = "Requests that a rule refused, or would have refused in the shadow.";
+            let count =
+                bound.counts.refused.load(Relaxed) + bound.counts.shadow_refused.load(Relaxed);
+            let shadow = if bound.rule.shadow { "true" } else { "false" };
+            let labels = [("rule", bound.rule.name()), ("tier", tier), ("shadow", shadow)];
+            each(Sample::counter("limit_refusals_total", help, float(count)).labels(&labels));
+        }
+        if let Some((name, _)) = &self.shared.foreign {
+            let help = "Requests that a rule refused, or would have refused in the shadow.";
+            let count = self.shared.counts.foreign_refused.load(Relaxed);
+            let labels = [("rule", *name), ("tier", ""), ("shadow", "false")];
+            each(Sample::counter("limit_refusals_total", help, float(count)).labels(&labels));
+        }
+        for (tier, bound) in self.rules().filter(|(_, bound)| bound.rule.failures_only) {
+            let help = "Charges that were given back to requests that did not fail.";
+            let count = bound.counts.refunded.load(Relaxed);
+            let labels = [("rule", bound.rule.name()), ("tier", tier)];
+            each(Sample::counter("limit_refunds_total", help, float(count)).labels(&labels));
+        }
+        let store = self.shared.store.memory();
+        let help = "How often a new key found no slot in the store.";
+        each(Sample::counter("limit_store_full_total", help, float(store.times_full())));
+        let help = "The slots of the store.";
+        each(Sample::gauge("limit_store_slots", help, float(store.capacity() as u64)));
+        if self.shared.slow.is_on() {
+            let help = "Requests that are slowed down now.";
+            each(Sample::gauge("limit_waiting_requests", help, float(stats.waiting as u64)));
+        }
+    }
+}
+
+/// Exact to 2⁵³.
+fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,80 @@
+//! The service: decide, then the inner one or a refusal.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use buttress_core::{body::ResponseBody, reject::Protocol};
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::{
+    future::ResponseFuture,
+    shared::{Decided, Shared},
+};
+
+/// Limits how often each client of `S` may come; made by a [`LimitLayer`](crate::LimitLayer).
+///
+/// `S` is `Clone`, because a request that waits must not keep the inner service that was ready
+/// from others: it takes a clone along, and gets it ready when its time has come.
+///
+/// ```
+/// use buttress_limit::{Key, Limit, LimitLayer, Rule};
+/// use tower::Layer;
+///
+/// struct Server {
+///     app: Limit<axum::Router>,
+/// }
+///
+/// let layer = LimitLayer::new(Key::peer(), [Rule::general()])?;
+/// let server = Server { app: layer.layer(axum::Router::new()) };
+/// # Ok::<(), buttress_limit::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Limit<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> Limit<S> {
+    pub(crate) const fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Limit<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, ReqBody, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        match self.shared.decide(&mut request) {
+            Decided::Now(pass) => ResponseFuture::inner(self.inner.call(request), pass),
+            Decided::Refused(rejection) => {
+                let protocol = Protocol::of(request.headers());
+                ResponseFuture::refused(self.shared.answer(rejection, protocol))
+            }
+            Decided::Later(later) => {
+                let not_ready_inner = self.inner.clone();
+                // What the ready one has reserved is for others while this one waits.
+                self.inner = not_ready_inner.clone();
+                ResponseFuture::later(later, not_ready_inner, request, Arc::clone(&self.shared))
+            }
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Limit<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limit").field("inner", &self.inner).field("limits", &self.shared).finish()
+    }
+}
