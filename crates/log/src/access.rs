@@ -1,6 +1,6 @@
 //! One line for each exchange.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use buttress_core::{
     context::RequestContext,
@@ -232,6 +232,55 @@ impl AccessLog {
 impl Default for AccessLog {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// What is in force, in one line.
+///
+/// ```
+/// use buttress_log::AccessLog;
+/// use http::header::REFERER;
+///
+/// assert_eq!(AccessLog::new().to_string(), "slow from 1s");
+/// let log = AccessLog::new().sample(0.1)?.skip(["/metrics"])?.headers([REFERER]).query(false);
+/// assert_eq!(
+///     log.to_string(),
+///     "slow from 1s, sampled 0.1, skips /metrics, shows referer, without query",
+/// );
+/// # Ok::<(), buttress_log::ConfigError>(())
+/// ```
+impl fmt::Display for AccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.slow == Duration::MAX {
+            f.write_str("none is slow")?;
+        } else {
+            write!(f, "slow from {:?}", self.slow)?;
+        }
+        if let Some(rate) = self.sampling.stamp() {
+            write!(f, ", sampled {rate}")?;
+        }
+        write!(f, "{}", self.skipped)?;
+        for (at, name) in self.shown.names().enumerate() {
+            write!(f, "{}{name}", if at == 0 { ", shows " } else { ", " })?;
+        }
+        let Levels { client_errors, client_gone } = self.levels;
+        for (what, level) in [("client errors", client_errors), ("client gone", client_gone)] {
+            if level != Level::WARN {
+                write!(f, ", {what} {level}")?;
+            }
+        }
+        let Parts { path, query, user_agent, client_ip } = self.parts;
+        let parts = [
+            ("path", path),
+            ("query", query),
+            ("user agent", user_agent),
+            ("client ip", client_ip),
+        ];
+        let hidden = parts.into_iter().filter(|(_, told)| !told);
+        for (at, (part, _)) in hidden.enumerate() {
+            write!(f, "{}{part}", if at == 0 { ", without " } else { ", " })?;
+        }
+        Ok(())
     }
 }
 

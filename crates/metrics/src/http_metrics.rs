@@ -21,7 +21,7 @@ use crate::{
     exemplar::Ids,
     in_flight::Shard,
     labels::{ErrorType, Labels, Place, Scheme, Wire},
-    recorder::{Recorder, nanos},
+    recorder::{MAX_SERIES, Recorder, nanos},
     report::Report,
     series::Measured,
     settings::{Kind, Settings, parse_methods},
@@ -176,6 +176,31 @@ impl HttpMetrics {
                 recorder.names.find(host, port).place
             }
         }
+    }
+}
+
+/// What is in force, in one line.
+///
+/// ```
+/// use buttress_metrics::{HttpMetrics, Scheme};
+///
+/// let metrics = HttpMetrics::server();
+/// assert_eq!(metrics.to_string(), "http.server, at most 2000 series, window 60s");
+/// let metrics = metrics.scheme(Scheme::Https).exemplars(false);
+/// assert!(metrics.to_string().ends_with(", always https, no exemplars"));
+/// ```
+impl fmt::Display for HttpMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { kind, scheme, window, exemplars, .. } = &self.0.settings;
+        f.write_str(match kind {
+            Kind::Server => "http.server",
+            Kind::Client => "http.client",
+        })?;
+        write!(f, ", at most {MAX_SERIES} series, window {window:?}")?;
+        if let Some(scheme) = scheme {
+            write!(f, ", always {}", scheme.as_str())?;
+        }
+        f.write_str(if *exemplars { "" } else { ", no exemplars" })
     }
 }
 

@@ -46,6 +46,11 @@ impl ShownHeaders {
         Self { rules: rules.clone().show_headers(names), ..self }
     }
 
+    /// The list, in its order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.iter().map(|shown| &shown.name)
+    }
+
     /// The lines of the request's headers that are on the list, in its order.
     pub(super) fn captured(&self, headers: &HeaderMap) -> Vec<(usize, HeaderValue)> {
         let mut captured = Vec::new();

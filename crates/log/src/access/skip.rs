@@ -1,5 +1,7 @@
 //! The paths of which nobody needs to read.
 
+use std::fmt;
+
 use super::{ConfigError, ConfigErrorKind};
 
 #[derive(Clone, Debug, Default)]
@@ -42,5 +44,19 @@ impl Skipped {
                 Pattern::Below(parent) => path.len() > parent.len() && path.starts_with(&**parent),
             })
         })
+    }
+}
+
+/// As they were given: `, skips /metrics, /health/*`, or nothing.
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, pattern) in self.0.iter().enumerate() {
+            f.write_str(if at == 0 { ", skips " } else { ", " })?;
+            match pattern {
+                Pattern::Exact(exact) => f.write_str(exact)?,
+                Pattern::Below(parent) => write!(f, "{parent}*")?,
+            }
+        }
+        Ok(())
     }
 }
