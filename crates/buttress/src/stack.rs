@@ -13,7 +13,7 @@ use tower_http::{compression::CompressionLayer, cors::CorsLayer};
 use tower_layer::Identity;
 
 pub(crate) use self::csrf::Judge;
-use self::observers::{Observers, OutOfTheWay, Shared};
+use self::observers::{Observers, Shared};
 pub use self::{
     answer_body::AnswerBody,
     guarded::{Guarded, GuardedBody, GuardedFuture},
@@ -347,7 +347,7 @@ impl<M, O> Stack<M, O> {
             ObserveLayer::disabled()
         } else {
             let all = (trace.clone(), log.clone(), metrics.clone(), own.clone());
-            ObserveLayer::new(OutOfTheWay(all))
+            ObserveLayer::new(all)
         };
         self
     }
@@ -468,11 +468,8 @@ impl<M, O> Stack<M, O> {
             ("route", self.route.as_ref().map(ToString::to_string)),
             ("request id", Some(self.request_id.to_string()).filter(|id| id != "off")),
             ("trace", self.trace.as_ref().map(ToString::to_string)),
-            (
-                "log",
-                self.log.as_ref().map(|_| "an event for each exchange, target access".to_owned()),
-            ),
-            ("metrics", self.metrics.as_ref().map(|_| "a sample for each exchange".to_owned())),
+            ("log", self.log.as_ref().map(ToString::to_string)),
+            ("metrics", self.metrics.as_ref().map(ToString::to_string)),
             ("observe", self.own.as_ref().map(|_| type_name::<O>().to_owned())),
             ("headers", self.headers.as_ref().map(names).filter(|names| !names.is_empty())),
             ("cors", self.cors.as_ref().map(|(cors, _)| cors.to_string())),

@@ -48,6 +48,7 @@ use crate::context::RequestContext;
 mod body;
 mod future;
 mod guard;
+mod kept;
 mod layer;
 
 /// Something that wants to know of every exchange.
@@ -76,9 +77,9 @@ mod layer;
 ///     }
 /// }
 /// ```
-pub trait Observer {
+pub trait Observer: 'static {
     /// What is kept from the beginning of one exchange to its end.
-    type Exchange;
+    type Exchange: 'static;
 
     /// A request has come in.
     fn on_request<B>(&self, request: &Request<B>, context: &RequestContext) -> Self::Exchange;

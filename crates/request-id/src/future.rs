@@ -2,7 +2,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use buttress_core::context::{InRequest, RequestContext};
@@ -56,11 +56,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let mut response = ready!(this.inner.as_mut().poll(cx))?;
-        if let Some((shared, context)) = this.echo {
-            shared.echo(context, &mut response);
+        match this.inner.as_mut().poll(cx) {
+            Poll::Ready(Ok(mut response)) => {
+                if let Some((shared, context)) = this.echo {
+                    shared.echo(context, &mut response);
+                }
+                let context = this.inner.take_context();
+                Poll::Ready(Ok(response.map(|body| InRequest::new(context, body))))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
         }
-        let context = this.inner.take_context();
-        Poll::Ready(Ok(response.map(|body| InRequest::new(context, body))))
     }
 }

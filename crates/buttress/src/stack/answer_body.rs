@@ -5,7 +5,6 @@ use std::{
 };
 
 use buttress_core::{
-    body::ResponseBody,
     context::InRequest,
     observe::{ObserveBody, Observer},
 };
@@ -17,10 +16,8 @@ use tower_http::compression::CompressionBody;
 
 use super::observers::Observers;
 
-/// Its parts from the outside in: the context, the request id, the observers, CORS's own answers,
-/// compression.
-pub(super) type Layered<B, O> =
-    InRequest<InRequest<ObserveBody<ResponseBody<MaybeCompressed<B>>, Observers<O>>>>;
+/// Its parts from the outside in: the context, the request id, the observers, compression.
+pub(super) type Layered<B, O> = InRequest<InRequest<ObserveBody<MaybeCompressed<B>, Observers<O>>>>;
 
 pin_project! {
     /// The body of what a service inside a [`Stack`](crate::Stack) answers, as it leaves the
@@ -51,27 +48,27 @@ pin_project! {
     pub struct AnswerBody<B, O = ()>
     where
         B: Body,
-        O: Observer<Exchange: 'static>,
+        O: Observer,
     {
         #[pin]
         body: Layered<B, O>,
     }
 }
 
-impl<B: Body, O: Observer<Exchange: 'static>> AnswerBody<B, O> {
+impl<B: Body, O: Observer> AnswerBody<B, O> {
     pub(super) const fn new(body: Layered<B, O>) -> Self {
         Self { body }
     }
 }
 
 /// The empty body, whatever `B` is.
-impl<B: Body, O: Observer<Exchange: 'static>> Default for AnswerBody<B, O> {
+impl<B: Body, O: Observer> Default for AnswerBody<B, O> {
     fn default() -> Self {
         Self::new(InRequest::default())
     }
 }
 
-impl<B: Body, O: Observer<Exchange: 'static>> fmt::Debug for AnswerBody<B, O> {
+impl<B: Body, O: Observer> fmt::Debug for AnswerBody<B, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerBody").finish_non_exhaustive()
     }
@@ -80,7 +77,7 @@ impl<B: Body, O: Observer<Exchange: 'static>> fmt::Debug for AnswerBody<B, O> {
 impl<B, O> Body for AnswerBody<B, O>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
-    O: Observer<Exchange: 'static>,
+    O: Observer,
 {
     type Data = Bytes;
     type Error = BoxError;
@@ -103,10 +100,14 @@ where
 
 pin_project! {
     #[project = MaybeCompressedProj]
+    #[derive(Default)]
     pub(super) enum MaybeCompressed<B: Body> {
         // Boxed: of all that an answer's body consists of it is the largest, and most have none.
         Compressed { body: Pin<Box<CompressionBody<B>>> },
         Plain { #[pin] body: B },
+        // CORS's own answers.
+        #[default]
+        Empty,
     }
 }
 
@@ -126,6 +127,7 @@ where
             MaybeCompressedProj::Plain { body } => {
                 body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
+            MaybeCompressedProj::Empty => Poll::Ready(None),
         }
     }
 
@@ -133,6 +135,7 @@ where
         match self {
             Self::Compressed { body } => body.is_end_stream(),
             Self::Plain { body } => body.is_end_stream(),
+            Self::Empty => true,
         }
     }
 
@@ -140,6 +143,7 @@ where
         match self {
             Self::Compressed { body } => body.size_hint(),
             Self::Plain { body } => body.size_hint(),
+            Self::Empty => SizeHint::with_exact(0),
         }
     }
 }

@@ -10,7 +10,7 @@ use buttress_core::{
     body::ResponseBody,
     reject::{Protocol, Rejection},
 };
-use http::{Request, Response, StatusCode, header::COOKIE};
+use http::{Method, Request, Response, StatusCode, header::COOKIE};
 use pin_project_lite::pin_project;
 use tower_http::csrf::{self, CsrfLayer, ProtectionError, ResponseForProtectionError};
 use tower_layer::Layer;
@@ -36,6 +36,11 @@ impl Judge {
     }
 
     fn pass<B>(&mut self, request: Request<B>) -> Option<Request<B>> {
+        // What the rule passes whatever else it is told to, and what most requests are: they need
+        // not move through it.
+        if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Some(request);
+        }
         let rule = match &mut self.bare {
             Some(bare) if !request.headers().contains_key(COOKIE) => bare,
             _ => &mut self.rule,

@@ -82,7 +82,7 @@ impl<I, O> fmt::Debug for Hardened<I, O> {
 impl<I, O, ReqBody, ResBody> Service<Request<ReqBody>> for Hardened<I, O>
 where
     I: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    O: Observer<Exchange: 'static>,
+    O: Observer,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = Response<AnswerBody<ResBody, O>>;
@@ -122,14 +122,14 @@ pin_project! {
     /// ```
     pub struct HardenedFuture<F, O = ()>
     where
-        O: Observer<Exchange: 'static>,
+        O: Observer,
     {
         #[pin]
         future: Outgoing<F, O>,
     }
 }
 
-impl<F, O: Observer<Exchange: 'static>> fmt::Debug for HardenedFuture<F, O> {
+impl<F, O: Observer> fmt::Debug for HardenedFuture<F, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HardenedFuture").finish_non_exhaustive()
     }
@@ -138,7 +138,7 @@ impl<F, O: Observer<Exchange: 'static>> fmt::Debug for HardenedFuture<F, O> {
 impl<F, O, B, E> Future for HardenedFuture<F, O>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    O: Observer<Exchange: 'static>,
+    O: Observer,
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Output = Result<Response<AnswerBody<B, O>>, E>;

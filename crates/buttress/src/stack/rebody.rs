@@ -5,7 +5,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::body::ResponseBody;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -25,14 +24,13 @@ pub(super) trait Convert<B> {
 pub(super) struct Compressed;
 
 impl<B: Body> Convert<CompressionBody<B>> for Compressed {
-    type Body = ResponseBody<MaybeCompressed<B>>;
+    type Body = MaybeCompressed<B>;
 
     fn convert(mut response: Response<CompressionBody<B>>) -> Response<Self::Body> {
         if let Some(Given(status)) = response.extensions_mut().remove() {
             *response.status_mut() = status;
         }
-        response
-            .map(|body| ResponseBody::inner(MaybeCompressed::Compressed { body: Box::pin(body) }))
+        response.map(|body| MaybeCompressed::Compressed { body: Box::pin(body) })
     }
 }
 
@@ -41,10 +39,10 @@ impl<B: Body> Convert<CompressionBody<B>> for Compressed {
 pub(super) struct Plain;
 
 impl<B: Body> Convert<B> for Plain {
-    type Body = ResponseBody<MaybeCompressed<B>>;
+    type Body = MaybeCompressed<B>;
 
     fn convert(response: Response<B>) -> Response<Self::Body> {
-        response.map(|body| ResponseBody::inner(MaybeCompressed::Plain { body }))
+        response.map(|body| MaybeCompressed::Plain { body })
     }
 }
 

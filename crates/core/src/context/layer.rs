@@ -1,7 +1,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Extensions, Request, Response, Uri};
@@ -206,8 +206,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut future = self.project().future;
-        let response = ready!(future.as_mut().poll(cx))?;
-        let context = future.take_context();
-        Poll::Ready(Ok(response.map(|body| InRequest::new(context, body))))
+        match future.as_mut().poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                let context = future.take_context();
+                Poll::Ready(Ok(response.map(|body| InRequest::new(context, body))))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     mem::{ManuallyDrop, needs_drop},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -54,10 +55,22 @@ pub fn in_request<T>(inner: T) -> InRequest<T> {
 
 impl RequestContext {
     /// Runs `f` in this context.
+    #[inline]
     pub fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        let mut slot = Some(self.clone());
+        let mut slot = if self.is_current() { None } else { Some(self.clone()) };
         let _entered = Entered::new(&mut slot);
         f()
+    }
+
+    /// Whether it is entered already, as it is wherever a layer further out has made it.
+    #[inline]
+    fn is_current(&self) -> bool {
+        CURRENT.with(|current| {
+            let context = current.replace(ManuallyDrop::new(None));
+            let same = context.as_ref().is_some_and(|context| Arc::ptr_eq(&context.0, &self.0));
+            current.set(context);
+            same
+        })
     }
 }
 
@@ -87,7 +100,7 @@ pin_project! {
         // Empty only from its end on: what is dropped is dropped in its context too.
         #[pin]
         inner: Option<T>,
-        // Of a body: it has given its last frame.
+        // Of a body: it has given its last frame. It stays, as its hints are asked for still.
         ended: bool,
         context: Option<RequestContext>,
     }
@@ -113,6 +126,7 @@ impl<T> InRequest<T> {
     }
 
     /// Makes the inner value in `context` as well: `call` of an inner service.
+    #[inline]
     pub fn call(mut context: Option<RequestContext>, make: impl FnOnce() -> T) -> Self {
         let inner = {
             let _entered = Entered::new(&mut context);

@@ -47,7 +47,7 @@ impl<B: Body, O: Observer> ObserveBody<B, O> {
     pub(super) fn new(mut guard: Guard<O>, body: InRequest<B>) -> Self {
         let (ended, left) = guard.run(|| (body.is_end_stream(), body.size_hint().exact()));
         if ended {
-            guard.end(Outcome::Complete);
+            guard.end_with_head();
         } else {
             guard.data(0, left);
         }

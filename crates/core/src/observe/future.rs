@@ -2,7 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::Response;
@@ -65,18 +65,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let result = ready!(this.guard.run(|| this.future.as_mut().poll(cx)));
-        let mut guard = std::mem::replace(this.guard, Guard::empty());
-        Poll::Ready(match result {
-            Ok(response) => {
+        match this.guard.run(|| this.future.as_mut().poll(cx)) {
+            Poll::Ready(Ok(response)) => {
+                let mut guard = std::mem::replace(this.guard, Guard::empty());
                 guard.head(&response);
                 let context = this.future.take_context();
-                Ok(response.map(|body| ObserveBody::new(guard, InRequest::new(context, body))))
+                Poll::Ready(Ok(
+                    response.map(|body| ObserveBody::new(guard, InRequest::new(context, body)))
+                ))
             }
-            Err(error) => {
-                guard.end(Outcome::ServiceError);
-                Err(error)
+            Poll::Ready(Err(error)) => {
+                this.guard.end(Outcome::ServiceError);
+                Poll::Ready(Err(error))
             }
-        })
+            Poll::Pending => Poll::Pending,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The once-only end.
 
 use std::{
+    mem::replace,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -8,12 +9,18 @@ use std::{
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 
-use super::{Observer, Outcome, Totals};
+use super::{
+    Observer, Outcome, Totals,
+    kept::{self, Kept},
+};
 use crate::context::{self, RequestContext};
 
 /// Tells the observer of the end when it is told of it itself, or else when it is dropped. Empty,
 /// it does nothing: the end was told, or there is nobody to tell.
-pub(super) struct Guard<O: Observer>(Option<Watched<O>>);
+///
+/// It is one pointer: what is observed moves from hand to hand, through each layer as a future and
+/// once more as a body, and its size is paid for each time.
+pub(super) struct Guard<O: Observer>(Option<Kept<Watched<O>>>);
 
 struct Watched<O: Observer> {
     observer: Arc<O>,
@@ -77,7 +84,7 @@ impl<O: Observer> Guard<O> {
             Method::CONNECT => Sent::Connect,
             _ => Sent::Other,
         };
-        Self(Some(Watched {
+        Self(Some(kept::keep(Watched {
             observer,
             exchange,
             context,
@@ -89,15 +96,19 @@ impl<O: Observer> Guard<O> {
             bytes_out: 0,
             declared: None,
             dropped: Outcome::ClientGone,
-        }))
+        })))
+    }
+
+    fn watched(&mut self) -> Option<&mut Watched<O>> {
+        self.0.as_deref_mut()?.as_mut()
     }
 
     /// Runs the service's own code. If that panics, a drop means so from then on, whoever catches
     /// the panic and whenever the drop comes.
     pub(super) fn run<R>(&mut self, run: impl FnOnce() -> R) -> R {
-        let Some(watched) = &mut self.0 else { return run() };
+        let Some(watched) = self.watched() else { return run() };
         let Watched { observer, exchange, context, entered, dropped, .. } = watched;
-        let before = std::mem::replace(dropped, Outcome::Panic);
+        let before = replace(dropped, Outcome::Panic);
         let result = scope(context, *entered, || observer.around(exchange, run));
         *dropped = before;
         result
@@ -106,7 +117,7 @@ impl<O: Observer> Guard<O> {
     /// The head is there. Where HTTP has no body to send, this is the end: a server never polls
     /// the body then (RFC 9110 §6.4.1, and §9.3.6 for CONNECT).
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
-        let Some(watched) = &mut self.0 else { return };
+        let Some(watched) = self.watched() else { return };
         let status = response.status();
         watched.status = Some(status);
         watched.head = Some(watched.started.elapsed());
@@ -126,8 +137,14 @@ impl<O: Observer> Guard<O> {
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         {
-            self.end(Outcome::Complete);
+            self.end_with_head();
         }
+    }
+
+    /// There is no body: the end is where the head was, and the clock is not read once more.
+    pub(super) fn end_with_head(&mut self) {
+        let at = self.watched().and_then(|watched| watched.head);
+        self.end_at(Outcome::Complete, at);
     }
 
     /// So many bytes of the body were handed over; `left` is what the body itself knows of the
@@ -136,7 +153,7 @@ impl<O: Observer> Guard<O> {
     /// A server that has sent what was declared drops the body without asking for its end, and
     /// that is a complete answer.
     pub(super) fn data(&mut self, bytes: u64, left: Option<u64>) {
-        let Some(watched) = &mut self.0 else { return };
+        let Some(watched) = self.watched() else { return };
         watched.bytes_out += bytes;
         watched.declared = watched.declared.or(left.map(|left| watched.bytes_out + left));
         let sent = watched.declared.is_some_and(|declared| watched.bytes_out >= declared);
@@ -145,7 +162,7 @@ impl<O: Observer> Guard<O> {
     }
 
     pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
-        let Some(watched) = &mut self.0 else { return };
+        let Some(watched) = self.watched() else { return };
         watched.tell(|observer, exchange, context| {
             observer.on_trailers(exchange, trailers, context);
         });
@@ -153,11 +170,15 @@ impl<O: Observer> Guard<O> {
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {
-        let Some(watched) = self.0.take() else { return };
+        self.end_at(outcome, None);
+    }
+
+    fn end_at(&mut self, outcome: Outcome, at: Option<Duration>) {
+        let Some(watched) = self.0.take().and_then(kept::release) else { return };
         let Watched {
             observer, exchange, context, entered, started, status, head, bytes_out, ..
         } = watched;
-        let duration = started.elapsed();
+        let duration = at.unwrap_or_else(|| started.elapsed());
         let end = Totals { outcome, status, head, duration, bytes_out };
         contain(|| scope(&context, entered, || observer.on_end(exchange, &end, &context)));
         context.recycle();
@@ -173,7 +194,7 @@ impl<O: Observer> Watched<O> {
 
 impl<O: Observer> Drop for Guard<O> {
     fn drop(&mut self) {
-        if let Some(Watched { dropped, .. }) = &self.0 {
+        if let Some(Watched { dropped, .. }) = self.watched() {
             let outcome = *dropped;
             self.end(outcome);
         }
