@@ -5,7 +5,6 @@ use http::{Response, response::Parts};
 use http_body::Body;
 
 use crate::{
-    Category,
     body::{Answer, Guarded},
     chain,
     failure::{Carried, is_masked},
@@ -44,7 +43,7 @@ pub(crate) fn answered<B: Body>(
     let (mut head, body) = response.into_parts();
     let reads_documents = caller.reads_documents(settings, &head);
     if let Some(failure) = head.extensions.remove::<Carried>() {
-        report::categorize(failure.category().or_else(|| Category::of(head.status)));
+        report::categorize_answer(&head, failure.category());
         report::carried(settings, head.status, &failure);
         return Next::Done(if reads_documents {
             let problem = failure.document(head.status, settings.development);
@@ -59,7 +58,7 @@ pub(crate) fn answered<B: Body>(
     if fate == Fate::Read {
         return Next::Read { body, answer: Box::new(Unread { head, said: Vec::new() }) };
     }
-    report::categorize(Category::of(head.status));
+    report::categorize_answer(&head, None);
     if fate == Fate::Keep {
         if is_masked(head.status) && head.extensions.get::<Judged>().is_none() {
             report::kept(head.status, head.extensions.get::<Rejected>());
@@ -78,7 +77,7 @@ pub(crate) fn answered<B: Body>(
 pub(crate) fn finish<B>(settings: Settings, answer: Unread, text: &Text) -> Response<Answer<B>> {
     let Unread { mut head, said } = answer;
     let problem = Problem::new(head.status);
-    report::categorize(Category::of(head.status));
+    report::categorize_answer(&head, None);
     if is_masked(head.status) {
         let mut error = String::from_utf8_lossy(&said).trim().to_owned();
         if let Text::Broken(broken) = text {
@@ -101,6 +100,6 @@ pub(crate) fn finish<B>(settings: Settings, answer: Unread, text: &Text) -> Resp
 
 /// The service has panicked, before its head was sent.
 pub(crate) fn panicked<B>(settings: Settings, caller: Caller, panic: Panic) -> Response<Answer<B>> {
-    report::panicked(settings, &panic);
+    report::caught(&panic);
     write::panicked(settings, caller, panic)
 }

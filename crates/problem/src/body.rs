@@ -113,11 +113,11 @@ where
         let Some(settings) = *this.settings else {
             return body.poll_frame(cx).map_err(Into::into);
         };
-        match catch(|| body.poll_frame(cx).map_err(Into::into)) {
+        match catch(settings, || body.poll_frame(cx).map_err(Into::into)) {
             Ok(frame) => frame,
             Err(panic) => {
                 contain(|| this.body.set(None));
-                report::body_panicked(settings, &panic);
+                report::caught(&panic);
                 Poll::Ready(Some(Err(Box::new(BodyPanicked(())))))
             }
         }

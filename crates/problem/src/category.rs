@@ -4,9 +4,9 @@ use http::StatusCode;
 
 /// What kind of failure it was, for logs and metrics: one of nine words.
 ///
-/// The layer sets it as the request's
+/// From 500 up the layer sets it as the request's
 /// [`error_type`](buttress_core::context::RequestContext::error_type), unless a layer further in
-/// has set a word of its own.
+/// has set a word of its own. What is below is the client's mistake, and no error of the server's.
 ///
 /// ```
 /// use buttress_problem::Category;

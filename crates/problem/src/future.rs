@@ -114,7 +114,8 @@ where
         };
         // All of it: an error's `Display`, a body's `size_hint` and every drop are the service's
         // code as much as its future is.
-        match catch(|| self.as_mut().project().state.advance(settings, caller, cx)) {
+        let advance = || self.as_mut().project().state.advance(settings, caller, cx);
+        match catch(settings, advance) {
             Ok(polled) => polled,
             Err(panic) => {
                 contain(|| self.project().state.set(State::Over));
@@ -139,7 +140,7 @@ where
             let answer = ready!(future.poll(cx));
             self.set(State::Over);
             let response =
-                answer.inspect_err(|_| report::categorize(Some(Category::ServerError)))?;
+                answer.inspect_err(|_| report::categorize(Category::ServerError.as_str()))?;
             match answered(settings, caller, response) {
                 Next::Done(response) => return Poll::Ready(Ok(response)),
                 Next::Read { body, answer } => self.set(State::Read { body, answer }),

@@ -7,6 +7,7 @@ mod chain;
 mod errors;
 mod failure;
 mod future;
+mod hook;
 mod into_problem;
 mod judge;
 mod layer;
@@ -26,10 +27,10 @@ pub use self::{
     errors::{Errors, MAX_ERRORS},
     failure::Failure,
     future::ResponseFuture,
+    hook::install_panic_hook,
     into_problem::IntoProblem,
     judge::{MAX_TEXT, Public},
     layer::ProblemLayer,
-    panic::install_panic_hook,
     service::Problems,
 };
 

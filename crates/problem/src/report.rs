@@ -1,41 +1,59 @@
 //! What the log is told, in the context of the request.
 
+use std::thread;
+
 use buttress_core::{
     context::{self, RequestContext},
     reject::Rejected,
 };
-use http::StatusCode;
+use http::{StatusCode, response::Parts};
+use tracing::{Level, Span};
 
 use crate::{
     Category,
     failure::{Carried, is_masked},
     layer::Settings,
-    panic::Panic,
+    panic::{self, Panic},
 };
 
 /// Tells the meters what kind of failure this was. Who was first stays.
-pub(crate) fn categorize(category: Option<Category>) {
-    if let (Some(category), Some(request)) = (category, context::current()) {
-        request.set_error_type(category.as_str());
+pub(crate) fn categorize(kind: &'static str) {
+    if let Some(request) = context::current() {
+        request.set_error_type(kind);
+    }
+}
+
+/// The same of an answer: what a layer of the family refused, by its reason; else the service's
+/// own failures alone. A client's mistake is no error of the server's (OpenTelemetry's semantic
+/// conventions for HTTP, `error.type`).
+pub(crate) fn categorize_answer(head: &Parts, category: Option<Category>) {
+    if let Some(refusal) = head.extensions.get::<Rejected>() {
+        categorize(refusal.reason());
+    } else if is_masked(head.status)
+        && let Some(category) = category.or_else(|| Category::of(head.status))
+    {
+        categorize(category.as_str());
     }
 }
 
 /// A failure, with the chain of its causes.
 pub(crate) fn carried(settings: Settings, status: StatusCode, failure: &Carried) {
     if !is_masked(status) {
-        if failure.has_cause() && tracing::enabled!(target: "problem", tracing::Level::DEBUG) {
+        if failure.has_cause() && tracing::enabled!(target: "problem", Level::DEBUG) {
             let request = context::current();
             tracing::debug!(
                 target: "problem",
                 request_id = request.as_ref().and_then(RequestContext::request_id_str),
                 status = status.as_u16(),
+                category = failure.category().map(Category::as_str),
                 error = failure.chain(),
                 "request refused",
             );
         }
         return;
     }
-    let backtrace = if settings.development { failure.backtrace() } else { None };
+    let shown = settings.development || tracing::enabled!(target: "problem", Level::DEBUG);
+    let backtrace = if shown { failure.backtrace() } else { None };
     failed(status, failure.chain().as_deref(), backtrace.as_deref());
 }
 
@@ -61,30 +79,33 @@ pub(crate) fn failed(status: StatusCode, error: Option<&str>, backtrace: Option<
     );
 }
 
-/// A panic before the head was sent.
-pub(crate) fn panicked(settings: Settings, panic: &Panic) {
-    panic_event(panic, settings.development, "panicked");
+/// A panic that the layer has caught.
+pub(crate) fn caught(caught: &Panic) {
+    categorize(Category::Panic.as_str());
+    if !caught.is_told {
+        // A subscriber that panics too does not cost the client its answer.
+        panic::contain(|| panicked(caught, &Span::current()));
+    }
 }
 
-/// A panic after the head was sent.
-pub(crate) fn body_panicked(settings: Settings, panic: &Panic) {
-    panic_event(
-        panic,
-        settings.development,
-        "panicked while the body was sent, which is broken off",
-    );
+/// Whether anybody listens to what [`panicked`] says.
+pub(crate) fn is_heard() -> bool {
+    tracing::enabled!(target: "panic", Level::ERROR)
 }
 
-fn panic_event(panic: &Panic, backtrace: bool, message: &'static str) {
-    categorize(Some(Category::Panic));
+pub(crate) fn panicked(panic: &Panic, span: &Span) {
     let request = context::current();
+    let shown = panic.in_development || tracing::enabled!(target: "panic", Level::DEBUG);
+    let backtrace = panic.backtrace.as_ref().filter(|_| shown).map(ToString::to_string);
     tracing::error!(
-        target: "problem",
+        target: "panic",
+        parent: span,
         request_id = request.as_ref().and_then(RequestContext::request_id_str),
         error_type = Category::Panic.as_str(),
         error = panic.message.as_deref(),
         at = panic.at.as_deref(),
-        backtrace = panic.backtrace.as_deref().filter(|_| backtrace),
-        "{message}",
+        thread = thread::current().name(),
+        backtrace,
+        "panicked",
     );
 }

@@ -44,9 +44,11 @@ where
         };
         let caller = Caller::of(&request);
         let (_, own) = RequestContext::join(request.extensions());
-        ResponseFuture::new(InRequest::call(own, || match catch(|| self.inner.call(request)) {
-            Ok(future) => Work::guarded(settings, caller, future),
-            Err(panic) => Work::panicked(settings, caller, panic),
+        ResponseFuture::new(InRequest::call(own, || {
+            match catch(settings, || self.inner.call(request)) {
+                Ok(future) => Work::guarded(settings, caller, future),
+                Err(panic) => Work::panicked(settings, caller, panic),
+            }
         }))
     }
 }

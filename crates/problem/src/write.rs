@@ -3,7 +3,7 @@
 use buttress_core::{
     body::ResponseBody,
     problem::{PROBLEM_JSON, Problem},
-    reject::{DefaultResponder, Rejection},
+    reject::{DefaultResponder, Rejected, Rejection},
 };
 use bytes::Bytes;
 use http::{
@@ -59,16 +59,18 @@ pub(crate) fn panicked<B>(settings: Settings, caller: Caller, panic: Panic) -> R
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     let mut rejection = Rejection::new("problem", "panic", status);
     if settings.development {
-        let Panic { message, at, backtrace } = panic;
+        let Panic { message, at, backtrace, .. } = panic;
         rejection = rejection.with_detail(message.unwrap_or_else(|| "panicked".to_owned()));
         if let Some(at) = at {
             rejection = rejection.with_member("at", at);
         }
         if let Some(backtrace) = backtrace {
-            rejection = rejection.with_member("backtrace", lines(&backtrace));
+            rejection = rejection.with_member("backtrace", lines(&backtrace.to_string()));
         }
     }
     let mut response = rejection.respond(&DefaultResponder, caller.protocol);
+    // The service broke; nobody has refused anything.
+    response.extensions_mut().remove::<Rejected>();
     response.extensions_mut().insert(Judged);
     response
 }

@@ -17,19 +17,24 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tracing::{Dispatch, Event, Level, Subscriber, field::Visit, subscriber::DefaultGuard};
-use tracing_subscriber::{layer::Context, prelude::*};
+use tracing::{
+    Dispatch, Event, Level, Subscriber, field::Visit, level_filters::LevelFilter,
+    subscriber::DefaultGuard,
+};
+use tracing_subscriber::{layer::Context, prelude::*, registry::LookupSpan};
 
 /// What must be nowhere but in the log.
 pub(crate) const SECRET: &str = "api key hunter2";
 
-/// The events of target `problem`.
+/// The events of the targets `problem` and `panic`.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<Line>>>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) level: Level,
+    pub(crate) target: &'static str,
+    pub(crate) span: Option<&'static str>,
     fields: Vec<(&'static str, String)>,
 }
 
@@ -45,9 +50,14 @@ pub(crate) fn init() {
 impl Log {
     /// Listens in this thread until the guard is dropped.
     pub(crate) fn listen() -> (Self, DefaultGuard) {
+        Self::listen_from(LevelFilter::TRACE)
+    }
+
+    /// The same, to what is at least so severe.
+    pub(crate) fn listen_from(level: LevelFilter) -> (Self, DefaultGuard) {
         init();
         let log = Self::default();
-        let guard = tracing_subscriber::registry().with(log.clone()).set_default();
+        let guard = tracing_subscriber::registry().with(log.clone()).with(level).set_default();
         (log, guard)
     }
 
@@ -61,12 +71,21 @@ impl Log {
         let [line] = lines.as_slice() else { panic!("one line, not {lines:?}") };
         line.clone()
     }
+
+    /// The only line since the last one was taken.
+    pub(crate) fn take_line(&self) -> Line {
+        let line = self.line();
+        self.0.lock().unwrap().clear();
+        line
+    }
 }
 
-impl<S: Subscriber> tracing_subscriber::Layer<S> for Log {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "problem" {
-            let mut line = Line { level: *event.metadata().level(), fields: Vec::new() };
+impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let (level, target) = (*event.metadata().level(), event.metadata().target());
+        if ["problem", "panic"].contains(&target) {
+            let span = context.event_span(event).map(|span| span.name());
+            let mut line = Line { level, target, span, fields: Vec::new() };
             event.record(&mut line);
             self.0.lock().unwrap().push(line);
         }
