@@ -65,6 +65,11 @@ mod timeout;
 /// `Stack<M, O>` with an observer `O` of your own. Every verb takes the new filling, or `None` to
 /// empty the slot.
 ///
+/// A stack inside of another joins its context: one id, one trace, one client. What is filled in
+/// both is done twice, a line and a sample in each; so leave log and metrics to one of them. All
+/// services that one stack is laid around, as by `Router::layer` around each route, share what it
+/// counts.
+///
 /// The service that it makes of an `S` is a [`Hardened<Guarded<S>, O>`](Hardened): `S` is given a
 /// [`RequestBody<B>`], where `B` is the server's body, and its answers leave with an [`AnswerBody`].
 /// The answers of `S` have any body whose data is [`Bytes`](bytes::Bytes).

@@ -66,3 +66,17 @@ async fn a_handler_returns_a_failure() {
     assert_eq!(answer.status(), 409);
     assert_eq!(answer.headers().get("content-type").unwrap(), "application/problem+json");
 }
+
+/// `Router::layer` puts it around each route, and around the fallback.
+#[tokio::test]
+async fn all_routes_of_a_router_count_as_one() {
+    let metrics = HttpMetrics::server();
+    let app = Router::new()
+        .route("/a", get(seen))
+        .route("/b", get(seen))
+        .layer(Stack::production(ClientIp::peer()).metrics(metrics.clone()));
+    for path in ["/a", "/b", "/nowhere"] {
+        ask(app.clone(), &metrics, path).await;
+    }
+    assert_eq!(metrics.report().since_start().requests(), 3);
+}

@@ -93,6 +93,55 @@ fn errors(metrics: &HttpMetrics) -> Vec<(String, u64)> {
     report.since_start().errors().map(|(error, count)| (error.to_owned(), count)).collect()
 }
 
+/// No server asks for a body then, so nothing but the head tells the end.
+#[tokio::test]
+async fn an_answer_that_has_no_body_to_send_ends_with_its_head() {
+    let (lines, _guard) = Lines::of("access");
+    for (method, status) in
+        [("HEAD", 200), ("GET", 204), ("GET", 304), ("GET", 101), ("CONNECT", 200)]
+    {
+        let metrics = HttpMetrics::server();
+        let stack = Stack::production(ClientIp::peer()).metrics(metrics.clone());
+        let app = stack.layer(service_fn(move |_: Request<_>| async move {
+            let answer = Response::builder().status(status).header("content-length", "5");
+            Ok::<_, Infallible>(answer.body(Full::new(Bytes::from_static(b"hello"))).unwrap())
+        }));
+        let answer = app.oneshot(empty(request("/").method(method))).await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["content-length"], "5");
+        assert_eq!(answer.body().size_hint().exact(), Some(5));
+        assert_eq!(metrics.in_flight(), 0, "{method} {status}");
+        let ended = lines.take();
+        let [line] = ended.as_slice() else { panic!("{ended:?}") };
+        assert_eq!((&*line["outcome"], &*line["bytes_out"]), ("complete", "0"));
+        drop(answer);
+        assert_eq!(lines.take().len(), 0);
+    }
+}
+
+/// One for each stack that has the slots filled, all of one request and in one trace.
+#[tokio::test]
+async fn a_stack_inside_of_a_stack_has_a_line_of_its_own() {
+    let (lines, _guard) = Lines::of("access");
+    let production = || Stack::production(ClientIp::peer());
+    let inner = production().layer(service_fn(|_: Request<_>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("hello")))
+    }));
+    let both = production().layer(inner.clone()).oneshot(empty(request("/"))).await.unwrap();
+    assert_eq!(both.headers().get_all("x-request-id").iter().count(), 1);
+    let id = both.headers()["x-request-id"].clone();
+    both.into_body().collect().await.unwrap();
+    let ended = lines.take();
+    assert_eq!(ended.len(), 2);
+    assert!(ended.iter().all(|line| id == *line["request_id"]), "{ended:?}");
+
+    // What is one request's alone is left to one of them.
+    let outer = production().log(None).metrics(None);
+    let one = outer.layer(inner).oneshot(empty(request("/"))).await.unwrap();
+    one.into_body().collect().await.unwrap();
+    assert_eq!(lines.take().len(), 1);
+}
+
 #[tokio::test]
 async fn a_trace_that_begins_here_has_the_requests_id() {
     let (lines, _guard) = Lines::of("access");

@@ -516,3 +516,77 @@ async fn an_outbound_call_outside_of_any_request_makes_no_context() {
     let _ = response.into_body().collect().await.unwrap();
     assert_eq!(*shown.0.lock().unwrap(), vec![(None, false); 3]);
 }
+
+/// What it panics with panics when it is dropped, and so does what that panics with.
+struct Evil(u8);
+
+impl Drop for Evil {
+    fn drop(&mut self) {
+        if let Some(less) = self.0.checked_sub(1) {
+            std::panic::panic_any(Evil(less));
+        }
+    }
+}
+
+struct Bomb;
+
+impl Observer for Bomb {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+
+    fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {
+        std::panic::panic_any(Evil(2));
+    }
+}
+
+#[tokio::test]
+async fn a_panics_payload_does_no_harm_either() {
+    let ends = Ends::default();
+    let service = ObserveLayer::new((Bomb, ends.clone()))
+        .layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(empty())) }));
+    assert_eq!(service.oneshot(Request::new(())).await.unwrap().status(), 200);
+    assert_eq!(ends.only().outcome, Outcome::Complete);
+}
+
+/// Which request it was: told at the end.
+#[derive(Clone, Debug, Default)]
+struct Paths(Arc<Mutex<Vec<(String, u64)>>>);
+
+impl Observer for Paths {
+    type Exchange = String;
+
+    fn on_request<B>(&self, request: &Request<B>, _: &RequestContext) -> String {
+        request.uri().path().to_owned()
+    }
+
+    fn on_end(&self, path: String, end: &Totals, _: &RequestContext) {
+        self.0.lock().unwrap().push((path, end.bytes_out));
+    }
+}
+
+#[tokio::test]
+async fn exchanges_that_end_on_other_threads_and_in_another_order_are_not_mixed_up() {
+    let (outer, inner) = (Paths::default(), Paths::default());
+    // Two kinds, one inside of the other.
+    let service = ObserveLayer::new((outer.clone(), ())).layer(
+        ObserveLayer::new(inner.clone()).layer(service_fn(|request: Request<()>| async move {
+            let body = Bytes::from(vec![0; request.uri().path().len()]);
+            Ok::<_, Infallible>(Response::new(Full::new(body)))
+        })),
+    );
+    let mut bodies = Vec::new();
+    for number in 0..20 {
+        let request = Request::get(format!("/{}", "x".repeat(number))).body(()).unwrap();
+        bodies.push(service.clone().oneshot(request).await.unwrap().into_body());
+    }
+    bodies.reverse();
+    let read = |body: _| BodyExt::collect(body).now_or_never().unwrap().unwrap();
+    let threads = bodies.into_iter().map(|body| std::thread::spawn(move || drop(read(body))));
+    threads.for_each(|thread| thread.join().unwrap());
+    for ends in [outer, inner] {
+        let ends = ends.0.lock().unwrap();
+        assert_eq!(ends.len(), 20);
+        assert!(ends.iter().all(|(path, bytes)| path.len() as u64 == *bytes), "{ends:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The once-only end.
 
 use std::{
-    mem::replace,
+    mem::{ManuallyDrop, replace},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -209,5 +209,9 @@ fn scope<R>(context: &RequestContext, entered: bool, f: impl FnOnce() -> R) -> R
 /// runs while the thread unwinds, where it would end the process. The panic hook has told of it;
 /// what was observed is gone either way, so nothing is seen in a broken state.
 pub(super) fn contain(f: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(f));
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { return };
+    // It is anything: its own drop may panic, and with a payload that is no better.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        let _ = ManuallyDrop::new(again);
+    }
 }

@@ -42,3 +42,45 @@ pub(super) fn release<T: 'static>(mut kept: Kept<T>) -> Option<T> {
     });
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{rc::Rc, thread};
+
+    use super::*;
+
+    fn spares() -> usize {
+        SPARE.with_borrow(|spares| spares.iter().flatten().count())
+    }
+
+    #[test]
+    fn memory_is_used_again_by_its_own_kind_and_holds_nothing_meanwhile() {
+        let value = Rc::new(());
+        let kept = keep(Rc::clone(&value));
+        let at = &raw const *kept;
+        drop(release(kept));
+        assert_eq!((Rc::strong_count(&value), spares()), (1, 1));
+
+        let other = keep([0_u8; 16]);
+        let again = keep(Rc::clone(&value));
+        assert_eq!(&raw const *again, at);
+        assert_eq!(release(other), Some([0; 16]));
+        release(again);
+        assert_eq!(spares(), 2);
+    }
+
+    #[test]
+    fn a_thread_keeps_no_more_than_a_few() {
+        let kept: Vec<_> = (0..100_u64).map(keep).collect();
+        let values: Vec<_> = kept.into_iter().filter_map(release).collect();
+        assert_eq!((values.len(), spares()), (100, SPARES));
+    }
+
+    #[test]
+    fn what_ends_on_another_thread_is_spared_there() {
+        let kept = keep(7_u64);
+        let ended = thread::spawn(|| (release(kept), spares()));
+        assert_eq!(ended.join().unwrap(), (Some(7), 1));
+        assert_eq!(spares(), 0);
+    }
+}
