@@ -12,6 +12,7 @@ mod file;
 mod guard;
 mod queue;
 mod sink;
+mod stdout;
 mod thread;
 
 /// Takes lines and never waits: a request is not to stand still because a disk is full.
@@ -34,8 +35,8 @@ mod thread;
 /// It is an [`io::Write`] too, for layers of others: what is given to one `write` must be whole
 /// lines, as the fmt layer's is.
 ///
-/// In a child of a process that forks, the thread is not there: lines are counted as lost once
-/// the queue is full. Open another sink there.
+/// In a child of a process that forks, the thread is not there, and a lock may be held for ever:
+/// between `fork` and `exec` nothing is to be logged, and a child that stays opens another sink.
 #[derive(Clone)]
 pub struct Writer(Arc<Queue>);
 

@@ -7,7 +7,7 @@ use std::{
     fs,
     io::{self, Write},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
@@ -206,6 +206,201 @@ fn a_sink_that_takes_little_at_a_time_gets_all_of_it() {
     assert_eq!(output.text().as_bytes(), LINE.repeat(5));
 }
 
+/// Panics where it is told to, once.
+struct Panics {
+    output: Output,
+    in_flush: bool,
+    panicked: bool,
+}
+
+impl Panics {
+    fn now(&mut self, in_flush: bool) {
+        assert!(
+            self.panicked || self.in_flush != in_flush || {
+                self.panicked = true;
+                false
+            }
+        );
+    }
+}
+
+impl Write for Panics {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.now(false);
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.now(true);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_panics_is_one_that_fails() {
+    for (in_flush, lost) in [(false, 3), (true, 0)] {
+        let output = Output::default();
+        let sink = Panics { output: output.clone(), in_flush, panicked: false };
+        let (writer, guard) = Sink::to(sink).open().unwrap();
+        writer.push(&LINE.repeat(3));
+        assert!(!guard.flush(WAIT));
+        assert_eq!(writer.lost(), lost);
+        assert!(guard.flush(WAIT), "it is tried again");
+        writer.push(LINE);
+        assert!(guard.flush(WAIT));
+        assert_eq!(output.text().lines().count() as u64, if in_flush { 4 } else { 2 });
+    }
+}
+
+/// Keeps what it is given until it is flushed, which may fail, or dropped.
+struct Keeps {
+    output: Output,
+    kept: Vec<u8>,
+    fails: Arc<AtomicBool>,
+}
+
+impl Write for Keeps {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.kept.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.fails.load(SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.output.write_all(&std::mem::take(&mut self.kept))
+    }
+}
+
+impl Drop for Keeps {
+    fn drop(&mut self) {
+        // A guard that did not wait would be gone by then.
+        let (_never, slow) = sync_channel::<()>(1);
+        let _ = slow.recv_timeout(Duration::from_millis(20));
+        self.output.write_all(&self.kept).unwrap();
+    }
+}
+
+#[test]
+fn lines_that_a_sink_keeps_to_itself_are_not_flushed() {
+    let (output, fails) = (Output::default(), Arc::new(AtomicBool::new(true)));
+    let sink = Keeps { output: output.clone(), kept: Vec::new(), fails: Arc::clone(&fails) };
+    let (writer, guard) = Sink::to(sink).drain(WAIT).open().unwrap();
+    writer.push(LINE);
+    assert!(!guard.flush(WAIT));
+    assert_eq!((output.text().as_str(), writer.lost()), ("", 0));
+    fails.store(false, SeqCst);
+    assert!(guard.flush(WAIT));
+    assert_eq!(output.text().as_bytes(), LINE);
+    // The sink may write when it is dropped: the guard waits for that.
+    fails.store(true, SeqCst);
+    writer.push(LINE);
+    drop(guard);
+    assert_eq!(output.text().as_bytes(), LINE.repeat(2));
+}
+
+/// Logs for each write what it has done, to itself.
+struct Talks(Output, Arc<OnceLock<Writer>>);
+
+impl Write for Talks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.get().unwrap().push(b"written\n");
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_logs_does_not_keep_itself_busy() {
+    let (output, itself) = (Output::default(), Arc::new(OnceLock::new()));
+    let sink = Talks(output.clone(), Arc::clone(&itself));
+    let (writer, guard) = Sink::to(sink).open().unwrap();
+    itself.set(writer.clone()).unwrap();
+    for count in 1..4 {
+        writer.push(LINE);
+        assert!(guard.flush(WAIT));
+        assert_eq!(writer.lost(), count);
+    }
+    assert_eq!(output.text().as_bytes(), LINE.repeat(3));
+}
+
+/// Says when it is written to.
+struct Says(Output, SyncSender<()>);
+
+impl Write for Says {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.0.write(bytes);
+        self.1.send(()).unwrap();
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_is_lost_while_nothing_else_is_logged_is_told() {
+    let (said, is_said) = sync_channel(8);
+    let output = Output::default();
+    let (writer, _guard) = Sink::to(Says(output.clone(), said)).capacity(8192).open().unwrap();
+    for _ in 0..2 {
+        writer.push(&[b"x".repeat(5000), b"\n".to_vec()].concat());
+        is_said.recv_timeout(WAIT).unwrap();
+    }
+    let text = output.text();
+    let lost: Vec<_> = text.lines().map(|line| parsed(line)["lost"].as_u64().unwrap()).collect();
+    assert_eq!(lost, [1, 1]);
+}
+
+#[test]
+fn who_does_not_stop_logging_does_not_keep_the_guard() {
+    let output = Output::default();
+    let (writer, guard) = Sink::to(output.clone()).drain(WAIT).open().unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let logging = scope.spawn(|| {
+            let mut pushed = 0;
+            while !stop.load(SeqCst) {
+                writer.push(LINE);
+                pushed += 1;
+            }
+            pushed
+        });
+        while output.text().is_empty() {
+            std::thread::yield_now();
+        }
+        let started = Instant::now();
+        drop(guard);
+        assert!(started.elapsed() < WAIT);
+        stop.store(true, SeqCst);
+        let pushed: u64 = logging.join().unwrap();
+        let text = output.text();
+        let lines = text.lines().filter(|line| !line.contains("log lines lost")).count();
+        assert_eq!(pushed, lines as u64 + writer.lost(), "each is written or counted");
+    });
+}
+
+#[test]
+fn a_flush_fails_for_the_lines_before_it_alone() {
+    let (gate, _output, is_asked, open) = gate();
+    let (writer, guard) = Sink::to(gate).capacity(8192).open().unwrap();
+    writer.push(LINE);
+    is_asked.recv_timeout(WAIT).unwrap();
+    std::thread::scope(|scope| {
+        let flushing = scope.spawn(|| guard.flush(WAIT));
+        while writer.lost() < 7 {
+            writer.push(LINE);
+        }
+        open.send(()).unwrap();
+        assert!(flushing.join().unwrap());
+    });
+}
+
 /// Counts how often it is written to.
 struct Counted(Arc<AtomicUsize>);
 
@@ -306,13 +501,15 @@ fn a_file_that_was_renamed_gets_a_successor() {
     fs::rename(&path, &old).unwrap();
     // It looks once a second; lines go to the old file until then.
     let started = Instant::now();
+    let mut pushed = 1;
     while !path.exists() {
         assert!(started.elapsed() < WAIT, "no successor");
         writer.push(LINE);
+        pushed += 1;
         assert!(guard.flush(WAIT));
     }
     assert_eq!(fs::read(&path).unwrap(), LINE);
-    assert!(fs::read(&old).unwrap().len() >= LINE.len());
+    assert_eq!(fs::read(&old).unwrap(), LINE.repeat(pushed - 1));
     assert_eq!(writer.lost(), 0);
     fs::remove_dir_all(folder).unwrap();
 }

@@ -3,17 +3,22 @@
 use std::{
     fmt,
     io::{self, Write},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
     time::Duration,
 };
 
 use super::{Writer, queue::Queue};
 
+/// How long the end of the process waits for stderr.
+const TELL: Duration = Duration::from_millis(100);
+
 /// Flushes when it is dropped: keep it to the end of `main`.
 ///
 /// Dropping it waits until all lines are out, at most for the time of
 /// [`Sink::drain`](super::Sink::drain); what then is not written is reported on stderr. Lines that
-/// come later are lost, and counted.
+/// come later are lost, and counted. `std::process::exit` drops nothing: [`flush`](Self::flush)
+/// before it.
 #[must_use = "lines are lost when it is dropped before the end"]
 pub struct Guard {
     pub(super) queue: Arc<Queue>,
@@ -22,7 +27,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Waits until all lines that were queued before are out. Answers whether they are, none lost.
+    /// Waits until all lines that were queued before are in the sink, and the sink is flushed.
+    /// Answers whether they are; false where some could not be written, or the time was up.
     ///
     /// It blocks the thread: in an async function call it by `spawn_blocking`.
     #[must_use]
@@ -48,12 +54,24 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.queue.close();
-        let left = self.queue.wait_for_end(self.drain) + self.queue.lock().unreported;
+        let left = self.queue.close(self.drain);
         if left > 0 && !self.is_stderr {
-            // Where even stderr is closed, there is nobody to tell.
-            let _ = writeln!(io::stderr(), "buttress-log: log lines lost: {left}");
+            tell(left);
         }
+    }
+}
+
+/// By a thread of its own, which is left behind: stderr may be as stuck as the sink is.
+fn tell(left: u64) {
+    let (told, is_told) = mpsc::channel();
+    let tell = move || {
+        let text = format!("buttress-log: log lines lost: {left}\n");
+        // Where even stderr is closed, there is nobody to tell.
+        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = told.send(());
+    };
+    if thread::Builder::new().name("buttress-log-end".into()).spawn(tell).is_ok() {
+        let _ = is_told.recv_timeout(TELL);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Guard, Writer, file::File, queue::Queue, thread::Thread};
+use super::{Guard, Writer, file::File, queue::Queue, stdout::Stdout, thread::Thread};
 
 /// Where lines go, and how many may wait.
 ///
@@ -70,8 +70,10 @@ impl Sink {
         Self::new(Target::File(path.into()))
     }
 
-    /// Anything else. It may block, and it may fail: lines are lost then, and the next that comes
-    /// through says how many.
+    /// Anything else. It may block, and it may fail or panic: lines are lost then, and the next
+    /// that comes through says how many. What it logs itself, on the thread that writes, is not
+    /// queued but counted as lost: each write would ask for another. It is flushed after each
+    /// batch, and dropped before the [`Guard`]'s drop returns.
     #[must_use]
     pub fn to(sink: impl Write + Send + 'static) -> Self {
         Self::new(Target::Other(Box::new(sink)))
@@ -96,17 +98,17 @@ impl Sink {
     /// Starts the thread that writes.
     ///
     /// # Errors
-    /// Those of opening the file, and of starting a thread.
+    /// Those of opening the file or standard output, and of starting a thread.
     pub fn open(self) -> io::Result<(Writer, Guard)> {
         let is_stderr = matches!(self.target, Target::Stderr);
         let sink: Box<dyn Write + Send> = match self.target {
-            Target::Stdout => Box::new(io::stdout()),
+            Target::Stdout => Box::new(Stdout::open()?),
             Target::Stderr => Box::new(io::stderr()),
             Target::File(path) => Box::new(File::open(path)?),
             Target::Other(sink) => sink,
         };
         let queue = Arc::new(Queue::new(self.capacity));
-        let thread = Thread { queue: Arc::clone(&queue), sink, torn: false };
+        let thread = Thread::new(Arc::clone(&queue), sink);
         thread::Builder::new().name("buttress-log".into()).spawn(move || thread.run())?;
         let guard = Guard { queue: Arc::clone(&queue), drain: self.drain, is_stderr };
         Ok((Writer(queue), guard))
