@@ -40,10 +40,11 @@ pub(crate) struct Line {
     pub(crate) bytes: Vec<u8>,
     /// Something was left out for its length.
     pub(crate) cut: bool,
-    /// A text was cut: nothing comes behind it.
-    full: bool,
+    /// None behind a text that was cut: nothing comes behind it.
     limit: usize,
     marks: Vec<Mark>,
+    /// To format into, where what is formatted must be looked at.
+    pub(crate) raw: String,
 }
 
 /// Where a field with a name that no callsite declares was written.
@@ -58,7 +59,7 @@ struct Mark {
 
 impl Line {
     const fn new() -> Self {
-        Self { bytes: Vec::new(), cut: false, full: false, limit: LIMIT, marks: Vec::new() }
+        Self { bytes: Vec::new(), cut: false, limit: LIMIT, marks: Vec::new(), raw: String::new() }
     }
 
     /// The thread's buffer. Code that logs while a line is being made gets another one, so that no
@@ -69,13 +70,13 @@ impl Line {
         line.bytes.clear();
         line.marks.clear();
         line.cut = false;
-        line.full = false;
+        line.limit = LIMIT;
         line
     }
 
     /// Gives the buffer back for the thread's next line.
     pub(crate) fn give(self) {
-        if self.bytes.capacity() <= MAX_KEPT {
+        if self.bytes.capacity().max(self.raw.capacity()) <= MAX_KEPT {
             let _ = SPARE.try_with(|spare| spare.set(self));
         }
     }
@@ -89,7 +90,6 @@ impl Line {
         self.limit = MESSAGE_LIMIT;
         write(self);
         self.limit = LIMIT;
-        self.full = false;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -119,7 +119,7 @@ impl Line {
 
     /// Whether there is no room for a further member.
     pub(crate) fn is_full(&self) -> bool {
-        self.full || self.bytes.len() >= self.limit
+        self.bytes.len() >= self.limit
     }
 
     /// Appends an object to an array, its end included.

@@ -2,8 +2,8 @@
 
 use std::{
     error::Error,
-    fmt,
-    io::Write,
+    fmt::{self, Write as _},
+    io::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -19,7 +19,7 @@ pub(crate) const PANIC: &str = "[PANIC]";
 const MAX_CAUSES: usize = 32;
 
 /// No number below it is a card's: those have 13 digits and more.
-const CARD: u64 = 1_000_000_000_000;
+pub(super) const CARD: u64 = 1_000_000_000_000;
 
 /// Runs code of others. Answers false if it panicked.
 pub(crate) fn guarded(f: impl FnOnce()) -> bool {
@@ -88,7 +88,15 @@ impl Line {
 
     /// What formats itself.
     pub(crate) fn formatted(&mut self, value: &dyn fmt::Debug, rules: &Rules) {
-        self.quoted(|line| rules.format(format_args!("{value:?}"), &mut Escaped(line)));
+        let mut raw = std::mem::take(&mut self.raw);
+        raw.clear();
+        // An error is where the text ends.
+        if guarded(|| _ = write!(raw, "{value:?}")) {
+            self.redacted(&raw, rules);
+        } else {
+            self.text(PANIC);
+        }
+        self.raw = raw;
     }
 
     /// An error and its causes in one text: `first: its cause: and that one's`.

@@ -13,11 +13,11 @@ use tracing_core::{
 use super::{
     encoder::Encoder,
     site::{Kind, Plan, Site},
-    value::Json,
+    value::{CARD, Json},
 };
 use crate::{
     access,
-    line::{Bytes, Line, whole},
+    line::{Bytes, Key, Line, whole},
     logger,
     schema::Form,
 };
@@ -72,8 +72,18 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Writes a field. `value` is for a censor that needs to see it.
+    /// How to write a field that is written here and as it is, as most are.
     #[inline]
+    fn plan(&self, field: &Field) -> Option<(&'a Key, Form)> {
+        let plan = self.site.plans.get(field.index()).filter(|plan| plan.group == self.group)?;
+        match plan.kind {
+            Kind::Clear(form) => Some((&plan.key, form)),
+            _ => None,
+        }
+    }
+
+    /// Writes any field. `value` is for a censor that needs to see it.
+    #[inline(never)]
     fn field(
         &mut self,
         field: &Field,
@@ -92,6 +102,40 @@ impl<'a> Visit<'a> {
         if self.line.open(&plan.key) {
             write(self.line, &self.encoder.rules, form);
             self.line.close(start);
+        }
+    }
+
+    /// Writes any text.
+    #[inline(never)]
+    fn text(&mut self, field: &Field, value: &str) {
+        let site = self.site;
+        let Some(plan) = site.plans.get(field.index()) else { return };
+        if plan.group != self.group {
+            return;
+        }
+        let rules = &self.encoder.rules;
+        match plan.kind {
+            Kind::Clear(Form::Http) if self.line.open(&plan.key) => {
+                self.line.push(b"\"HTTP/");
+                self.line.escape(value);
+                self.line.push(b"\"");
+            }
+            Kind::Clear(_) => {
+                let start = self.line.len();
+                if self.line.open(&plan.key) {
+                    self.line.redacted(value, rules);
+                    self.line.close(start);
+                }
+            }
+            Kind::RequestId
+                if self.request_id().is_some_and(|id| id.as_bytes() == value.as_bytes()) => {}
+            // It is made of our words and the route's template.
+            Kind::Message
+                if site.is_access && self.line.clear_member(&plan.key, value.as_bytes()) =>
+            {
+                self.middle();
+            }
+            _ => self.special(field, plan, &value, |line, rules| line.redacted(value, rules)),
         }
     }
 
@@ -173,6 +217,15 @@ fn loose(line: &mut Line, site: &Site, rules: &Rules, name: &str, value: &Value)
 
 impl Fields for Visit<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
+        if let Some((key, form @ (Form::Plain | Form::Millis))) = self.plan(field)
+            && value.abs() < CARD as f64
+            && self.line.open(key)
+        {
+            return match form {
+                Form::Millis => self.line.bytes.millis(value),
+                _ => self.line.bytes.float(value),
+            };
+        }
         self.field(field, &value, |line, rules, form| match form {
             Form::Millis => line.bytes.millis(value),
             Form::Nanos => match whole(value * 1e6) {
@@ -195,10 +248,22 @@ impl Fields for Visit<'_> {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
+        if let Some((key, Form::Plain)) = self.plan(field)
+            && value.unsigned_abs() < CARD
+            && self.line.open(key)
+        {
+            return self.line.bytes.signed(value);
+        }
         self.field(field, &value, |line, rules, _| line.signed(value, rules));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
+        if let Some((key, Form::Plain)) = self.plan(field)
+            && value < CARD
+            && self.line.open(key)
+        {
+            return self.line.bytes.unsigned(value);
+        }
         self.field(field, &value, |line, rules, form| {
             if form == Form::Digits {
                 line.push(b"\"");
@@ -220,43 +285,22 @@ impl Fields for Visit<'_> {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
+        if let Some((key, _)) = self.plan(field)
+            && self.line.open(key)
+        {
+            return self.line.boolean(value);
+        }
         self.field(field, &value, |line, _, _| line.boolean(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let site = self.site;
-        let Some(plan) = site.plans.get(field.index()) else { return };
-        if plan.group != self.group {
+        if let Some((key, form @ (Form::Known | Form::Plain))) = self.plan(field)
+            && (form == Form::Known || self.encoder.rules.is_clear(value))
+            && self.line.clear_member(key, value.as_bytes())
+        {
             return;
         }
-        let rules = &self.encoder.rules;
-        match plan.kind {
-            Kind::Clear(Form::Http) if self.line.open(&plan.key) => {
-                self.line.push(b"\"HTTP/");
-                self.line.escape(value);
-                self.line.push(b"\"");
-            }
-            Kind::Clear(form) => {
-                let known = form == Form::Known || rules.is_clear(value);
-                if known && self.line.clear_member(&plan.key, value.as_bytes()) {
-                    return;
-                }
-                let start = self.line.len();
-                if self.line.open(&plan.key) {
-                    self.line.redacted(value, rules);
-                    self.line.close(start);
-                }
-            }
-            Kind::RequestId
-                if self.request_id().is_some_and(|id| id.as_bytes() == value.as_bytes()) => {}
-            // It is made of our words and the route's template.
-            Kind::Message
-                if site.is_access && self.line.clear_member(&plan.key, value.as_bytes()) =>
-            {
-                self.middle();
-            }
-            _ => self.special(field, plan, &value, |line, rules| line.redacted(value, rules)),
-        }
+        self.text(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

@@ -1,12 +1,13 @@
 //! Names of members, as they are written.
 
-use super::{Bytes, Line, escape::is_clear};
+use super::{Bytes, Line, MAX_LINE};
 
 /// `,"name":`, escaped. Short ones are a block of a size that the compiler knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     /// And behind it a `"`, for a value that is a text.
     block: [u8; BLOCK],
+    /// Of the key; of one that is longer than a block more than there is room for in any line.
     length: usize,
     /// One that is longer.
     long: Option<Box<[u8]>>,
@@ -22,11 +23,13 @@ impl Key {
         line.push(b":");
         let key = line.bytes;
         let mut block = [0; BLOCK];
-        let short = key.len() < BLOCK;
         for (place, byte) in block.iter_mut().zip(key.iter().chain(b"\"")) {
             *place = *byte;
         }
-        Self { block, length: key.len(), long: (!short).then(|| key.into()) }
+        match key.len() {
+            length @ 0..BLOCK => Self { block, length, long: None },
+            _ => Self { block, length: MAX_LINE, long: Some(key.into()) },
+        }
     }
 }
 
@@ -35,15 +38,10 @@ impl Line {
     /// room for it.
     #[inline]
     pub(crate) fn open(&mut self, key: &Key) -> bool {
-        if self.is_full() {
-            self.cut = true;
-            return false;
+        if !self.takes(key, 0) {
+            return self.open_slowly(key);
         }
-        if key.long.is_some() || self.bytes.last() == Some(&b'{') {
-            self.open_slowly(key);
-        } else {
-            self.bytes.part(&key.block, key.length);
-        }
+        self.bytes.part(&key.block, key.length);
         true
     }
 
@@ -51,26 +49,29 @@ impl Line {
     /// not, and where there is no room; nothing is written then.
     #[inline]
     pub(crate) fn clear_member(&mut self, key: &Key, value: &[u8]) -> bool {
-        let fits = self.bytes.len() + BLOCK + value.len() < self.limit && !self.full;
-        let plain = key.long.is_none() && self.bytes.last() != Some(&b'{');
-        if !fits || !plain || !is_clear(value) {
+        if !self.takes(key, value.len()) {
             return false;
         }
+        let start = self.bytes.len();
         self.bytes.part(&key.block, key.length + 1);
-        self.bytes.extend_from_slice(value);
-        self.bytes.push(b'"');
-        true
+        let is_clear = self.push_clear(value);
+        if !is_clear {
+            self.bytes.truncate(start);
+        }
+        is_clear
+    }
+
+    /// Whether there is room for the member, and it may begin as its key does.
+    #[inline]
+    fn takes(&self, key: &Key, value: usize) -> bool {
+        self.bytes.len() + key.length + value < self.limit && self.bytes.last() != Some(&b'{')
     }
 
     #[cold]
-    fn open_slowly(&mut self, key: &Key) {
-        let written = match &key.long {
-            Some(long) => long,
-            None => key.block.get(..key.length).unwrap_or_default(),
-        };
-        match (self.bytes.last(), written.split_first()) {
-            (Some(b'{'), Some((_, bare))) => self.push(bare),
-            _ => self.push(written),
+    fn open_slowly(&mut self, key: &Key) -> bool {
+        match &key.long {
+            Some(long) => self.open_raw(long),
+            None => self.open_raw(key.block.get(..key.length).unwrap_or_default()),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) trait Bytes {
     fn float(&mut self, number: f64);
     /// With three decimals: milliseconds.
     fn millis(&mut self, number: f64);
-    /// So many of its last digits, with zeros in front.
+    /// A number of so many digits at most, with zeros in front.
     fn digits(&mut self, number: u64, count: usize);
     fn hex(&mut self, bytes: &[u8]);
     /// The first bytes of a block. To copy all of it and drop the rest takes fewer steps than to
@@ -57,6 +57,8 @@ fn fill(places: &mut [u8], number: u64) -> u64 {
 
 /// Eight digits at once, a byte of a word each, the first in the lowest: the number is halved into
 /// lanes of 32, 16 and 8 bits, and each lane is divided by multiplying it.
+///
+/// Of a larger number they are no digits.
 const fn eight(number: u64) -> u64 {
     let fours = (number / 10_000) | ((number % 10_000) << 32);
     let high = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
@@ -64,6 +66,9 @@ const fn eight(number: u64) -> u64 {
     let high = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     high | ((twos - high * 10) << 8)
 }
+
+/// A word of eight zeros.
+const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
 
 fn count(number: u64) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
@@ -77,7 +82,7 @@ impl Bytes for Vec<u8> {
                 // The digits from the first that is no zero on.
                 let digits = eight(number);
                 let zeros = digits.trailing_zeros() / 8;
-                let text = (digits | u64::from_ne_bytes(*b"00000000")) >> (zeros * 8);
+                let text = (digits | ZEROS) >> (zeros * 8);
                 self.part(&text.to_le_bytes(), 8 - zeros as usize);
             }
             _ => self.digits(number, count(number)),
@@ -92,7 +97,14 @@ impl Bytes for Vec<u8> {
     }
 
     fn float(&mut self, number: f64) {
-        if number.is_finite() {
+        if let Some(millionths) = decimal(number) {
+            self.unsigned(millionths / 1_000_000);
+            let digits = eight(millionths % 1_000_000);
+            // Without the zeros at the end, but for the first digit.
+            let zeros = digits.leading_zeros().min(40) / 8;
+            let text = ((digits | ZEROS) >> 8 & !0xff) | u64::from(b'.');
+            self.part(&text.to_le_bytes(), 7 - zeros as usize);
+        } else if number.is_finite() {
             // Writing into a `Vec` cannot fail.
             let _ = write!(self, "{number:?}");
         } else {
@@ -103,12 +115,15 @@ impl Bytes for Vec<u8> {
     fn millis(&mut self, number: f64) {
         let Some(micros) = whole(number * 1000.0) else { return self.float(number) };
         self.unsigned(micros / 1000);
-        let [_, first] = pair(micros / 100 % 10);
-        let [second, third] = pair(micros);
+        let [.., first, second, third] = (eight(micros % 1000) | ZEROS).to_le_bytes();
         self.extend_from_slice(&[b'.', first, second, third]);
     }
 
     fn digits(&mut self, number: u64, count: usize) {
+        if count <= 8 {
+            let text = (eight(number) | ZEROS) >> (64 - count * 8);
+            return self.part(&text.to_le_bytes(), count);
+        }
         let mut digits = Digits::default();
         fill(digits.get_mut(..count).unwrap_or_default(), number);
         self.part(&digits, count);
@@ -143,6 +158,16 @@ fn hex(four: [u8; 4]) -> [u8; 8] {
     let letters = (nibbles + ONES * 6) >> 4 & ONES;
     let gap = u64::from(b'a' - b'9' - 1);
     (nibbles + ONES * u64::from(b'0') + letters * gap).to_be_bytes()
+}
+
+/// So many millionths, where that is the number exactly and the shortest text that is read as it:
+/// up to 15 digits no other is shorter, and it is read by one exact division (Clinger, How to Read
+/// Floating Point Numbers Accurately, 1990). What is less is written with an exponent.
+fn decimal(number: f64) -> Option<u64> {
+    if !(0.001..1e9).contains(&number) {
+        return None;
+    }
+    whole(number * 1e6).filter(|millionths| *millionths as f64 / 1e6 == number)
 }
 
 /// The nearest whole number, of what is one and can be counted exactly (2^53).

@@ -78,6 +78,25 @@ proptest! {
     }
 
     #[test]
+    fn floats_are_as_short_as_they_can_be(digits in any::<u32>(), point in 0..12, float in 0.0..2e9) {
+        for float in [f64::from(digits) / 10_f64.powi(point), float, (float * 8.0).round() / 8.0] {
+            prop_assert_eq!(made(|line| line.bytes.float(float)), format!("{float:?}"));
+        }
+    }
+
+    #[test]
+    fn clear_texts_are_written_as_they_are_and_others_escaped(text in "[ -~]{0,40}|[ -\u{ff}]{0,20}") {
+        let json = made(|line| line.text(&text));
+        prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), &*text);
+        let key = Key::new("key");
+        let mut line = Line::new();
+        let is_clear = json.len() == text.len() + 2 && text.is_ascii();
+        prop_assert_eq!(line.clear_member(&key, text.as_bytes()), is_clear);
+        let member = format!(",\"key\":{json}");
+        prop_assert_eq!(line.bytes, if is_clear { member.into_bytes() } else { Vec::new() });
+    }
+
+    #[test]
     fn of_members_of_one_name_the_last_stays(members in prop::collection::vec((0_u8..4, any::<u8>()), 0..12)) {
         let mut line = Line::new();
         line.push(b"{");
