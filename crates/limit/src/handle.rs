@@ -9,7 +9,7 @@ use crate::{
     decision::Decision,
     key::{Found, Keys},
     memory::MemoryStore,
-    plan::{Bound, Plan},
+    plan::{Bound, Plan, with_claims},
     shared::Shared,
 };
 
@@ -68,16 +68,18 @@ impl LimitHandle {
         let Some((plan, keys)) = self.find(request) else { return Vec::new() };
         let table = self.shared.store.table();
         let now = table.now();
-        let mut claims = plan.claims(&keys, 1);
-        claims.peek(table, now);
-        claims.decisions(now)
+        with_claims!(plan, |N| {
+            let mut claims = plan.claims::<N>(&keys, 1);
+            claims.peek(table, now);
+            claims.decisions(now)
+        })
     }
 
     /// Forgets what the client of such a request was charged. False where the request does not
     /// have what the key is made of.
     pub fn reset<B>(&self, request: &Request<B>) -> bool {
         let Some((plan, keys)) = self.find(request) else { return false };
-        plan.claims(&keys, 1).reset(self.shared.store.table());
+        with_claims!(plan, |N| plan.claims::<N>(&keys, 1).reset(self.shared.store.table()));
         true
     }
 

@@ -82,6 +82,7 @@ impl LimitLayer {
                 charge_later: false,
                 foreign: None,
                 slow: Slow::default(),
+                is_plain: true,
                 counts: Arc::default(),
             }),
         })
@@ -312,7 +313,9 @@ impl LimitLayer {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        change(Arc::make_mut(&mut self.shared));
+        let shared = Arc::make_mut(&mut self.shared);
+        change(shared);
+        shared.settle();
         self
     }
 }

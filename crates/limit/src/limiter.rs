@@ -7,8 +7,7 @@ use crate::{
     error::ConfigError,
     key::{Key, Keys},
     memory::{MemoryStore, nanos},
-    meter::Nanos,
-    plan::{Claims, Plan, Which},
+    plan::{Plan, Which, with_claims},
     rule::Rule,
 };
 
@@ -51,46 +50,56 @@ impl Limiter {
 
     /// Charges the key one unit for each rule, now.
     pub fn check(&self, key: impl AsRef<[u8]>) -> Decision<'_> {
-        let table = &self.store.table;
-        let mut claims = self.claims(key.as_ref(), 1);
-        let now = claims.decide(table, table.now(), || table.now());
-        claims.decision(now)
+        let (table, keys) = (&self.store.table, self.keys(key.as_ref()));
+        with_claims!(self.plan, |N| {
+            let mut claims = self.plan.claims::<N>(&keys, 1);
+            let (now, _) = claims.decide(table, table.now(), || table.now());
+            claims.decision(now)
+        })
     }
 
-    /// Charges the key so many units (0 is to [peek](Self::peek_at)), at this time.
+    /// Charges the key so many units (0 is to look only), at this time.
     pub fn check_at(&self, key: impl AsRef<[u8]>, cost: u64, now: Duration) -> Decision<'_> {
-        let mut claims = self.claims(key.as_ref(), cost);
-        let now = claims.decide(&self.store.table, nanos(now), || nanos(now));
-        claims.decision(now)
+        let (now, keys) = (nanos(now), self.keys(key.as_ref()));
+        with_claims!(self.plan, |N| {
+            let mut claims = self.plan.claims::<N>(&keys, cost);
+            claims.decide(&self.store.table, now, || now);
+            claims.decision(now)
+        })
     }
 
     /// Where the key stands with each rule; nothing is charged.
     pub fn peek_at(&self, key: impl AsRef<[u8]>, now: Duration) -> Vec<Decision<'_>> {
-        let mut claims = self.claims(key.as_ref(), 1);
-        claims.peek(&self.store.table, nanos(now));
-        claims.decisions(nanos(now))
+        let (now, keys) = (nanos(now), self.keys(key.as_ref()));
+        with_claims!(self.plan, |N| {
+            let mut claims = self.plan.claims::<N>(&keys, 1);
+            claims.peek(&self.store.table, now);
+            claims.decisions(now)
+        })
     }
 
     /// Charges for what is done already, and never refuses. A debt ends at sixteen bursts, that of
     /// a window at its quota.
     pub fn charge_at(&self, key: impl AsRef<[u8]>, cost: u64, now: Duration) {
-        self.claims(key.as_ref(), cost).force(&self.store.table, nanos(now));
+        let (now, keys) = (nanos(now), self.keys(key.as_ref()));
+        with_claims!(self.plan, |N| {
+            self.plan.claims::<N>(&keys, cost).force(&self.store.table, now);
+        });
     }
 
     /// Gives back what was charged at the time `then`; never more than is owed.
     pub fn refund_at(&self, key: impl AsRef<[u8]>, cost: u64, then: Duration, now: Duration) {
-        let (then, now): (Nanos, Nanos) = (nanos(then), nanos(now));
-        self.claims(key.as_ref(), cost).refund(
-            &self.store.table,
-            then,
-            now,
-            (Which::All, u16::MAX),
-        );
+        let (then, now, keys) = (nanos(then), nanos(now), self.keys(key.as_ref()));
+        with_claims!(self.plan, |N| {
+            let claims = self.plan.claims::<N>(&keys, cost);
+            claims.refund(&self.store.table, then, now, (Which::All, u16::MAX));
+        });
     }
 
     /// Forgets what the key was charged.
     pub fn reset(&self, key: impl AsRef<[u8]>) {
-        self.claims(key.as_ref(), 1).reset(&self.store.table);
+        let keys = self.keys(key.as_ref());
+        with_claims!(self.plan, |N| self.plan.claims::<N>(&keys, 1).reset(&self.store.table));
     }
 
     /// The store.
@@ -99,9 +108,10 @@ impl Limiter {
         &self.store
     }
 
-    fn claims(&self, key: &[u8], cost: u64) -> Claims<'_> {
+    #[inline]
+    fn keys(&self, key: &[u8]) -> Keys {
         let mut hasher = self.store.table.secret().hasher();
         hasher.write(key);
-        self.plan.claims(&Keys::one(hasher.finish()), cost)
+        Keys::one(hasher.finish())
     }
 }

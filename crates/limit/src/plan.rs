@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The most that one request is charged against: rules times rungs.
-const MAX_CLAIMS: usize = 12;
+pub(crate) const MAX_CLAIMS: usize = 12;
 
 /// The rules of one tier. All of them admit a request, or none is charged for it.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     /// What `RateLimit-Policy` says of them.
     pub(crate) policy: Option<HeaderValue>,
     pub(crate) has_failures_only: bool,
+    /// Rules times rungs.
+    most_claims: usize,
 }
 
 /// A rule, and where its counts are.
@@ -66,11 +68,36 @@ pub(crate) enum Which {
 
 /// A request's charges, before and after they were asked for.
 #[derive(Debug)]
-pub(crate) struct Claims<'a> {
-    list: [Option<Claim<'a>>; MAX_CLAIMS],
-    owners: [u8; MAX_CLAIMS],
+pub(crate) struct Claims<'a, const N: usize> {
+    list: [Option<Claim<'a>>; N],
     plan: &'a Plan,
 }
+
+/// Does something with a plan's claims, in as little room as they need: to fill and to move room
+/// for the most that there can be costs more than the rest of a decision.
+macro_rules! with_claims {
+    ($plan:expr, |$n:ident| $do:expr) => {
+        match $plan.most_claims() {
+            0..=1 => {
+                const $n: usize = 1;
+                $do
+            }
+            2 => {
+                const $n: usize = 2;
+                $do
+            }
+            3..=4 => {
+                const $n: usize = 4;
+                $do
+            }
+            _ => {
+                const $n: usize = $crate::plan::MAX_CLAIMS;
+                $do
+            }
+        }
+    };
+}
+pub(crate) use with_claims;
 
 /// Where a rule stands after a request.
 #[derive(Clone, Copy, Debug)]
@@ -108,23 +135,27 @@ impl Plan {
             policy: headers::policy(&bound),
             has_failures_only: bound.iter().any(|bound| bound.rule.failures_only),
             rules: bound.into(),
+            most_claims: claims,
         })
+    }
+
+    pub(crate) const fn most_claims(&self) -> usize {
+        self.most_claims
     }
 
     /// What a request of this cost asks for.
     #[inline]
-    pub(crate) fn claims(&self, keys: &Keys, cost: u64) -> Claims<'_> {
-        let mut claims =
-            Claims { list: [const { None }; MAX_CLAIMS], owners: [0; MAX_CLAIMS], plan: self };
-        let mut places = claims.list.iter_mut().zip(&mut claims.owners);
-        for (bound, index) in self.rules.iter().zip(0_u8..) {
+    pub(crate) fn claims<const N: usize>(&self, keys: &Keys, cost: u64) -> Claims<'_, N> {
+        let mut claims = Claims { list: [const { None }; N], plan: self };
+        let mut places = claims.list.iter_mut();
+        for (bound, owner) in self.rules.iter().zip(0_u8..) {
             for (key, rung) in keys.iter().zip(bound.rungs.iter().map_while(Option::as_ref)) {
-                let Some((place, owner)) = places.next() else { break };
+                let Some(place) = places.next() else { break };
                 let cost = cost.saturating_mul(bound.rule.cost);
                 let mut claim = Claim::new(rung.variant, &rung.meter, key, cost);
                 claim.shadow = bound.rule.shadow;
+                claim.owner = owner;
                 *place = Some(claim);
-                *owner = index;
             }
         }
         claims
@@ -157,8 +188,9 @@ impl Bound {
     }
 }
 
-impl<'a> Claims<'a> {
-    /// Asks; the clock is read once more before anything is refused.
+impl<'a, const N: usize> Claims<'a, N> {
+    /// Asks; the clock is read once more before anything is refused. Answers the time of the
+    /// decision, and whether all of them, shadows too, had enough left.
     ///
     /// Between a reading and the decision a thread may have been held up for longer than a client
     /// has to wait.
@@ -166,18 +198,18 @@ impl<'a> Claims<'a> {
     pub(crate) fn decide(
         &mut self,
         table: &'a Table,
-        mut now: Nanos,
+        now: Nanos,
         clock: impl Fn() -> Nanos,
-    ) -> Nanos {
-        table.decide(&mut self.list, now);
-        if self.is_refused() {
-            let later = clock();
-            if self.wait(now).is_some_and(|wait| later.saturating_sub(now) >= wait) {
-                now = later;
-                table.decide(&mut self.list, now);
-            }
+    ) -> (Nanos, bool) {
+        if table.decide(&mut self.list, now) {
+            return (now, true);
         }
-        now
+        let later = clock();
+        let waited = self.wait(now).is_some_and(|wait| later.saturating_sub(now) >= wait);
+        if !self.is_refused() || !waited {
+            return (now, false);
+        }
+        (later, table.decide(&mut self.list, later))
     }
 
     pub(crate) fn peek(&mut self, table: &'a Table, now: Nanos) {
@@ -226,8 +258,8 @@ impl<'a> Claims<'a> {
 
     #[inline]
     fn iter(&self) -> impl Iterator<Item = (usize, &Claim<'a>)> {
-        let owners = self.owners.iter().map(|owner| usize::from(*owner));
-        owners.zip(&self.list).map_while(|(owner, claim)| Some((owner, claim.as_ref()?)))
+        let claims = self.list.iter().map_while(Option::as_ref);
+        claims.map(|claim| (usize::from(claim.owner), claim))
     }
 
     #[inline]

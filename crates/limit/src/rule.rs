@@ -122,6 +122,11 @@ impl Rule {
         &self.name
     }
 
+    /// The name, to be kept: most are constants, and need no copy.
+    pub(crate) fn label(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
     /// The numbers.
     pub const fn quota(&self) -> &Quota {
         self.algorithm.quota()

@@ -23,7 +23,7 @@ use crate::{
     headers::Headers,
     key::{Found, Key, Keys, Missing, RequestHead},
     meter::Nanos,
-    plan::{Claims, Plan, Standing, Which},
+    plan::{Claims, Plan, Standing, Which, with_claims},
     slow::{Slow, Wait},
     store::Store,
 };
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     /// With its name. It cannot give back, so it is asked last.
     pub(crate) foreign: Option<(&'static str, Foreign)>,
     pub(crate) slow: Slow,
+    /// Nothing is to be done with an answer but to add the headers; see [`settle`](Self::settle).
+    pub(crate) is_plain: bool,
     pub(crate) counts: Arc<Counts>,
 }
 
@@ -83,12 +85,14 @@ struct Padded(AtomicU64);
 
 /// A request that goes in, and what is to be done with its answer.
 #[derive(Debug, Default)]
-pub(crate) struct Pass {
-    /// `None` where there is nothing to do.
-    shared: Option<Arc<Shared>>,
-    plan: usize,
-    standing: Option<Standing>,
-    receipt: Option<Receipt>,
+pub(crate) enum Pass {
+    #[default]
+    Nothing,
+    /// To say where its client stands.
+    Headers { shared: Arc<Shared>, plan: usize, standing: Option<Standing> },
+    /// To give back what it was charged, if it is no failure; or to say where its client stands
+    /// with every rule.
+    Charged { shared: Arc<Shared>, receipt: Receipt, standing: Option<Standing> },
 }
 
 /// What a request was charged.
@@ -101,13 +105,29 @@ pub(crate) struct Receipt {
     pub(crate) charged: u16,
 }
 
+/// What the rules said that admit a request.
+struct Asked {
+    charged: u16,
+    at: Nanos,
+    standing: Option<Standing>,
+    used: u64,
+}
+
+/// A no, and what is told with it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    rejection: Rejection,
+    plan: usize,
+    standings: Standings,
+}
+
 /// What is decided of a request.
-pub(crate) type Verdict = Result<Pass, Box<Rejection>>;
+pub(crate) type Verdict = Result<Pass, Box<Refusal>>;
 
 /// The verdict, now or later.
 pub(crate) enum Decided {
     Now(Pass),
-    Refused(Rejection),
+    Refused(Refusal),
     Later(Later),
 }
 
@@ -117,69 +137,99 @@ impl Shared {
     pub(crate) fn decide<B>(self: &Arc<Self>, request: &mut Request<B>) -> Decided {
         if self.denied.iter().any(|access| access.has(request)) {
             self.counts.denied.fetch_add(1, Relaxed);
-            return Decided::Refused(Self::forbidden("denied"));
+            return Decided::Refused(Self::forbidden("denied").into());
         }
         if self.allowed.iter().any(|access| access.has(request)) {
             self.counts.allowed.fetch_add(1, Relaxed);
-            return Decided::Now(Pass::default());
+            return Decided::Now(Pass::Nothing);
         }
         let table = self.store.table();
         let keys = match self.key.find(request, table.secret()) {
             Found::Keys(keys) => keys,
             Found::Missing(Missing::Allow) => {
                 self.counts.missing.fetch_add(1, Relaxed);
-                return Decided::Now(Pass::default());
+                return Decided::Now(Pass::Nothing);
             }
             Found::Missing(_) => {
                 self.counts.missing.fetch_add(1, Relaxed);
-                return Decided::Refused(Self::forbidden("missing_key"));
+                return Decided::Refused(Self::forbidden("missing_key").into());
             }
         };
         let index = self.plan_of(request);
-        let Some((_, plan)) = self.plans.get(index) else { return Decided::Now(Pass::default()) };
+        let Some((_, plan)) = self.plans.get(index) else { return Decided::Now(Pass::Nothing) };
         let cost = self.cost.as_ref().map_or(1, |cost| cost(&RequestHead::of(request)));
-        let mut claims = plan.claims(&keys, cost);
-        let at = claims.decide(table, table.now(), || table.now());
-        claims.count_refusals();
-        if claims.is_refused() {
-            return Decided::Refused(self.refusal(plan, &claims, at));
+        let asked = with_claims!(plan, |N| self.ask::<N>(index, plan, &keys, cost));
+        let Asked { charged, at, standing, used } = match asked {
+            Ok(asked) => asked,
+            Err(refusal) => return Decided::Refused(refusal),
+        };
+        if self.is_plain && !plan.has_failures_only {
+            self.counts.admit(&keys);
+            return Decided::Now(match standing {
+                Some(_) => Pass::Headers { shared: Arc::clone(self), plan: index, standing },
+                None => Pass::Nothing,
+            });
         }
-        let receipt = Receipt { keys, plan: index, cost, at, charged: claims.charged() };
+        let receipt = Receipt { keys, plan: index, cost, at, charged };
         if let Some((name, wait)) = self.ask_foreign(&keys) {
             self.refund(&receipt, Which::All);
             self.counts.foreign_refused.fetch_add(1, Relaxed);
-            let no = Self::exceeded(vec![Value::from(name)]);
-            return Decided::Refused(no.with_retry_after(wait));
+            let no = Self::exceeded(vec![Value::from(name)]).with_retry_after(wait);
+            return Decided::Refused(no.into());
         }
         self.counts.admit(&keys);
         if self.charge_later {
             request.extensions_mut().insert(Charge::new(Arc::clone(self), receipt));
         }
-        let pass = self.pass(plan.has_failures_only, &claims, receipt);
-        if !self.slow.is_on() {
-            return Decided::Now(pass);
-        }
-        match self.slow.wait(claims.used(at), pass) {
+        let shared = Arc::clone(self);
+        let pass = if plan.has_failures_only || self.headers.all {
+            Pass::Charged { shared, receipt, standing }
+        } else {
+            Pass::Headers { shared, plan: index, standing }
+        };
+        match self.slow.wait(used, pass) {
             Wait::No(pass) => Decided::Now(pass),
             Wait::Yes(later) => Decided::Later(later),
             Wait::Full(delay) => {
                 self.counts.too_many_waiting.fetch_add(1, Relaxed);
                 self.refund(&receipt, Which::All);
                 let no = Rejection::new(LAYER, "too_many_waiting", StatusCode::TOO_MANY_REQUESTS);
-                Decided::Refused(no.with_retry_after(delay))
+                Decided::Refused(no.with_retry_after(delay).into())
             }
         }
     }
 
+    /// When a setting has changed: what can be told of them all, once.
+    pub(crate) fn settle(&mut self) {
+        self.is_plain =
+            self.foreign.is_none() && !self.charge_later && !self.headers.all && !self.slow.is_on();
+    }
+
+    /// Asks the rules.
     #[inline]
-    fn pass(self: &Arc<Self>, may_refund: bool, claims: &Claims<'_>, receipt: Receipt) -> Pass {
-        if !may_refund && !self.headers.any() {
-            return Pass::default();
+    #[expect(clippy::result_large_err, reason = "a box would be an allocation more, under attack")]
+    fn ask<const N: usize>(
+        &self,
+        index: usize,
+        plan: &Plan,
+        keys: &Keys,
+        cost: u64,
+    ) -> Result<Asked, Refusal> {
+        let table = self.store.table();
+        let mut claims = plan.claims::<N>(keys, cost);
+        let (at, all) = claims.decide(table, table.now(), || table.now());
+        if !all {
+            claims.count_refusals();
+            if claims.is_refused() {
+                return Err(self.refusal(index, &claims, at));
+            }
         }
-        let standing = if self.headers.any() { claims.tightest(receipt.at) } else { None };
-        let plan = receipt.plan;
-        let receipt = (may_refund || self.headers.all).then_some(receipt);
-        Pass { shared: Some(Arc::clone(self)), plan, standing, receipt }
+        Ok(Asked {
+            charged: claims.charged(),
+            at,
+            standing: if self.headers.any() { claims.tightest(at) } else { None },
+            used: if self.slow.is_on() { claims.used(at) } else { 0 },
+        })
     }
 
     /// The rules for this request, by their place.
@@ -207,24 +257,27 @@ impl Shared {
     }
 
     #[cold]
-    fn refusal(&self, plan: &Plan, claims: &Claims<'_>, now: Nanos) -> Rejection {
-        let names = claims.refusing().map(|bound| Value::from(bound.rule.name().to_owned()));
-        let mut no = Self::exceeded(names.collect());
+    fn refusal<const N: usize>(&self, plan: usize, claims: &Claims<'_, N>, now: Nanos) -> Refusal {
+        let names = claims.refusing().map(|bound| Value::from(bound.rule.label()));
+        let mut rejection = Self::exceeded(names.collect());
         if let Some(wait) = claims.wait(now) {
-            no = no.with_retry_after(Duration::from_nanos(wait));
+            rejection = rejection.with_retry_after(Duration::from_nanos(wait));
         }
-        if self.headers.any() {
-            let mut map = HeaderMap::with_capacity(6);
-            self.headers.write(plan, &self.standings(claims, claims.tightest(now), now), &mut map);
-            for (name, value) in &map {
-                no = no.with_header(name.clone(), value.clone());
-            }
-        }
-        no
+        let standings = if self.headers.any() {
+            self.standings(claims, claims.tightest(now), now)
+        } else {
+            Standings::None
+        };
+        Refusal { rejection, plan, standings }
     }
 
     /// The tightest alone or first.
-    fn standings(&self, claims: &Claims<'_>, tightest: Option<Standing>, now: Nanos) -> Standings {
+    fn standings<const N: usize>(
+        &self,
+        claims: &Claims<'_, N>,
+        tightest: Option<Standing>,
+        now: Nanos,
+    ) -> Standings {
         let Some(tightest) = tightest else { return Standings::None };
         if !self.headers.all {
             return Standings::One([tightest]);
@@ -236,27 +289,37 @@ impl Shared {
     /// The answer to who is refused.
     pub(crate) fn answer<B>(
         &self,
-        rejection: Rejection,
+        refusal: Refusal,
         protocol: Protocol,
     ) -> Response<ResponseBody<B>> {
-        match &self.responder {
+        let Refusal { rejection, plan, standings } = refusal;
+        let mut response = match &self.responder {
             Some(responder) => rejection.respond(&**responder, protocol),
             None => rejection.respond(&DefaultResponder, protocol),
+        };
+        if let Some((_, plan)) = self.plans.get(plan) {
+            self.headers.write(plan, &standings, response.headers_mut());
         }
+        response
     }
 
     /// Charges for what is done already.
     pub(crate) fn force(&self, receipt: &Receipt, cost: u64) {
         let Some((_, plan)) = self.plans.get(receipt.plan) else { return };
         let table = self.store.table();
-        plan.claims(&receipt.keys, cost).force(table, table.now());
+        with_claims!(plan, |N| {
+            plan.claims::<N>(&receipt.keys, cost).force(table, table.now());
+        });
     }
 
     pub(crate) fn refund(&self, receipt: &Receipt, which: Which) {
         let Some((_, plan)) = self.plans.get(receipt.plan) else { return };
         let table = self.store.table();
-        let claims = plan.claims(&receipt.keys, receipt.cost);
-        claims.refund(table, receipt.at, table.now(), (which, receipt.charged));
+        let (then, now) = (receipt.at, table.now());
+        with_claims!(plan, |N| {
+            let claims = plan.claims::<N>(&receipt.keys, receipt.cost);
+            claims.refund(table, then, now, (which, receipt.charged));
+        });
     }
 
     #[inline]
@@ -270,10 +333,17 @@ impl Shared {
     }
 }
 
+#[derive(Debug)]
 enum Standings {
     None,
     One([Standing; 1]),
     All(Vec<Standing>),
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, plan: 0, standings: Standings::None }
+    }
 }
 
 impl std::ops::Deref for Standings {
@@ -292,31 +362,43 @@ impl Pass {
     /// The inner's answer is there.
     #[inline]
     pub(crate) fn finish<B>(&mut self, response: &mut Response<B>) {
-        if let Some(shared) = self.shared.take() {
-            self.finish_with(&shared, response);
+        match std::mem::take(self) {
+            Self::Nothing => {}
+            Self::Headers { shared, plan, standing } => {
+                if let Some((_, plan)) = shared.plans.get(plan) {
+                    shared.headers.write(plan, standing.as_slice(), response.headers_mut());
+                }
+            }
+            Self::Charged { shared, receipt, standing } => {
+                shared.finish(&receipt, standing, response);
+            }
         }
     }
+}
 
-    fn finish_with<B>(&self, shared: &Shared, response: &mut Response<B>) {
-        let Some((_, plan)) = shared.plans.get(self.plan) else { return };
-        let gives_back = match &self.receipt {
-            Some(receipt) if plan.has_failures_only && !shared.is_failure(response) => {
-                shared.refund(receipt, Which::FailuresOnly);
-                plan.count_refund();
-                true
-            }
-            _ => false,
-        };
+impl Shared {
+    fn finish<B>(&self, receipt: &Receipt, standing: Option<Standing>, response: &mut Response<B>) {
+        let Some((_, plan)) = self.plans.get(receipt.plan) else { return };
+        let gives_back = plan.has_failures_only && !self.is_failure(response);
+        if gives_back {
+            self.refund(receipt, Which::FailuresOnly);
+            plan.count_refund();
+        }
         let headers = response.headers_mut();
-        let Some(receipt) = self.receipt.as_ref().filter(|_| gives_back || shared.headers.all)
-        else {
-            return shared.headers.write(plan, self.standing.as_slice(), headers);
-        };
-        let mut claims = plan.claims(&receipt.keys, 0);
-        let (table, now) = (shared.store.table(), shared.store.table().now());
-        claims.peek(table, now);
-        let standings = shared.standings(&claims, claims.tightest(now), now);
-        shared.headers.write(plan, &standings, headers);
+        if !gives_back && !self.headers.all {
+            return self.headers.write(plan, standing.as_slice(), headers);
+        }
+        if !self.headers.any() {
+            return;
+        }
+        let table = self.store.table();
+        let now = table.now();
+        with_claims!(plan, |N| {
+            let mut claims = plan.claims::<N>(&receipt.keys, 0);
+            claims.peek(table, now);
+            let standings = self.standings(&claims, claims.tightest(now), now);
+            self.headers.write(plan, &standings, headers);
+        });
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Claim<'a> {
     pub(crate) cost: u64,
     /// It never refuses.
     pub(crate) shadow: bool,
+    /// Its rule's place in the plan.
+    pub(crate) owner: u8,
     /// The cell as it was found.
     pub(crate) cell: Option<u64>,
     /// The cell after the charge; `None` where there is not so much left.
@@ -77,6 +79,7 @@ impl<'a> Claim<'a> {
             key,
             cost,
             shadow: false,
+            owner: 0,
             cell: None,
             next: None,
             full: false,
@@ -137,8 +140,9 @@ impl Table {
 
     #[inline]
     pub(crate) fn now(&self) -> Nanos {
+        let since = self.epoch.elapsed();
         // 584 years.
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(since.subsec_nanos().into())
     }
 
     pub(crate) fn bind(&self, name: &str, meter: &Meter) -> Result<Variant, ConfigError> {
@@ -147,11 +151,16 @@ impl Table {
         Ok(variant)
     }
 
-    /// Charges all of the claims, or none where one of them refuses.
+    /// Charges all of the claims, or none where one of them refuses. True where all of them, the
+    /// shadows too, had enough left.
     #[inline]
-    pub(crate) fn decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) {
+    pub(crate) fn decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) -> bool {
         self.sweep_if_due(now);
-        while !self.try_decide(claims, now) {}
+        loop {
+            if let Some(all) = self.try_decide(claims, now) {
+                return all;
+            }
+        }
     }
 
     #[inline]
@@ -161,14 +170,16 @@ impl Table {
         }
     }
 
-    fn try_decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) -> bool {
-        let mut refused = false;
+    #[inline]
+    fn try_decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) -> Option<bool> {
+        let (mut refused, mut all) = (false, true);
         for claim in claims.iter_mut().map_while(Option::as_mut) {
             self.look(claim, now);
             refused |= claim.refuses();
+            all &= claim.next.is_some();
         }
         if refused {
-            return true;
+            return Some(false);
         }
         let mut done = 0;
         for claim in claims.iter_mut().map_while(Option::as_mut) {
@@ -180,20 +191,21 @@ impl Table {
                 Commit::Done => done += 1,
                 Commit::Again => {
                     Self::roll_back(claims, done, now);
-                    return false;
+                    return None;
                 }
                 Commit::Refused => {
                     claim.next = None;
+                    all = false;
                     if claim.shadow {
                         done += 1;
                         continue;
                     }
                     Self::roll_back(claims, done, now);
-                    return true;
+                    return Some(false);
                 }
             }
         }
-        true
+        Some(all)
     }
 
     /// Reads the claim's slot, if it has one, and works out the charge.
