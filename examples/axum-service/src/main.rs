@@ -14,7 +14,10 @@ use std::{
 };
 
 use axum::{Router, extract::ConnectInfo};
-use buttress::{Compression, Cors, Stack, client_ip::ClientIp, log::AccessLog};
+use buttress::{
+    Compression, Cors, Stack, client_ip::ClientIp, log::AccessLog, metrics,
+    problem::install_panic_hook,
+};
 use tokio::net::TcpListener;
 
 use crate::{numbers::Numbers, settings::Settings};
@@ -23,7 +26,6 @@ mod error;
 mod numbers;
 mod outbound;
 mod page;
-mod panics;
 mod routes;
 mod settings;
 mod tour;
@@ -59,8 +61,10 @@ async fn main() -> ExitCode {
 async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let Settings { address, log, numbers } = settings;
     // Dropped at the end, it writes out the lines that still wait.
-    let _log = log.init()?;
-    panics::go_to_the_log();
+    let log = log.init()?;
+    // Panics are lines too.
+    install_panic_hook();
+    let numbers = numbers.of_the_log(log.writer());
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
@@ -70,7 +74,7 @@ async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         tracing::info!(target: "stack", "{slot}");
     }
     writeln!(io::stdout(), "listening on http://{address}")?;
-    serve(listener, app(address, stack, &numbers)).await?;
+    serve(listener, app(address, stack, &numbers)?).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,9 +93,13 @@ fn stack(numbers: &Numbers) -> Result<Stack, Box<dyn Error>> {
 }
 
 /// The routes, in the stack. Those for operators are in it too, but for what is for pages.
-fn app(address: SocketAddr, stack: Stack, numbers: &Numbers) -> Router {
-    let operators = numbers.router().layer(stack.clone().cors(None));
-    routes::router(address, numbers).layer(stack).merge(operators)
+fn app(
+    address: SocketAddr,
+    stack: Stack,
+    numbers: &Numbers,
+) -> Result<Router, metrics::ConfigError> {
+    let operators = numbers.router()?.layer(stack.clone().cors(None));
+    Ok(routes::router(address, numbers).layer(stack).merge(operators))
 }
 
 async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {

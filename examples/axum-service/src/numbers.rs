@@ -3,6 +3,7 @@
 use axum::Router;
 use buttress::{
     Secret,
+    log::Writer,
     metrics::{
         ConfigError, Denied, Exposition, HttpMetrics, MetricsService, ProcessMetrics,
         RuntimeMetrics,
@@ -16,8 +17,8 @@ pub(crate) struct Numbers {
     pub(crate) served: HttpMetrics,
     /// Of what it asks others.
     pub(crate) called: HttpMetrics,
-    page: MetricsService,
-    report: MetricsService,
+    page: Exposition,
+    token: Option<Secret<String>>,
 }
 
 impl Numbers {
@@ -29,25 +30,34 @@ impl Numbers {
             .http(&called)
             .source(ProcessMetrics::new())
             .source(RuntimeMetrics::of(&Handle::current()));
-        let page = MetricsService::new(page);
-        let report = MetricsService::report(&served);
-        Self { served, called, page, report }
+        Self { served, called, page, token: None }
+    }
+
+    /// And of the log itself: how many lines were written, and how many lost.
+    pub(crate) fn of_the_log(self, writer: Writer) -> Self {
+        Self { page: self.page.source(writer), ..self }
     }
 
     /// For those alone who send this token.
     pub(crate) fn behind(self, token: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
-        let token = token.into();
-        Ok(Self {
-            page: self.page.bearer(token.clone())?.denied(Denied::Unauthorized),
-            report: self.report.bearer(token)?.denied(Denied::Unauthorized),
-            ..self
-        })
+        let numbers = Self { token: Some(token.into()), ..self };
+        // What is no token is refused here, and not once the service starts.
+        numbers.router().map(|_| numbers)
     }
 
     /// `/metrics` for Prometheus, `/report` for a person.
-    pub(crate) fn router(&self) -> Router {
-        Router::new()
-            .route_service("/metrics", self.page.clone())
-            .route_service("/report", self.report.clone())
+    pub(crate) fn router(&self) -> Result<Router, ConfigError> {
+        let page = MetricsService::new(self.page.clone());
+        let report = MetricsService::report(&self.served);
+        Ok(Router::new()
+            .route_service("/metrics", self.guarded(page)?)
+            .route_service("/report", self.guarded(report)?))
+    }
+
+    fn guarded(&self, service: MetricsService) -> Result<MetricsService, ConfigError> {
+        match &self.token {
+            Some(token) => Ok(service.bearer(token.clone())?.denied(Denied::Unauthorized)),
+            None => Ok(service),
+        }
     }
 }

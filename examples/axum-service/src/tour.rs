@@ -8,11 +8,11 @@ use std::{
     process::ExitCode,
 };
 
-use buttress::Stack;
+use buttress::{Stack, problem::install_panic_hook};
 use tokio::net::TcpListener;
 
 use self::{caller::Caller, captured::Captured, story::Story};
-use crate::{app, numbers::Numbers, panics, serve, stack};
+use crate::{app, numbers::Numbers, serve, stack};
 
 mod caller;
 mod captured;
@@ -33,11 +33,11 @@ struct Tour<W> {
 
 pub(crate) async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let log = Captured::new();
-    let _log = log.setup()?.init()?;
-    panics::go_to_the_log();
+    let lines = log.setup()?.init()?;
+    install_panic_hook();
 
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let numbers = Numbers::new();
+    let numbers = Numbers::new().of_the_log(lines.writer());
     let stack = stack(&numbers)?;
     let story = tell(Story::new(io::stdout(), colour), log, stack, &numbers).await?;
     Ok(if story.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -53,7 +53,7 @@ async fn tell<W: Write>(
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let described = stack.describe();
-    let service = tokio::spawn(serve(listener, app(address, stack, numbers)));
+    let service = tokio::spawn(serve(listener, app(address, stack, numbers)?));
 
     story.title(&format!("A tour of example-axum, which now serves on http://{address}"))?;
     let mut tour = Tour { story, caller: Caller::of(address), log };

@@ -308,12 +308,33 @@ async fn what_fails_is_in_the_log_under_the_answers_id() {
         cannot connect to postgres://app:[REDACTED]@db.internal:5432/orders";
     assert_eq!(line["error"], chain);
 
+    let line = service.access_line("/fail", id(&answer)).await;
+    assert_eq!(line["error_type"], "server_error");
+
+    let answer = service.get("/users/0").await;
+    let line = service.access_line("/users/0", id(&answer)).await;
+    assert!(line["error_type"].is_null(), "the client's mistake is no error of ours: {line}");
+}
+
+/// Also where the environment asks for backtraces: in production the log is not made to wait for
+/// one.
+#[tokio::test]
+async fn a_panic_is_one_line_and_nothing_past_the_log() {
+    let service = Service::with(&[("RUST_BACKTRACE", "1")]).await;
     let answer = service.get("/panic").await;
-    let line = service.line(&["panicked", id(&answer)]).await;
-    assert_eq!(line["level"], "ERROR");
+    let line = service.line(&[r#""target":"panic""#, id(&answer)]).await;
+    assert_eq!((&line["level"], &line["message"]), (&"ERROR".into(), &"panicked".into()));
     assert_eq!(line["error"], "no row for api key hunter2");
     assert!(line["at"].as_str().unwrap().contains("src/routes.rs:"), "{line}");
-    assert_eq!(service.access_line("/panic", id(&answer)).await["error_type"], "panic");
+    assert!(line["thread"].is_string() && line["backtrace"].is_null(), "{line}");
+    assert_eq!(line["trace_id"], id(&answer).replace('-', ""));
+    let line = service.access_line("/panic", id(&answer)).await;
+    assert_eq!((&line["error_type"], &line["status"]), (&"panic".into(), &500.into()));
+    assert!(line["rejected_by"].is_null(), "nobody has refused it: {line}");
+
+    let log = service.whole_log().await;
+    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
+    assert_eq!(log.lines().filter(|line| line.contains("hunter2")).count(), 1, "{log}");
 }
 
 #[tokio::test]
@@ -461,6 +482,14 @@ async fn the_metrics_are_counted_to_the_last() {
     for gauge in ["process_resident_memory_bytes ", "tokio_workers "] {
         assert!(text(&page).lines().any(|line| line.starts_with(gauge)), "no {gauge}");
     }
+    let of_the_log = |name: &str| -> u64 {
+        let line = text(&page).lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().parse().unwrap()
+    };
+    // One for each slot of the stack, and one for each of these requests but the scrape.
+    assert!(of_the_log("log_lines_total ") >= 12 + 10, "{}", text(&page));
+    assert_eq!(of_the_log("log_lines_lost_total "), 0);
+    assert!(of_the_log("log_bytes_total ") > 0);
 
     let report = json_of(&service.get("/report").await);
     assert_eq!(report["since_start"]["requests"], 13, "{report}");

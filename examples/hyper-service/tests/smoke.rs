@@ -145,7 +145,7 @@ async fn a_panic_is_told_to_the_log_alone_and_the_service_goes_on() {
         assert_eq!(connection.send(get("/users/1")).await.status(), 200);
     }
     for id in ids {
-        let line = service.log.line(&["panicked", &id]);
+        let line = service.log.line(&[r#""target":"panic""#, &id]);
         assert_eq!(line["error"], "no row for api key hunter2");
         assert!(line["at"].as_str().unwrap().contains("src/routes.rs:"), "{line}");
     }

@@ -75,7 +75,8 @@ impl<W: Write> Tour<W> {
         for (claim, name) in [
             ("the calls to others", "http_client_request_duration_seconds_count"),
             ("the process", "process_resident_memory_bytes"),
-            ("and the runtime", "tokio_workers"),
+            ("the runtime", "tokio_workers"),
+            ("and the log's own lines", "log_lines_total"),
         ] {
             let there = answer.text.lines().any(|line| line.starts_with(name));
             self.story.claim(claim, there, &answer.text)?;

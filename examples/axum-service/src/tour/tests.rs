@@ -5,10 +5,10 @@ use super::*;
 /// The whole tour, of a service with what this makes of its stack.
 async fn tour_of(change: impl FnOnce(Stack) -> Stack) -> (bool, String) {
     let log = Captured::new();
-    let (lines, _log) = log.setup().unwrap().layer().unwrap();
+    let (lines, guard) = log.setup().unwrap().layer().unwrap();
     let _logging = tracing_subscriber::registry().with(lines).set_default();
-    panics::go_to_the_log();
-    let numbers = Numbers::new();
+    install_panic_hook();
+    let numbers = Numbers::new().of_the_log(guard.writer());
     let stack = change(stack(&numbers).unwrap());
     let story = tell(Story::new(Vec::new(), false), log, stack, &numbers).await.unwrap();
     (story.holds(), String::from_utf8(story.into_inner()).unwrap())
