@@ -45,16 +45,18 @@ const AUDIT: &str = "audit";
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     rate: f64,
-    /// The least of 2⁵⁶ numbers that is kept.
-    least: f64,
+    /// The least of [`NUMBERS`] numbers that is kept.
+    least: u64,
 }
 
 const RANDOM_BITS: u32 = 56;
+const NUMBERS: u64 = 1 << RANDOM_BITS;
 
 impl Sampling {
-    pub(crate) const ALL: Self = Self { rate: 1.0, least: 0.0 };
+    pub(crate) const ALL: Self = Self { rate: 1.0, least: 0 };
 
-    /// Keeps this share of the requests: more than 0, and at most 1, which is all.
+    /// Keeps this share of the requests: more than 0, and at most 1, which is all. The least that
+    /// can be kept is one of 2⁵⁶.
     ///
     /// # Errors
     /// Where the rate is anything else.
@@ -63,8 +65,14 @@ impl Sampling {
             let message = format!("sample rate {rate}: more than 0 and at most 1");
             return Err(ConfigError::new(ConfigErrorKind::InvalidRate, message));
         }
-        let range = (1_u64 << RANDOM_BITS) as f64;
-        Ok(Self { rate, least: (1.0 - rate) * range })
+        // Counted from the kept ones: `1 - rate` would round a small rate away.
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is from 0 to 2^56"
+        )]
+        let kept = (rate * NUMBERS as f64).round() as u64;
+        Ok(Self { rate, least: NUMBERS - kept.max(1) })
     }
 
     /// The share.
@@ -76,7 +84,7 @@ impl Sampling {
     /// The verdict on a request.
     #[must_use]
     pub fn keeps(self, request: &RequestContext) -> bool {
-        self.rate >= 1.0 || number_of(request).is_none_or(|number| number as f64 >= self.least)
+        self.least == 0 || number_of(request).is_none_or(|number| number >= self.least)
     }
 
     /// What a line says that was kept by chance.
@@ -103,7 +111,7 @@ impl<S: Subscriber> Filter<S> for Sampling {
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.rate >= 1.0 || is_always_kept(metadata) {
+        if self.least == 0 || is_always_kept(metadata) {
             Interest::always()
         } else {
             Interest::sometimes()

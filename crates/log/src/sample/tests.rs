@@ -18,6 +18,32 @@ fn identified(id: &str) -> RequestContext {
 }
 
 #[test]
+fn the_smallest_and_the_largest_share_are_counted_exactly() {
+    const ALL: u64 = 1 << 56;
+    for (rate, least) in [
+        (f64::MIN_POSITIVE, ALL - 1),
+        (2_f64.powi(-56), ALL - 1),
+        (2_f64.powi(-55), ALL - 2),
+        (1e-9, ALL - 72_057_594),
+        (0.25, ALL / 4 * 3),
+        (1.0 - 2_f64.powi(-53), 8),
+        (1.0, 0),
+    ] {
+        let sampling = Sampling::new(rate).unwrap();
+        assert_eq!(sampling.least, least, "{rate}");
+        // No neighbour is taken for another.
+        for number in [least.wrapping_sub(1), least, least + 1] {
+            if number < ALL {
+                let mut id = [1; 16];
+                id[8..].copy_from_slice(&number.to_be_bytes());
+                id[8] = 1;
+                assert_eq!(sampling.keeps(&traced(id, 3)), number >= least, "{rate}: {number}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_rate_is_more_than_0_and_at_most_1() {
     for rate in [f64::MIN_POSITIVE, 1e-9, 0.5, 1.0] {
         assert_eq!(Sampling::new(rate).unwrap().rate(), rate);
