@@ -29,7 +29,7 @@ pub enum InitErrorKind {
     InvalidVariable,
     /// The sink cannot be opened, or the thread that writes to it cannot be started.
     Sink,
-    /// The process has a subscriber already.
+    /// The process has a subscriber already, or with the feature `log` a logger of that crate.
     AlreadySet,
 }
 
@@ -45,7 +45,12 @@ impl InitError {
     }
 
     pub(crate) fn already_set() -> Self {
-        let what = "the process has a tracing subscriber already".to_owned();
+        let who = if cfg!(feature = "log") {
+            "tracing subscriber or a logger of the log crate"
+        } else {
+            "tracing subscriber"
+        };
+        let what = format!("the process has a {who} already: log by it, or by Setup::layer");
         Self { kind: InitErrorKind::AlreadySet, what, source: None }
     }
 

@@ -10,7 +10,6 @@ use tracing_subscriber::{
     filter::Targets,
     layer::SubscriberExt,
     registry::{LookupSpan, Registry},
-    util::SubscriberInitExt,
 };
 
 use self::level::Threshold;
@@ -57,7 +56,7 @@ type Opened<S> = (Box<dyn Layer<S> + Send + Sync>, Threshold, Guard);
 ///
 /// | variable | values | default |
 /// |---|---|---|
-/// | `LOG_FORMAT` | `auto`, `pretty`, `json`, `ecs`, `datadog`, `gcp`, `otel`, `pino`, `cloudwatch` | `auto`: pretty on a terminal, else JSON |
+/// | `LOG_FORMAT` | `auto`, `pretty`, `json`, `ecs`, `datadog`, `gcp`, `otel`, `pino`, `cloudwatch`, in any case | `auto`: pretty on a terminal, else JSON |
 /// | `LOG_LEVEL` | `trace`, `debug`, `info`, `warn`, `error`, `fatal`, `off`, in any case | `info` |
 /// | `RUST_LOG` | as in `info,hyper=warn,my_crate::module=debug` ([`Targets`]); wins over `LOG_LEVEL` | |
 /// | `LOG_FILE` | a path | standard output |
@@ -99,7 +98,12 @@ impl Setup {
     /// # Errors
     /// When a variable says what is not known.
     pub fn env(self) -> Result<Self, InitError> {
-        self.vars(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        for name in vars::ALL {
+            if let Err(env::VarError::NotUnicode(value)) = env::var(name) {
+                return Err(InitError::variable(name, &value.to_string_lossy(), "not UTF-8"));
+            }
+        }
+        self.vars(|name| env::var(name).ok())
     }
 
     /// The service's name, in each line of JSON.
@@ -160,18 +164,20 @@ impl Setup {
     /// Makes this the process's logging.
     ///
     /// # Errors
-    /// When the sink cannot be opened, no thread can be started, or the process has a subscriber.
+    /// When the sink cannot be opened, no thread can be started, or the process has a subscriber;
+    /// with the feature `log`, also where it has a logger of the `log` crate.
     pub fn init(self) -> Result<Guard, InitError> {
         let (layer, threshold, guard) = self.open::<Registry>()?;
         let subscriber = tracing_subscriber::registry().with(layer);
         // Around all of it: a filter for one layer costs more.
         let subscriber = subscriber.with(threshold.targets.clone());
-        subscriber.try_init().map_err(|_| InitError::already_set())?;
+        set(subscriber).map_err(|()| InitError::already_set())?;
         threshold.warn();
         Ok(guard)
     }
 
-    /// The layer alone, with its filter, for a subscriber of one's own.
+    /// The layer alone, with its filter, for a subscriber of one's own. Nothing says there that
+    /// debug lines were raised to info.
     ///
     /// ```
     /// use buttress_log::Setup;
@@ -215,6 +221,18 @@ impl Setup {
         let json = fields.fold(json, |json, (name, value)| json.field(&name, value));
         Ok((Box::new(json.fatal_only(threshold.fatal_only)), threshold, guard))
     }
+}
+
+/// With the feature alone: another crate's choice of tracing-subscriber's features must not decide
+/// who listens to the `log` crate.
+#[cfg(not(feature = "log"))]
+fn set(subscriber: impl Subscriber + Send + Sync) -> Result<(), ()> {
+    tracing::subscriber::set_global_default(subscriber).map_err(drop)
+}
+
+#[cfg(feature = "log")]
+fn set(subscriber: impl Subscriber + Send + Sync) -> Result<(), ()> {
+    tracing_subscriber::util::SubscriberInitExt::try_init(subscriber).map_err(drop)
 }
 
 impl Default for Setup {

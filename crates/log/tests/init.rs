@@ -82,6 +82,7 @@ fn formats_are_set_by_log_format() {
         ("otel", r#""SeverityNumber":9"#),
         ("pino", r#""level":30"#),
         ("cloudwatch", r#""msg":"an info""#),
+        ("Pino", r#""level":30"#),
         ("pretty", " INFO  init "),
     ] {
         let text = written(&[("LOG_FORMAT", format)]);
@@ -146,17 +147,35 @@ fn child() {
     let guard = init().unwrap();
     tracing::debug!("hidden");
     tracing::info!("shown");
-    assert_eq!(init().unwrap_err().kind(), InitErrorKind::AlreadySet);
+    let error = init().unwrap_err();
+    assert_eq!(error.kind(), InitErrorKind::AlreadySet);
+    assert!(error.to_string().ends_with(" already: log by it, or by Setup::layer"), "{error}");
     drop(guard);
 }
 
-fn run(variables: &[(&str, &str)]) -> String {
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_refused_and_not_guessed() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let mut child = child_process();
+    child.env("LOG_FILE", OsStr::from_bytes(b"/tmp/\xff.log"));
+    let output = child.output().unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("LOG_FILE=") && text.contains("not UTF-8"), "{text}");
+}
+
+fn child_process() -> Command {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "child", "--nocapture"]).env("BUTTRESS_LOG_CHILD", "1");
     for name in ["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG"] {
         child.env_remove(name);
     }
-    let output = child.envs(variables.iter().copied()).output().unwrap();
+    child
+}
+
+fn run(variables: &[(&str, &str)]) -> String {
+    let output = child_process().envs(variables.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -175,6 +194,8 @@ fn asking_for_debug_in_production_is_answered_by_a_warning() {
     let text = run(&[("LOG_LEVEL", "debug")]);
     assert!(text.contains("unless ALLOW_DEBUG=true"), "{text}");
     assert!(!text.contains("hidden"), "{text}");
+    let text = run(&[("RUST_LOG", "init=debug")]);
+    assert!(text.contains("unless ALLOW_DEBUG=true"), "whatever the targets: {text}");
     let text = run(&[("LOG_LEVEL", "debug"), ("ALLOW_DEBUG", "true")]);
     assert!(text.contains("hidden") && !text.contains("unless"), "{text}");
 }

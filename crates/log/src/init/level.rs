@@ -3,6 +3,9 @@
 use tracing_core::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
+/// Of what this crate says itself.
+const TARGET: &str = "buttress_log";
+
 /// The least severity that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,6 +84,10 @@ impl Threshold {
         if let Some(default) = default {
             targets = targets.with_default(allowed(default));
         }
+        // Whoever asks for some targets alone is to read of it too.
+        if raised && self.targets.iter().all(|(target, _)| target != TARGET) {
+            targets = targets.with_target(TARGET, LevelFilter::WARN);
+        }
         Self { targets, raised, ..self }
     }
 
@@ -88,7 +95,7 @@ impl Threshold {
     pub(super) fn warn(&self) {
         if self.raised {
             tracing::warn!(
-                target: "buttress_log",
+                target: TARGET,
                 "levels below info are off in production unless ALLOW_DEBUG=true"
             );
         }

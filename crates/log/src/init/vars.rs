@@ -5,6 +5,10 @@ use tracing_subscriber::filter::Targets;
 use super::{Format, LogLevel, Setup};
 use crate::{InitError, Sink};
 
+/// Their names.
+pub(super) const ALL: [&str; 5] =
+    ["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG"];
+
 impl Setup {
     /// What these variables say, in place of the process's environment.
     ///
@@ -13,7 +17,7 @@ impl Setup {
     pub fn vars(mut self, var: impl Fn(&str) -> Option<String>) -> Result<Self, InitError> {
         let var = |name| var(name).filter(|value| !value.is_empty()).map(|value| (name, value));
         if let Some((name, value)) = var("LOG_FORMAT") {
-            self.format = Format::named(&value).ok_or_else(|| {
+            self.format = Format::named(&value.to_ascii_lowercase()).ok_or_else(|| {
                 let allowed =
                     "one of auto, pretty, json, ecs, datadog, gcp, otel, pino, cloudwatch";
                 InitError::variable(name, &value, allowed)
