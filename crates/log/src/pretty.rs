@@ -39,7 +39,8 @@ const TARGET: usize = 16;
 /// ```
 ///
 /// Whatever is in the fields, a control character is printed as an escape: a terminal obeys none
-/// of them. It redacts as [`JsonLayer`](crate::JsonLayer) does.
+/// of them. An event is cut after 256 KB, and what is below it too; [`JsonLayer`](crate::JsonLayer)
+/// says where it does so. It redacts as that does.
 ///
 /// ```
 /// use buttress_log::{PrettyLayer, Sink};
@@ -110,7 +111,8 @@ impl PrettyLayer {
         let style = self.style;
         style.dim(line, |line| Now::read().clock(&mut line.bytes));
         line.push(b" ");
-        style.level(line, *event.metadata().level(), is_fatal(event));
+        let level = *event.metadata().level();
+        style.level(line, level, level == Level::ERROR && is_fatal(event));
         line.push(b" ");
         let start = line.len();
         log_target(event, &mut |target| style.dim(line, |line| line.plain(target)));
@@ -141,13 +143,15 @@ impl PrettyLayer {
 
     /// The fields of the loggers in scope, on a line of their own.
     fn children(&self, line: &mut Line) {
+        const INDENT: &[u8] = b"   ";
         let start = line.len();
-        logger::each_field(|name, value| {
-            line.push(if line.len() == start { b"   " } else { b"" });
-            visit::loose(self.style, &self.rules, line, name, value);
-        });
-        if line.len() > start {
+        line.push(INDENT);
+        let empty = line.len();
+        logger::each_field(|name, value| visit::loose(self.style, &self.rules, line, name, value));
+        if line.len() > empty {
             line.push(b"\n");
+        } else {
+            line.bytes.truncate(start);
         }
     }
 

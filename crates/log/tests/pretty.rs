@@ -7,6 +7,7 @@ use std::{error::Error, io};
 
 use buttress_core::value::Value;
 use buttress_log::{PrettyLayer, logger};
+use buttress_redact::{Censor, Rules};
 use output::{ID, pretty, request, written};
 
 /// The lines without the time.
@@ -80,6 +81,100 @@ fn what_belongs_to_a_line_is_below_it_and_indented() {
     );
 }
 
+#[test]
+fn each_event_ends_its_lines_whatever_a_cause_does() {
+    /// A cause that is wrapped by others.
+    #[derive(Debug)]
+    struct Outer(Box<dyn Error>);
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("outer")
+        }
+    }
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+    #[derive(Debug)]
+    struct Fails;
+    impl std::fmt::Display for Fails {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("half")?;
+            Err(std::fmt::Error)
+        }
+    }
+    impl Error for Fails {}
+    for (cause, told) in [
+        (Box::new(Fails) as Box<dyn Error>, "half"),
+        (Box::new(Panics), "[PANIC]"),
+        (Box::new(Outer(Box::new(Panics))), "[PANIC]"),
+        (Box::new(Outer("a".repeat(300_000).into())), "aaa"),
+    ] {
+        let causes = 1 + usize::from(cause.source().is_some());
+        let error = Outer(cause);
+        let text = pretty(|| {
+            tracing::error!(target: "shop", error = &error as &dyn Error, "not paid");
+            tracing::info!(target: "shop", "next");
+        });
+        let lines = lines(&text);
+        assert_eq!(lines.len(), 2 + causes, "{lines:?}");
+        let last = lines.iter().rev().nth(1).unwrap();
+        assert!(last.starts_with(&format!("    caused by: {told}")), "{last}");
+        assert_eq!(lines.last().unwrap(), "INFO  shop             next");
+    }
+}
+
+#[test]
+fn a_long_message_is_cut_and_the_id_is_not() {
+    let long = "x".repeat(300_000);
+    let text = pretty(|| {
+        request().scope(|| tracing::info!(after = %format_args!("{}{}", 1, 2), "{long}"));
+    });
+    assert_eq!(text.lines().count(), 1);
+    assert!(text.len() < 256 * 1024);
+    assert!(text.ends_with(&format!(" after=12 request_id={ID}\n")), "{:?}", text.get(250_000..));
+}
+
+#[test]
+fn a_field_is_left_out_only_where_the_line_says_the_same() {
+    let text = pretty(|| {
+        tracing::info!(target: "shop", request_id = "of old", "outside");
+        request().scope(|| tracing::info!(target: "shop", request_id = "another", "inside"));
+        request().scope(|| tracing::info!(target: "shop", request_id = ID, "the same"));
+        tracing::error!(target: "shop", fatal = "a word", "not gone");
+        tracing::warn!(target: "shop", fatal = true, "no error");
+    });
+    assert_eq!(
+        lines(&text),
+        [
+            r#"INFO  shop             outside request_id="of old""#.to_owned(),
+            format!("INFO  shop             inside request_id=another request_id={ID}"),
+            format!("INFO  shop             the same request_id={ID}"),
+            r#"ERROR shop             not gone fatal="a word""#.to_owned(),
+            "WARN  shop             no error fatal=true".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_text_cannot_end_its_quotes() {
+    let text = pretty(|| {
+        tracing::info!(target: "shop", user = r#"ada" admin="true\"#, "hello");
+    });
+    assert_eq!(lines(&text), [r#"INFO  shop             hello user="ada\" admin=\"true\\""#]);
+}
+
+#[test]
+fn a_scope_of_which_nothing_may_be_said_has_no_line() {
+    let rules = Rules::new().redact_key_with("gone", Censor::remove()).unwrap();
+    let text = written(
+        |writer| PrettyLayer::new(writer).rules(rules),
+        || logger().with("gone", 1).enter(|| tracing::info!(target: "shop", "hello")),
+    );
+    assert_eq!(lines(&text), ["INFO  shop             hello"]);
+}
+
 #[derive(Debug)]
 struct Wrapped(io::Error);
 
@@ -135,6 +230,7 @@ fn secrets_are_redacted() {
     assert!(text.contains("session=[REDACTED]"), "{text}");
 }
 
+#[derive(Debug)]
 struct Panics;
 
 impl std::fmt::Display for Panics {
@@ -142,6 +238,8 @@ impl std::fmt::Display for Panics {
         panic!("in Display")
     }
 }
+
+impl Error for Panics {}
 
 #[test]
 fn a_value_that_panics_does_not_cost_the_line() {

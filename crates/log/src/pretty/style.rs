@@ -80,6 +80,23 @@ pub(super) struct Plain<'a>(pub(super) &'a mut Line);
 impl fmt::Write for Plain<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.plain(text);
-        if self.0.cut { Err(fmt::Error) } else { Ok(()) }
+        if self.0.is_full() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// What is written to it can be looked at, and does not end the quotes that are around it.
+pub(super) struct Quoted<'a>(pub(super) &'a mut Line);
+
+impl fmt::Write for Quoted<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(['"', '\\']) {
+            let bare = part.trim_end_matches(['"', '\\']);
+            Plain(self.0).write_str(bare)?;
+            if bare.len() < part.len() {
+                self.0.push(b"\\");
+                self.0.push(part.get(bare.len()..).unwrap_or_default().as_bytes());
+            }
+        }
+        Ok(())
     }
 }

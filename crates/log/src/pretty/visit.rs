@@ -2,13 +2,13 @@
 
 use std::{error::Error, fmt};
 
-use buttress_core::value::Value;
+use buttress_core::{context, value::Value};
 use buttress_redact::{Fields, Rules, Verdict};
-use tracing_core::{Event, field::Field};
+use tracing_core::{Event, Level, field::Field};
 
 use super::{
     PrettyLayer,
-    style::{Plain, Style},
+    style::{Plain, Quoted, Style},
 };
 use crate::{
     access,
@@ -30,6 +30,7 @@ pub(super) struct Visit<'a> {
     below: &'a mut Line,
     is_access: bool,
     is_log: bool,
+    is_error: bool,
 }
 
 impl<'a> Visit<'a> {
@@ -49,6 +50,7 @@ impl<'a> Visit<'a> {
             below,
             is_access: metadata.name() == access::EVENT,
             is_log: metadata.fields().field("log.target").is_some(),
+            is_error: *metadata.level() == Level::ERROR,
         }
     }
 
@@ -70,7 +72,6 @@ impl<'a> Visit<'a> {
     fn is_said(&self, name: &str) -> bool {
         match name {
             "fields" | "method" | "route" | "status" => self.is_access,
-            "request_id" | "fatal" => true,
             name => self.is_log && name.starts_with("log."),
         }
     }
@@ -86,17 +87,29 @@ impl<'a> Visit<'a> {
         if self.is_said(name) || matches!(verdict, Verdict::Remove) || self.line.is_full() {
             return;
         }
+        let start = self.line.len();
         self.line.push(b" ");
         let style = self.style;
         let rules = self.rules;
         if name == "message" {
-            return style.bold(self.line, |line| attempt(line, |line| write(line, rules)));
+            let message = |line: &mut Line| attempt(line, |line| write(line, rules));
+            return style.bold(self.line, |line| line.message(message));
         }
         key(style, self.line, name.strip_prefix("r#").unwrap_or(name));
+        let from = self.line.len();
         attempt(self.line, |line| match verdict {
             Verdict::Censor(censor) => censor.write(value, &mut Plain(line)),
             _ => write(line, rules),
         });
+        let written = self.line.bytes.get(from..).unwrap_or_default();
+        let is_repeated = match name {
+            "request_id" => is_own_id(written),
+            "fatal" => self.is_error && written == b"true",
+            _ => false,
+        };
+        if is_repeated {
+            self.line.bytes.truncate(start);
+        }
     }
 }
 
@@ -105,6 +118,13 @@ fn key(style: Style, line: &mut Line, name: &str) {
         line.plain(name);
         line.push(b"=");
     });
+}
+
+/// Whether it is the id that the line says at its end.
+fn is_own_id(written: &[u8]) -> bool {
+    let request = context::current();
+    let id = request.as_ref().and_then(|request| request.request_id_str());
+    id.is_some_and(|id| id.as_bytes() == written)
 }
 
 /// Runs code of others.
@@ -123,7 +143,7 @@ fn text(line: &mut Line, rules: &Rules, text: &str) -> fmt::Result {
         return rules.text(text, &mut Plain(line));
     }
     line.push(b"\"");
-    let done = rules.text(text, &mut Plain(line));
+    let done = rules.text(text, &mut Quoted(line));
     line.push(b"\"");
     done
 }
@@ -197,7 +217,7 @@ impl tracing_core::field::Visit for Visit<'_> {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.write(field, &value, |line, rules| {
             line.push(b"\"");
-            let done = rules.format(format_args!("{value}"), &mut Plain(line));
+            let done = rules.format(format_args!("{value}"), &mut Quoted(line));
             line.push(b"\"");
             done
         });
@@ -205,18 +225,18 @@ impl tracing_core::field::Visit for Visit<'_> {
             return;
         }
         let (style, rules) = (self.style, self.rules);
-        attempt(self.below, |line| {
-            let mut next = value.source();
-            for _ in 0..MAX_CAUSES {
-                let Some(cause) = next else { break };
-                line.push(b"    ");
-                style.red(line, |line| line.push(b"caused by: "));
-                rules.format(format_args!("{cause}"), &mut Plain(line))?;
-                line.push(b"\n");
+        let mut next = value.source();
+        for _ in 0..MAX_CAUSES {
+            let Some(cause) = next.take().filter(|_| !self.below.is_full()) else { break };
+            self.below.push(b"    ");
+            style.red(self.below, |line| line.push(b"caused by: "));
+            attempt(self.below, |line| {
+                let written = rules.format(format_args!("{cause}"), &mut Plain(line));
                 next = cause.source();
-            }
-            Ok(())
-        });
+                written
+            });
+            self.below.push(b"\n");
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
