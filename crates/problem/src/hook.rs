@@ -89,7 +89,7 @@ pub(crate) fn in_development<R>(run: impl FnOnce() -> R) -> R {
 
 fn seen(info: &PanicHookInfo<'_>) -> Panic {
     let in_development = IN_DEVELOPMENT.get();
-    // The stack is walked for who will show it alone.
+    // The stack is walked only where somebody may show it.
     let may_be_shown = in_development || LevelFilter::current() >= LevelFilter::DEBUG;
     let backtrace = may_be_shown.then(Backtrace::capture);
     let backtrace = backtrace.filter(|taken| taken.status() == BacktraceStatus::Captured);
