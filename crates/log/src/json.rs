@@ -132,7 +132,7 @@ where
     fn on_record(&self, id: &Id, record: &Record<'_>, ctx: Context<'_, S>) {
         if let (true, Some(span)) = (self.encoder.spans, ctx.span(id)) {
             let Encoder { id, rules, .. } = &self.encoder;
-            Spans::record(*id, rules, span.metadata(), record, &mut span.extensions_mut());
+            Spans::record(*id, rules, record, &span);
         }
     }
 

@@ -202,8 +202,7 @@ where
 
     fn on_record(&self, id: &Id, record: &Record<'_>, ctx: Context<'_, S>) {
         if let Some(span) = ctx.span(id) {
-            let metadata = span.metadata();
-            Spans::record(self.id, &self.rules, metadata, record, &mut span.extensions_mut());
+            Spans::record(self.id, &self.rules, record, &span);
         }
     }
 

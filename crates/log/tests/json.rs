@@ -6,7 +6,7 @@ mod output;
 use std::{collections::BTreeMap, error::Error, fmt, time::Duration};
 
 use buttress_core::value::Value as Field;
-use buttress_log::logger;
+use buttress_log::{Schema, logger};
 use buttress_redact::{Censor, Rules};
 use output::{ID, json, line, request, written};
 use serde_json::{Value, json as value};
@@ -72,6 +72,46 @@ fn of_one_name_the_event_has_the_first_right_and_then_the_innermost_scope() {
     assert_eq!((&line["order"], &line["x_order"]), (&value!(2), &value!(1)));
     assert_eq!(line["step"], "b");
     assert_eq!((&line["target"], &line["x_target"]), (&value!("json"), &value!("mine")));
+}
+
+#[test]
+fn an_event_that_says_a_thing_twice_has_two_members() {
+    let lines = json(
+        |layer| layer,
+        || {
+            tracing::info!(message = "first", other = 1, "second");
+            tracing::info!(request_id = "a", other = 1, request_id = "b", "hello");
+            request().scope(|| {
+                tracing::info!(request_id = "a", other = 1, request_id = "b", "hello");
+            });
+        },
+    );
+    assert_eq!(
+        (&lines[0]["message"], &lines[0]["x_message"]),
+        (&value!("second"), &value!("first"))
+    );
+    assert_eq!((&lines[1]["request_id"], &lines[1]["x_request_id"]), (&value!("a"), &value!("b")));
+    assert_eq!(lines[2]["request_id"], ID);
+    let others = [&lines[2]["x_request_id"], &lines[2]["x_x_request_id"]];
+    assert_eq!(others, [&value!("b"), &value!("a")]);
+}
+
+#[test]
+fn constants_have_names_of_their_own() {
+    let names = ["level", "x_level", "service", "service.name", "message", "severity", "lost"];
+    for shape in ["json", "ecs", "datadog", "gcp", "otel", "pino", "cloudwatch"] {
+        let lines = json(
+            |layer| {
+                let layer = layer.schema(Schema::named(shape).unwrap());
+                names.iter().fold(layer, |layer, name| layer.field(name, *name))
+            },
+            || tracing::info!(level = 1, service = 2, x_level = 3, "hello"),
+        );
+        let text = lines[0].to_string();
+        for name in names {
+            assert_eq!(text.matches(&format!(":\"{name}\"")).count(), 1, "{shape}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -285,6 +325,36 @@ fn a_line_that_is_too_long_is_cut_and_says_so() {
     });
     assert_eq!(line["truncated"], true);
     assert_eq!(line["request_id"], ID);
+}
+
+#[test]
+fn each_shape_stays_json_where_it_is_cut() {
+    let long = "\u{1b}".repeat(300_000);
+    let list: Vec<Field> = (0..100_000).map(Field::from).collect();
+    let nested = (0..1000).fold(Field::from(1), |inner, _| Field::from(vec![inner]));
+    for shape in ["json", "ecs", "datadog", "gcp", "otel", "pino", "cloudwatch"] {
+        let lines = json(
+            |layer| layer.schema(Schema::named(shape).unwrap()).location(true),
+            || {
+                let _span = tracing::info_span!("span", before = 1, long, after = 2).entered();
+                let child = logger().with("nested", nested.clone()).with("list", list.clone());
+                request().scope(|| child.enter(|| {
+                    tracing::event!(name: "buttress.access", target: "access", tracing::Level::INFO, {
+                        message = long, request_id = ID, method = "GET", path = "/",
+                        query = long, status = 200_u64, user_agent = long, bytes_out = 1_u64,
+                    });
+                    tracing::info!(a = long, b = 1, "hello");
+                    tracing::info!(b = 1, "{long}");
+                    tracing::info!("only the span is long");
+                }));
+            },
+        );
+        for (at, line) in lines.iter().enumerate() {
+            assert_eq!(line["truncated"], true, "{shape}: {at}");
+            assert!(line.to_string().contains(ID), "{shape}: {at}");
+        }
+        assert_eq!(lines.len(), 4);
+    }
 }
 
 #[test]

@@ -33,4 +33,16 @@ fn a_value_that_logs_does_not_mix_lines() {
         (&outer["value"], &outer["before"], &outer["after"]),
         (&"shown".into(), &1.into(), &2.into())
     );
+
+    // A span's fields are kept for the lines in it: also for one that is written meanwhile.
+    let span = tracing::info_span!("span", early = %Logs, late = tracing::field::Empty);
+    span.in_scope(|| {
+        span.record("late", tracing::field::display(Logs));
+        tracing::info!("last");
+    });
+    assert!(guard.flush(output::WAIT));
+    let text = output.text();
+    let last = output::parsed(text.lines().last().unwrap());
+    let spans = serde_json::json!([{"name": "span", "early": "shown", "late": "shown"}]);
+    assert_eq!(last["spans"], spans, "{text}");
 }

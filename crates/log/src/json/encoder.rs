@@ -71,12 +71,12 @@ impl Encoder {
         let mut line = Line::default();
         let [before, after] = self.schema.shape.constants;
         line.push(before.as_bytes());
-        for (name, value) in self.constants.iter().map(|(name, value)| (&**name, value)) {
+        for ((name, value), own) in self.constants.iter().zip(self.constant_names()) {
             let verdict = self.rules.key(name);
             if let Verdict::Remove = verdict {
                 continue;
             }
-            line.open(&Key::new(&self.constant_name(name)));
+            line.open(&Key::new(&own));
             match verdict {
                 Verdict::Censor(censor) => line.censored(censor, &Json(value)),
                 _ => line.value(value, name, &self.rules),
@@ -86,16 +86,20 @@ impl Encoder {
         if line.len() == before.len() + after.len() { Vec::new() } else { line.bytes }
     }
 
-    fn constant_name(&self, name: &str) -> String {
+    /// What the constant fields are called, each in its own way.
+    fn constant_names(&self) -> Vec<Box<str>> {
         let shape = self.schema.shape;
-        let named = shape.constant_names.iter().find(|(from, _)| *from == name);
-        let own = named.map(|(_, to)| *to);
-        match own.unwrap_or(name) {
-            name if own.is_none() && self.are_flat() && shape.reserved.contains(&name) => {
-                format!("x_{name}")
-            }
-            name => name.to_owned(),
+        let mut names = Names::default();
+        if self.are_flat() {
+            // What the shape calls one of them is not taken from it.
+            let own = |name: &&str| shape.constant_names.iter().any(|(_, to)| to == name);
+            names = Names::of(shape.reserved.iter().copied().filter(|name| !own(name)));
         }
+        let take = |name: &str| {
+            let own = shape.constant_names.iter().find(|(from, _)| *from == name);
+            names.take(own.map_or(name, |(_, to)| to))
+        };
+        self.constants.iter().map(|(name, _)| name.as_str()).map(take).collect()
     }
 
     /// Whether the constant fields are beside the others.
@@ -111,8 +115,8 @@ impl Encoder {
             0 => {
                 let mut names = Names::of(shape.reserved.iter().copied());
                 if self.are_flat() {
-                    for (name, _) in &self.constants {
-                        names.insert(&self.constant_name(name));
+                    for name in self.constant_names() {
+                        names.insert(&name);
                     }
                 }
                 names
@@ -126,6 +130,7 @@ impl Encoder {
     pub(super) fn notice(&self) -> Notice {
         let shape: &'static Shape = self.schema.shape;
         let constants = self.prepared().constants.clone();
+        let count = Key::new(&self.reserved(shape.fields).take("lost"));
         Arc::new(move |lost, out| {
             let mut line = Line::default();
             line.push(shape.open.as_bytes());
@@ -141,7 +146,7 @@ impl Encoder {
             if let Some(group) = shape.groups.get(shape.fields).filter(|_| shape.fields > 0) {
                 line.push(&object(group.name));
             }
-            line.open(&Key::new("lost"));
+            line.open(&count);
             line.bytes.unsigned(lost);
             line.push(if shape.fields > 0 { b"}}\n" } else { b"}\n" });
             out.extend_from_slice(&line.bytes);

@@ -111,7 +111,10 @@ impl Planner<'_> {
         let raw = field.name();
         let raw = raw.strip_prefix("r#").unwrap_or(raw);
         let skipped = Plan { key: Key::new(""), group: 0, kind: Kind::Skipped };
-        if raw == "message" {
+        // An event may say a thing twice. The first is what the line has a place for.
+        let first = self.metadata.fields().iter().find(|other| other.name() == field.name());
+        let is_first = first.is_none_or(|first| first.index() == field.index());
+        if raw == "message" && is_first {
             let kind = match shape.access_message {
                 Some(_) if self.is_access => Kind::Skipped,
                 _ => Kind::Message,
@@ -126,7 +129,7 @@ impl Planner<'_> {
         let kind = match verdicts.verdict(field) {
             Verdict::Remove => return skipped,
             Verdict::Censor(_) => Kind::Censored,
-            Verdict::Clear if raw == "request_id" => {
+            Verdict::Clear if raw == "request_id" && is_first => {
                 let key = Key::new(shape.request_id);
                 return Plan { key, group: shape.fields, kind: Kind::RequestId };
             }

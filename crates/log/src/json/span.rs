@@ -9,10 +9,10 @@ use tracing_core::{
     field::{Field, Visit},
     span::{Attributes, Record},
 };
-use tracing_subscriber::registry::{ExtensionsMut, LookupSpan, Scope};
+use tracing_subscriber::registry::{ExtensionsMut, LookupSpan, Scope, SpanRef};
 
 use super::{encoder::Encoder, names::Names};
-use crate::line::{Key, Line};
+use crate::line::{Key, Line, MAX_LINE};
 
 /// Spans further out than this are left out of a line.
 const MAX_DEPTH: usize = 64;
@@ -27,8 +27,15 @@ struct Span {
     layer: u64,
     /// `{"name":"…","field":…`
     json: Vec<u8>,
-    /// Which field stands where.
-    places: Vec<(usize, usize, usize)>,
+    places: Vec<Place>,
+}
+
+/// Where a field stands, its comma included.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    index: usize,
+    start: usize,
+    end: usize,
 }
 
 impl Spans {
@@ -43,9 +50,10 @@ impl Spans {
         let mut line = Line::take();
         line.push(br#"{"name":"#);
         line.text(metadata.name());
-        let mut span = Span { layer, json: Vec::new(), places: Vec::new() };
-        attributes.record(&mut Recorder::new(&mut line, &mut span, metadata, rules));
-        span.json = line.bytes.as_slice().into();
+        let mut recorder = Recorder::new(&mut line, metadata, rules);
+        attributes.record(&mut recorder);
+        let places = recorder.places;
+        let span = Span { layer, json: line.bytes.as_slice().into(), places };
         line.give();
         match extensions.get_mut::<Self>() {
             Some(Self(spans)) => spans.push(span),
@@ -54,25 +62,54 @@ impl Spans {
     }
 
     /// Fields that became known later.
-    pub(crate) fn record(
-        layer: u64,
-        rules: &Rules,
-        metadata: &'static Metadata<'static>,
-        record: &Record<'_>,
-        extensions: &mut ExtensionsMut<'_>,
-    ) {
-        let Some(Self(spans)) = extensions.get_mut() else { return };
-        let Some(span) = spans.iter_mut().find(|span| span.layer == layer) else { return };
+    pub(crate) fn record<R>(layer: u64, rules: &Rules, record: &Record<'_>, span: &SpanRef<'_, R>)
+    where
+        R: for<'a> LookupSpan<'a>,
+    {
+        // First of all, without a lock on the span: a value that logs while it prints itself has
+        // a line, which tells of the span.
         let mut line = Line::take();
-        line.push(&span.json);
-        record.record(&mut Recorder::new(&mut line, span, metadata, rules));
-        span.json = line.bytes.as_slice().into();
+        let mut recorder = Recorder::new(&mut line, span.metadata(), rules);
+        record.record(&mut recorder);
+        let places = recorder.places;
+        if let Some(Self(spans)) = span.extensions_mut().get_mut()
+            && let Some(span) = spans.iter_mut().find(|span| span.layer == layer)
+        {
+            span.add(&line.bytes, &places);
+        }
         line.give();
     }
 
     /// The span as this layer sees it: an object that is not closed.
     pub(crate) fn json(&self, layer: u64) -> Option<&[u8]> {
         self.0.iter().find(|span| span.layer == layer).map(|span| &*span.json)
+    }
+}
+
+impl Span {
+    /// Adds members, each in the place of an earlier value.
+    fn add(&mut self, members: &[u8], places: &[Place]) {
+        for place in places {
+            forget(&mut self.json, &mut self.places, place.index);
+            let member = members.get(place.start..place.end).unwrap_or_default();
+            let start = self.json.len();
+            if start + member.len() <= MAX_LINE {
+                self.json.extend_from_slice(member);
+                let end = self.json.len();
+                self.places.push(Place { index: place.index, start, end });
+            }
+        }
+    }
+}
+
+/// Takes an earlier value out.
+fn forget(json: &mut Vec<u8>, places: &mut Vec<Place>, index: usize) {
+    let Some(at) = places.iter().position(|place| place.index == index) else { return };
+    let Place { start, end, .. } = places.remove(at);
+    json.drain(start..end);
+    for later in places.iter_mut().skip(at) {
+        later.start -= end - start;
+        later.end -= end - start;
     }
 }
 
@@ -112,20 +149,15 @@ impl Encoder {
 /// Writes fields behind those that are there, each in the place of an earlier value.
 struct Recorder<'a> {
     line: &'a mut Line,
-    span: &'a mut Span,
+    places: Vec<Place>,
     metadata: &'static Metadata<'static>,
     rules: &'a Rules,
     fields: Fields<'a>,
 }
 
 impl<'a> Recorder<'a> {
-    fn new(
-        line: &'a mut Line,
-        span: &'a mut Span,
-        metadata: &'static Metadata<'static>,
-        rules: &'a Rules,
-    ) -> Self {
-        Self { line, span, metadata, rules, fields: rules.fields(metadata) }
+    fn new(line: &'a mut Line, metadata: &'static Metadata<'static>, rules: &'a Rules) -> Self {
+        Self { line, places: Vec::new(), metadata, rules, fields: rules.fields(metadata) }
     }
 
     fn write(
@@ -138,7 +170,7 @@ impl<'a> Recorder<'a> {
         if let Verdict::Remove = verdict {
             return;
         }
-        self.forget(field.index());
+        forget(&mut self.line.bytes, &mut self.places, field.index());
         let start = self.line.len();
         if !self.line.open(&Key::new(&name(self.metadata, field))) {
             return;
@@ -148,19 +180,7 @@ impl<'a> Recorder<'a> {
             _ => write(self.line, self.rules),
         }
         self.line.close(start);
-        self.span.places.push((field.index(), start, self.line.len()));
-    }
-
-    /// Takes an earlier value out.
-    fn forget(&mut self, index: usize) {
-        let places = &mut self.span.places;
-        let Some(at) = places.iter().position(|(other, ..)| *other == index) else { return };
-        let (_, start, end) = places.remove(at);
-        self.line.bytes.drain(start..end);
-        for (_, later_start, later_end) in places.iter_mut().skip(at) {
-            *later_start -= end - start;
-            *later_end -= end - start;
-        }
+        self.places.push(Place { index: field.index(), start, end: self.line.len() });
     }
 }
 

@@ -18,6 +18,10 @@ pub(crate) const PANIC: &str = "[PANIC]";
 /// How many causes of an error are written: a chain may be a circle.
 const MAX_CAUSES: usize = 32;
 
+/// Lists and objects in each other, as deep as this: readers of JSON have their limits (128 in
+/// `serde_json`, 20 objects in Elasticsearch).
+const MAX_DEPTH: usize = 16;
+
 /// No number below it is a card's: those have 13 digits and more.
 pub(super) const CARD: u64 = 1_000_000_000_000;
 
@@ -133,26 +137,34 @@ impl Line {
 
     /// A value with no callsite. `path` is where it is, in dots.
     pub(crate) fn value(&mut self, value: &Value, path: &str, rules: &Rules) {
+        self.nested(value, path, rules, MAX_DEPTH);
+    }
+
+    fn nested(&mut self, value: &Value, path: &str, rules: &Rules, depth: usize) {
+        let Some(depth) = depth.checked_sub(1) else {
+            self.cut = true;
+            return self.push(b"null");
+        };
         match value {
             Value::Bool(value) => self.boolean(*value),
             Value::Integer(number) => self.signed(*number, rules),
             Value::Unsigned(number) => self.unsigned(*number, rules),
             Value::Float(number) => self.float(*number, rules),
             Value::Text(text) => self.redacted(text, rules),
-            Value::List(values) => self.list(values, path, rules),
-            Value::Object(members) => self.object(members, path, rules),
+            Value::List(values) => self.list(values, path, rules, depth),
+            Value::Object(members) => self.object(members, path, rules, depth),
             // `Null`, and what there is not yet.
             _ => self.push(b"null"),
         }
     }
 
-    fn list(&mut self, values: &[Value], path: &str, rules: &Rules) {
+    fn list(&mut self, values: &[Value], path: &str, rules: &Rules, depth: usize) {
         self.bytes.push(b'[');
         for (index, value) in values.iter().enumerate() {
             if index > 0 {
                 self.bytes.push(b',');
             }
-            self.value(value, &format!("{path}.{index}"), rules);
+            self.nested(value, &format!("{path}.{index}"), rules, depth);
             if self.is_full() {
                 break;
             }
@@ -160,7 +172,13 @@ impl Line {
         self.bytes.push(b']');
     }
 
-    fn object<K: AsRef<str>>(&mut self, members: &[(K, Value)], path: &str, rules: &Rules) {
+    fn object<K: AsRef<str>>(
+        &mut self,
+        members: &[(K, Value)],
+        path: &str,
+        rules: &Rules,
+        depth: usize,
+    ) {
         self.bytes.push(b'{');
         let start = self.len();
         for (index, (key, value)) in members.iter().enumerate() {
@@ -181,7 +199,7 @@ impl Line {
             self.bytes.push(b':');
             match verdict {
                 Verdict::Censor(censor) => self.censored(censor, &Json(value)),
-                _ => self.value(value, &path, rules),
+                _ => self.nested(value, &path, rules, depth),
             }
             if self.is_full() {
                 break;
