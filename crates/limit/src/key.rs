@@ -1,10 +1,6 @@
 //! Who is counted.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    sync::Arc,
-};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use buttress_core::{client_ip::ClientIp, context};
 use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
@@ -135,29 +131,33 @@ impl Rungs {
 /// A request's keys: one for each rung that it stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Keys {
-    keys: [Option<Hashed>; MAX_RUNGS],
+    keys: [Hashed; MAX_RUNGS],
+    len: usize,
 }
 
 impl Keys {
+    #[inline]
     pub(crate) const fn one(key: Hashed) -> Self {
-        Self { keys: [Some(key), None, None] }
+        Self { keys: [key; MAX_RUNGS], len: 1 }
+    }
+
+    fn push(&mut self, key: Hashed) {
+        if let Some(place) = self.keys.get_mut(self.len) {
+            *place = key;
+            self.len += 1;
+        }
     }
 
     /// The narrowest.
-    pub(crate) fn first(&self) -> Option<Hashed> {
-        self.iter().next()
-    }
-
-    /// Bits to spread requests by.
     #[inline]
-    pub(crate) fn spread(&self) -> u64 {
+    pub(crate) const fn first(&self) -> Hashed {
         let [first, ..] = &self.keys;
-        first.map_or(0, Hashed::spread)
+        *first
     }
 
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Hashed> + '_ {
-        self.keys.iter().map_while(|key| *key)
+        self.keys.iter().copied().take(self.len)
     }
 }
 
@@ -168,7 +168,8 @@ pub(crate) enum Found {
 }
 
 enum Written {
-    Address(Option<Ipv6Addr>),
+    /// Whether it is IPv6, so that the prefix matters.
+    Address(bool),
     Other,
     Missing,
 }
@@ -326,24 +327,41 @@ impl Key {
     /// The request's keys.
     #[inline]
     pub(crate) fn find<B>(&self, request: &Request<B>, secret: &Secret) -> Found {
-        let mut keys = [None; MAX_RUNGS];
-        for (key, (prefix, _)) in keys.iter_mut().zip(self.ipv6.iter()) {
-            let mut hasher = secret.hasher();
-            let mut has_ipv6 = false;
-            for part in &self.parts {
-                match part.from.write(request, prefix, &mut hasher) {
-                    Written::Address(v6) => has_ipv6 |= v6.is_some(),
-                    Written::Other => {}
-                    Written::Missing if part.missing == Missing::Share => hasher.write_absent(),
-                    Written::Missing => return Found::Missing(part.missing),
+        let [(prefix, _), wider @ ..] = &self.ipv6.rungs;
+        let (key, has_ipv6) = match self.hash(request, *prefix, secret) {
+            Ok(hashed) => hashed,
+            Err(missing) => return Found::Missing(missing),
+        };
+        let mut keys = Keys::one(key);
+        if has_ipv6 && self.ipv6.len > 1 {
+            for (prefix, _) in wider.iter().take(self.ipv6.len - 1) {
+                if let Ok((key, _)) = self.hash(request, *prefix, secret) {
+                    keys.push(key);
                 }
             }
-            *key = Some(hasher.finish());
-            if !has_ipv6 {
-                break;
+        }
+        Found::Keys(keys)
+    }
+
+    /// The key with this prefix, and whether it makes a difference.
+    #[inline]
+    fn hash<B>(
+        &self,
+        request: &Request<B>,
+        prefix: u8,
+        secret: &Secret,
+    ) -> Result<(Hashed, bool), Missing> {
+        let mut hasher = secret.hasher();
+        let mut has_ipv6 = false;
+        for part in &self.parts {
+            match part.from.write(request, prefix, &mut hasher) {
+                Written::Address(v6) => has_ipv6 |= v6,
+                Written::Other => {}
+                Written::Missing if part.missing == Missing::Share => hasher.write_absent(),
+                Written::Missing => return Err(part.missing),
             }
         }
-        Found::Keys(Keys { keys })
+        Ok((hasher.finish(), has_ipv6))
     }
 }
 
@@ -398,14 +416,14 @@ impl From {
 fn write_address(client: Option<IpAddr>, prefix: u8, key: &mut KeyHasher) -> Written {
     match client.map(|client| client.to_canonical()) {
         Some(IpAddr::V4(v4)) => {
-            key.write(&v4.octets());
-            Written::Address(None)
+            key.write_word(v4.to_bits());
+            Written::Address(false)
         }
         Some(IpAddr::V6(v6)) => {
             let host_bits = u128::BITS - u32::from(prefix).min(u128::BITS);
             let network = u128::MAX.checked_shl(host_bits).unwrap_or(0) & v6.to_bits();
-            key.write(&network.to_be_bytes());
-            Written::Address(Some(v6))
+            key.write_words(network);
+            Written::Address(true)
         }
         None => Written::Missing,
     }

@@ -253,7 +253,7 @@ impl Shared {
     #[inline]
     fn ask_foreign(&self, keys: &Keys) -> Option<(&'static str, Duration)> {
         let (name, limiter) = self.foreign.as_ref()?;
-        limiter(keys.first()?.whole()).err().map(|wait| (*name, wait))
+        limiter(keys.first().whole()).err().map(|wait| (*name, wait))
     }
 
     #[cold]
@@ -416,7 +416,7 @@ impl Access {
 impl Counts {
     #[inline]
     fn admit(&self, keys: &Keys) {
-        let shard = usize::try_from(keys.spread()).unwrap_or(0) % SHARDS;
+        let shard = usize::try_from(keys.first().spread()).unwrap_or(0) % SHARDS;
         if let Some(Padded(count)) = self.admitted.get(shard) {
             count.fetch_add(1, Relaxed);
         }

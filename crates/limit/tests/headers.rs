@@ -1,0 +1,83 @@
+//! The headers of whole runs, read by a parser of structured fields.
+
+#![cfg(not(loom))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test is meant to panic"
+)]
+
+use std::convert::Infallible;
+
+use buttress_limit::{Key, LimitLayer, Rule, requests};
+use futures_util::FutureExt;
+use http::{HeaderMap, Request, Response};
+use proptest::prelude::*;
+use sfv::{BareItem, List, ListEntry, Parser};
+use tower::{Layer, Service, service_fn};
+
+/// Name, and the two numbers.
+fn read(headers: &HeaderMap, name: &str, [a, b]: [&str; 2]) -> Vec<(String, i64, i64)> {
+    let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap());
+    let list: List = Parser::new(&lines.collect::<Vec<_>>().join(", ")).parse().unwrap();
+    let entry = |entry: &ListEntry| {
+        let ListEntry::Item(item) = entry else { panic!("{entry:?}") };
+        let BareItem::String(name) = &item.bare_item else { panic!("{item:?}") };
+        let number = |key: &str| match item.params.get(key).unwrap() {
+            BareItem::Integer(number) => i64::from(*number),
+            other => panic!("{other:?}"),
+        };
+        (name.as_str().to_owned(), number(a), number(b))
+    };
+    list.iter().map(entry).collect()
+}
+
+proptest! {
+    #[test]
+    fn they_agree_with_one_another_for_a_whole_run(
+        rules in proptest::collection::vec((1_u64..40, 1_u64..100_000, 1_u64..40, 0..4), 1..4),
+        all in any::<bool>(),
+    ) {
+        let rules = rules.iter().zip(["a", "b.c", "d/e"]).map(|((n, seconds, burst, kind), name)| {
+            let quota = requests(*n).per(std::time::Duration::from_secs(*seconds));
+            match kind {
+                0 => Rule::new(name, quota.burst(*burst)),
+                1 => Rule::new(name, quota.strict()),
+                2 => Rule::new(name, quota.fixed_window()),
+                _ => Rule::new(name, quota.sliding_counter()),
+            }
+            .unwrap()
+        });
+        let rules: Vec<_> = rules.collect();
+        let layer = LimitLayer::new(Key::everyone(), rules.clone()).unwrap();
+        let layer = if all { layer.headers_of_all_rules() } else { layer };
+        let mut service = layer.layer(service_fn(|_: Request<()>| async {
+            Ok::<_, Infallible>(Response::new(()))
+        }));
+        let mut last = i64::MAX;
+        for _ in 0..60 {
+            let answer = service.call(Request::new(())).now_or_never().unwrap().unwrap();
+            let policies = read(answer.headers(), "ratelimit-policy", ["q", "w"]);
+            let limits = read(answer.headers(), "ratelimit", ["r", "t"]);
+            prop_assert_eq!(policies.len(), rules.len());
+            prop_assert_eq!(limits.len(), if all { rules.len() } else { 1 });
+            for (name, left, time) in &limits {
+                let (_, quota, _) = policies.iter().find(|policy| policy.0 == *name).unwrap();
+                prop_assert!((0..=*quota).contains(left));
+                prop_assert!(*left > 0 || *time > 0, "nothing is left, and that is not for ever");
+            }
+            let (_, left, time) = &limits[0];
+            prop_assert!(*left <= last, "no unit comes back within a run");
+            last = *left;
+            let retry = answer.headers().get("retry-after");
+            if answer.status() == 429 {
+                prop_assert_eq!(*left, 0);
+                let retry: i64 = retry.unwrap().to_str().unwrap().parse().unwrap();
+                prop_assert!(retry >= 1 && retry >= *time, "{retry} {time}");
+            } else {
+                prop_assert!(retry.is_none());
+            }
+        }
+    }
+}
