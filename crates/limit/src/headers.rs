@@ -84,6 +84,11 @@ impl Headers {
     }
 }
 
+/// `"general";r=`, before the number.
+pub(crate) fn prefix(rule: &Rule) -> Box<[u8]> {
+    format!("\"{}\";r=", rule.name()).into_bytes().into()
+}
+
 /// `"general";q=100;w=900` of each rule that can refuse.
 pub(crate) fn policy(rules: &[Bound]) -> Option<HeaderValue> {
     let of = |rule: &Rule| {
@@ -141,9 +146,7 @@ impl Default for Line {
 
 impl Line {
     fn standing(&mut self, bound: &Bound, standing: &Standing) {
-        self.push(b"\"");
-        self.push(bound.rule.name().as_bytes());
-        self.push(b"\";r=");
+        self.push(&bound.prefix);
         self.number(standing.level.remaining);
         self.push(b";t=");
         self.number(seconds(standing.level.next_unit));

@@ -40,6 +40,8 @@ pub(crate) struct Plan {
 pub(crate) struct Bound {
     pub(crate) rule: Rule,
     rungs: [Option<Rung>; MAX_RUNGS],
+    /// Of its item in `RateLimit`.
+    pub(crate) prefix: Box<[u8]>,
     /// As a header's value.
     pub(crate) limit: HeaderValue,
     pub(crate) counts: Arc<Counts>,
@@ -99,6 +101,24 @@ macro_rules! with_claims {
 }
 pub(crate) use with_claims;
 
+/// The cell of the one rule there is, after its charge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    meter: &'a Meter,
+    cell: u64,
+}
+
+impl Known<'_> {
+    pub(crate) fn standing(self, now: Nanos) -> Standing {
+        Standing { rule: 0, level: self.meter.level(Some(self.cell), now) }
+    }
+
+    pub(crate) fn used(self, now: Nanos) -> u64 {
+        let level = self.meter.level(Some(self.cell), now);
+        self.meter.limit().saturating_sub(level.remaining)
+    }
+}
+
 /// Where a rule stands after a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
@@ -143,6 +163,27 @@ impl Plan {
         self.most_claims
     }
 
+    /// Charges where there is one rule, for a key that is known and has enough left; answers the
+    /// level after it. Else nothing is charged, and [`claims`](Self::claims) tell.
+    #[inline]
+    pub(crate) fn charge_known(
+        &self,
+        table: &Table,
+        keys: &Keys,
+        cost: u64,
+        now: Nanos,
+    ) -> Option<Known<'_>> {
+        let ([bound], 1) = (&*self.rules, self.most_claims) else { return None };
+        let [Some(rung), ..] = &bound.rungs else { return None };
+        if bound.rule.shadow {
+            return None;
+        }
+        let cost = cost.saturating_mul(bound.rule.cost);
+        let rule = (rung.variant, &rung.meter);
+        let cell = table.charge_known(rule, keys.first(), cost, now)?;
+        Some(Known { meter: &rung.meter, cell })
+    }
+
     /// What a request of this cost asks for.
     #[inline]
     pub(crate) fn claims<const N: usize>(&self, keys: &Keys, cost: u64) -> Claims<'_, N> {
@@ -184,7 +225,8 @@ impl Bound {
             *place = Some(Rung { variant: table.bind(&name, &meter)?, meter });
         }
         let limit = headers::number(rule.meter.limit());
-        Ok(Self { rule, rungs: bound, limit, counts: Arc::default() })
+        let prefix = headers::prefix(&rule);
+        Ok(Self { rule, rungs: bound, prefix, limit, counts: Arc::default() })
     }
 }
 

@@ -106,6 +106,7 @@ pub(crate) struct Receipt {
 }
 
 /// What the rules said that admit a request.
+#[derive(Default)]
 struct Asked {
     charged: u16,
     at: Nanos,
@@ -158,7 +159,11 @@ impl Shared {
         let index = self.plan_of(request);
         let Some((_, plan)) = self.plans.get(index) else { return Decided::Now(Pass::Nothing) };
         let cost = self.cost.as_ref().map_or(1, |cost| cost(&RequestHead::of(request)));
-        let asked = with_claims!(plan, |N| self.ask::<N>(index, plan, &keys, cost));
+        let now = table.now();
+        let asked = match self.ask_known(plan, &keys, cost, now) {
+            Some(asked) => Ok(asked),
+            None => with_claims!(plan, |N| self.ask::<N>(index, &keys, cost, now)),
+        };
         let Asked { charged, at, standing, used } = match asked {
             Ok(asked) => asked,
             Err(refusal) => return Decided::Refused(refusal),
@@ -206,18 +211,19 @@ impl Shared {
     }
 
     /// Asks the rules.
-    #[inline]
+    #[inline(never)]
     #[expect(clippy::result_large_err, reason = "a box would be an allocation more, under attack")]
     fn ask<const N: usize>(
         &self,
         index: usize,
-        plan: &Plan,
         keys: &Keys,
         cost: u64,
+        now: Nanos,
     ) -> Result<Asked, Refusal> {
+        let Some((_, plan)) = self.plans.get(index) else { return Ok(Asked::default()) };
         let table = self.store.table();
         let mut claims = plan.claims::<N>(keys, cost);
-        let (at, all) = claims.decide(table, table.now(), || table.now());
+        let (at, all) = claims.decide(table, now, || table.now());
         if !all {
             claims.count_refusals();
             if claims.is_refused() {
@@ -229,6 +235,17 @@ impl Shared {
             at,
             standing: if self.headers.any() { claims.tightest(at) } else { None },
             used: if self.slow.is_on() { claims.used(at) } else { 0 },
+        })
+    }
+
+    #[inline]
+    fn ask_known(&self, plan: &Plan, keys: &Keys, cost: u64, at: Nanos) -> Option<Asked> {
+        let known = plan.charge_known(self.store.table(), keys, cost, at)?;
+        Some(Asked {
+            charged: 1,
+            at,
+            standing: self.headers.any().then(|| known.standing(at)),
+            used: if self.slow.is_on() { known.used(at) } else { 0 },
         })
     }
 

@@ -163,6 +163,25 @@ impl Table {
         }
     }
 
+    /// One claim, of a key that is known and has enough left: what most requests ask, and a third
+    /// of the work. The cell after it, or `None` for [`decide`](Self::decide) to tell.
+    #[inline]
+    pub(crate) fn charge_known(
+        &self,
+        (variant, meter): (Variant, &Meter),
+        key: Hashed,
+        cost: u64,
+        now: Nanos,
+    ) -> Option<u64> {
+        if self.sweep.is_due(now) {
+            return None;
+        }
+        let tag = Tag::new(variant.number(), key.print(PRINT_BITS));
+        let place = self.find(key, tag)?;
+        let next = meter.charge(Some(place.word.cell()), cost, now)?;
+        swap(place.slot, place.word, tag.with(next)).then_some(next)
+    }
+
     #[inline]
     fn sweep_if_due(&self, now: Nanos) {
         if self.sweep.is_due(now) {
