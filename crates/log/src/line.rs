@@ -147,6 +147,12 @@ impl Line {
         }
         let key = self.bytes.len();
         self.text(name);
+        // One that is cut may be another's.
+        if self.is_full() {
+            self.bytes.truncate(start);
+            self.cut = true;
+            return false;
+        }
         self.bytes.push(b':');
         let mut mark = Mark { start, key, value: self.bytes.len(), end: start };
         let is_same =

@@ -180,16 +180,17 @@ fn a_sink_that_fails_loses_lines_and_not_the_thread() {
     }
 }
 
-/// Would block, now and then.
-struct Nonblocking(Output, bool);
+/// Would block, now and then, and is interrupted by a signal.
+struct Nonblocking(Output, u8);
 
 impl Write for Nonblocking {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.1 = !self.1;
-        if self.1 {
-            return Err(io::ErrorKind::WouldBlock.into());
+        self.1 = (self.1 + 1) % 3;
+        match self.1 {
+            1 => Err(io::ErrorKind::WouldBlock.into()),
+            2 => Err(io::ErrorKind::Interrupted.into()),
+            _ => self.0.write(&bytes[..bytes.len().min(50)]),
         }
-        self.0.write(&bytes[..bytes.len().min(50)])
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -200,7 +201,7 @@ impl Write for Nonblocking {
 #[test]
 fn a_sink_that_takes_little_at_a_time_gets_all_of_it() {
     let output = Output::default();
-    let (writer, guard) = Sink::to(Nonblocking(output.clone(), false)).open().unwrap();
+    let (writer, guard) = Sink::to(Nonblocking(output.clone(), 0)).open().unwrap();
     writer.push(&LINE.repeat(5));
     assert!(guard.flush(WAIT));
     assert_eq!(output.text().as_bytes(), LINE.repeat(5));

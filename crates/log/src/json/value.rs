@@ -192,10 +192,17 @@ impl Line {
             if let Verdict::Remove = verdict {
                 continue;
             }
-            if self.len() > start {
+            let before = self.len();
+            if before > start {
                 self.bytes.push(b',');
             }
             self.text(key);
+            // One that is cut may be another's.
+            if self.is_full() {
+                self.bytes.truncate(before);
+                self.cut = true;
+                break;
+            }
             self.bytes.push(b':');
             match verdict {
                 Verdict::Censor(censor) => self.censored(censor, &Json(value)),

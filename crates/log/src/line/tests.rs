@@ -59,6 +59,31 @@ fn milliseconds_have_three_decimals() {
     }
 }
 
+#[test]
+fn a_name_is_not_cut_to_be_another() {
+    use buttress_core::value::Value;
+    use buttress_redact::Rules;
+    let nested = Value::object([("ab", 1), ("abcdef", 2), ("abc", 3)]);
+    for room in 0..64 {
+        let mut line = Line::new();
+        line.push(b"{\"a\":\"");
+        line.bytes.resize(LIMIT - room, b'a');
+        line.push(b"\"");
+        if line.open_named("levels") {
+            line.value(&nested, "levels", &Rules::none());
+            line.close_named();
+        }
+        line.push(b"}");
+        let read: serde_json::Value = serde_json::from_slice(&line.bytes).unwrap();
+        let levels = read.get("levels").map_or(0, |levels| {
+            let mut keys = levels.as_object().unwrap().keys();
+            assert!(keys.all(|key| ["ab", "abcdef", "abc"].contains(&key.as_str())), "{levels}");
+            1
+        });
+        assert_eq!(read.as_object().unwrap().len(), 1 + levels, "{room}");
+    }
+}
+
 proptest! {
     #[test]
     fn integers_are_exact(unsigned in any::<u64>(), signed in any::<i64>(), shift in 0_u32..64) {
