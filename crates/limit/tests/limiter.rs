@@ -285,3 +285,19 @@ fn what_nobody_has_touched_for_years_is_not_taken_for_what_is_to_come() {
         assert!(!limiter.check_at(second.to_le_bytes(), 1, seconds(second)).is_limited());
     }
 }
+
+#[test]
+fn a_rule_that_comes_later_makes_nobody_else_forgotten() {
+    let store = MemoryStore::with_capacity(1 << 10).unwrap();
+    let day = Limiter::new(store.clone(), [rule("day", requests(1).per(days(1)))]).unwrap();
+    // An abuser who is kept out by coming again and again.
+    let begin = days(30);
+    for hour in 0..20 {
+        let _ = day.check_at("a", 1, begin + hours(hour));
+    }
+    let windows = requests(1_000_000).per(seconds(1)).fixed_window();
+    let fast = Limiter::new(store, [Rule::new("fast", windows).unwrap()]).unwrap();
+    assert!(!fast.check_at("b", 1, begin + hours(20)).is_limited());
+    assert!(day.check_at("a", 1, begin + hours(21)).is_limited());
+    assert!(!day.check_at("a", 1, begin + hours(24)).is_limited());
+}

@@ -40,9 +40,10 @@ impl Sweep {
     pub(super) fn plan(&self, variants: &Variants) {
         let Some(stale) = variants.meters().map(Meter::stale_after).min() else { return };
         let every = (stale / 4 / self.chunks).max(1);
-        self.every.store(every, Ordering::Relaxed);
-        // A store starts at 0; one that runs is due a little too early.
-        self.due.fetch_min(every, Ordering::Relaxed);
+        let before = self.every.swap(every, Ordering::Relaxed);
+        // Counted from the last chunk, or from the beginning: what was charged since is not late.
+        let last = self.due.load(Ordering::Relaxed).saturating_sub(before);
+        self.due.fetch_min(last.saturating_add(every), Ordering::Relaxed);
     }
 
     #[inline]
