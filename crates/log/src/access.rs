@@ -10,16 +10,21 @@ use buttress_redact::Rules;
 use http::{HeaderMap, HeaderName, Request, Response};
 use tracing::Level;
 
-pub(crate) use self::extra::each_extra;
 pub use self::{
     error::{ConfigError, ConfigErrorKind},
     exchange::Exchange,
 };
-pub(crate) use self::{event::EVENT, line::millis, text::cut};
+pub(crate) use self::{
+    event::EVENT,
+    extra::each_extra,
+    line::{Line, millis},
+    message::Message,
+    published::{Published, published},
+    text::{HeaderText, cut},
+};
 use self::{
     exchange::Captured,
     level::{Levels, is_routine},
-    line::Line,
     shown::ShownHeaders,
     skip::Skipped,
 };
@@ -32,6 +37,8 @@ mod extra;
 mod grpc;
 mod level;
 mod line;
+mod message;
+mod published;
 mod shown;
 mod skip;
 mod text;
@@ -320,6 +327,6 @@ impl Observer for AccessLog {
             }
             sample_rate = self.sampling.stamp();
         }
-        Line { captured, end, context, slow, sample_rate }.write(level, self);
+        Line::send(level, || Line::new(exchange, (end, slow), context, self, sample_rate));
     }
 }

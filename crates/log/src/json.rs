@@ -16,6 +16,7 @@ pub(crate) use self::{
     peek::{is_fatal, log_target},
     span::Spans,
     value::{PANIC, guarded},
+    visit::Visit,
 };
 use crate::{Schema, Writer, line::Line};
 

@@ -3,58 +3,80 @@
 use std::{
     cell::Cell,
     fmt::{self, Write},
-    net::IpAddr,
     ops::Range,
 };
+
+use http::HeaderValue;
 
 /// A thread keeps no more than this for its next line.
 const MAX_KEPT: usize = 16 * 1024;
 
-/// The texts of a line that are not there as such, one after the other.
+thread_local! {
+    static KEPT: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// The texts of a line that are not there as such, one after the other, in the memory of the
+/// thread's last ones.
+#[derive(Default)]
 pub(super) struct Texts(String);
 
 impl Texts {
     pub(super) fn add(&mut self, write: impl FnOnce(&mut String) -> fmt::Result) -> Range<usize> {
-        let start = self.0.len();
+        let Self(text) = self;
+        if text.is_empty() {
+            *text = KEPT.try_with(Cell::take).unwrap_or_default();
+        }
+        let start = text.len();
         // An error says that it is full.
-        let _ = write(&mut self.0);
-        start..self.0.len()
+        let _ = write(text);
+        start..text.len()
     }
 
     /// What was added there.
-    pub(super) fn get(&self, range: Option<Range<usize>>) -> Option<&str> {
-        self.0.get(range?)
+    pub(super) fn get(&self, range: Option<&Range<usize>>) -> Option<&str> {
+        self.0.get(range?.clone())
     }
 }
 
-/// In the memory of the thread's last line.
-pub(super) fn with_texts(write: impl FnOnce(&mut Texts)) {
-    thread_local! {
-        static KEPT: Cell<String> = const { Cell::new(String::new()) };
-    }
-    let mut texts = Texts(KEPT.try_with(Cell::take).unwrap_or_default());
-    write(&mut texts);
-    let Texts(mut text) = texts;
-    if text.capacity() <= MAX_KEPT {
-        text.clear();
-        let _ = KEPT.try_with(|kept| kept.set(text));
-    }
-}
-
-/// The usual addresses without the formatter's help, which costs four times as much.
-pub(super) fn write_ip(ip: IpAddr, out: &mut String) -> fmt::Result {
-    let IpAddr::V4(ip) = ip else { return write!(out, "{ip}") };
-    for (at, octet) in ip.octets().into_iter().enumerate() {
-        if at > 0 {
-            out.push('.');
+impl Drop for Texts {
+    fn drop(&mut self) {
+        let Self(text) = self;
+        if (1..=MAX_KEPT).contains(&text.capacity()) {
+            text.clear();
+            let kept = std::mem::take(text);
+            let _ = KEPT.try_with(|place| place.set(kept));
         }
-        for (least, digit) in [(100, octet / 100), (10, octet / 10 % 10), (0, octet % 10)] {
-            if octet >= least {
-                out.push(char::from(b'0' + digit));
+    }
+}
+
+/// What a header says, cut. What is no text has its bytes escaped.
+#[derive(Clone, Copy)]
+pub(crate) struct HeaderText<'a>(pub(super) &'a HeaderValue);
+
+/// The longest, in bytes.
+pub(super) const MAX_NAME: usize = 256;
+
+impl<'a> HeaderText<'a> {
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+
+    /// In fewer steps than `to_str`, which looks at each byte; and in UTF-8, which it refuses.
+    pub(crate) fn text(self) -> Option<&'a str> {
+        str::from_utf8(self.bytes()).ok().map(|text| cut(text, MAX_NAME))
+    }
+}
+
+impl fmt::Display for HeaderText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text() {
+            Some(text) => f.write_str(text),
+            None => {
+                let mut escaped = self.bytes().escape_ascii().take(MAX_NAME);
+                escaped.try_for_each(|byte| f.write_char(char::from(byte)))
             }
         }
     }
-    Ok(())
 }
 
 /// As much of the text as `max` bytes hold.

@@ -11,6 +11,7 @@ use super::{
     visit::Visit,
 };
 use crate::{
+    access,
     line::{Bytes, Line, Now},
     schema::Piece,
 };
@@ -23,7 +24,9 @@ impl Encoder {
         let site = self.sites.get(event.metadata(), self);
         let request = context::current();
         self.head(line, site, event);
-        let mut visit = Visit::new(line, site, self, event.metadata(), request.as_ref());
+        let access = site.is_access.then(access::published).flatten();
+        let mut visit = Visit::new(line, site, self, event, request.as_ref());
+        visit.access = access.as_ref().and_then(access::Published::line);
         if !site.message_first {
             visit.middle();
         }
@@ -64,7 +67,7 @@ impl Encoder {
         if group > 0 && group == self.schema.shape.fields {
             visit.own_id();
         }
-        event.record(visit);
+        visit.fields();
         if group == 0 {
             visit.middle();
         }

@@ -1,13 +1,13 @@
 //! The fields of an event, as members of a line.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, net::IpAddr};
 
 use buttress_core::{context::RequestContext, value::Value};
 use buttress_redact::{Rules, Verdict};
 use http::HeaderValue;
 use tracing_core::{
-    Metadata,
-    field::{Field, Visit as Fields},
+    Event,
+    field::{Field, Visit as Fields, display},
 };
 
 use super::{
@@ -23,12 +23,14 @@ use crate::{
 };
 
 /// One pass over the fields writes those of one object.
-pub(super) struct Visit<'a> {
+pub(crate) struct Visit<'a> {
     pub(super) line: &'a mut Line,
     pub(super) site: &'a Site,
     pub(super) group: usize,
     encoder: &'a Encoder,
-    metadata: &'static Metadata<'static>,
+    event: &'a Event<'a>,
+    /// The access line that it is of.
+    pub(super) access: Option<&'a access::Line>,
     request: Option<&'a RequestContext>,
     has_middle: bool,
 }
@@ -38,10 +40,19 @@ impl<'a> Visit<'a> {
         line: &'a mut Line,
         site: &'a Site,
         encoder: &'a Encoder,
-        metadata: &'static Metadata<'static>,
+        event: &'a Event<'a>,
         request: Option<&'a RequestContext>,
     ) -> Self {
-        Self { line, site, group: 0, encoder, metadata, request, has_middle: false }
+        let access = None;
+        Self { line, site, group: 0, encoder, event, access, request, has_middle: false }
+    }
+
+    /// The fields of the event.
+    pub(super) fn fields(&mut self) {
+        match self.access {
+            Some(access) => access.write(self),
+            None => self.event.record(self),
+        }
     }
 
     /// What all lines say, once, behind the message.
@@ -74,8 +85,8 @@ impl<'a> Visit<'a> {
 
     /// How to write a field that is written here and as it is, as most are.
     #[inline]
-    fn plan(&self, field: &Field) -> Option<(&'a Key, Form)> {
-        let plan = self.site.plans.get(field.index()).filter(|plan| plan.group == self.group)?;
+    fn plan(&self, place: usize) -> Option<(&'a Key, Form)> {
+        let plan = self.site.plans.get(place).filter(|plan| plan.group == self.group)?;
         match plan.kind {
             Kind::Clear(form) => Some((&plan.key, form)),
             _ => None,
@@ -86,17 +97,16 @@ impl<'a> Visit<'a> {
     #[inline(never)]
     fn field(
         &mut self,
-        field: &Field,
+        place: usize,
         value: &dyn fmt::Display,
         write: impl FnOnce(&mut Line, &Rules, Form),
     ) {
         let site = self.site;
-        let Some(plan) = site.plans.get(field.index()) else { return };
-        if plan.group != self.group {
+        let Some(plan) = site.plans.get(place).filter(|plan| plan.group == self.group) else {
             return;
-        }
+        };
         let Kind::Clear(form) = plan.kind else {
-            return self.special(field, plan, value, |line, rules| write(line, rules, Form::Plain));
+            return self.special(place, plan, value, |line, rules| write(line, rules, Form::Plain));
         };
         let start = self.line.len();
         if self.line.open(&plan.key) {
@@ -105,44 +115,9 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Writes any text.
-    #[inline(never)]
-    fn text(&mut self, field: &Field, value: &str) {
-        let site = self.site;
-        let Some(plan) = site.plans.get(field.index()) else { return };
-        if plan.group != self.group {
-            return;
-        }
-        let rules = &self.encoder.rules;
-        match plan.kind {
-            Kind::Clear(Form::Http) if self.line.open(&plan.key) => {
-                self.line.push(b"\"HTTP/");
-                self.line.escape(value);
-                self.line.push(b"\"");
-            }
-            Kind::Clear(_) => {
-                let start = self.line.len();
-                if self.line.open(&plan.key) {
-                    self.line.redacted(value, rules);
-                    self.line.close(start);
-                }
-            }
-            Kind::RequestId
-                if self.request_id().is_some_and(|id| id.as_bytes() == value.as_bytes()) => {}
-            // It is made of our words and the route's template.
-            Kind::Message
-                if site.is_access && self.line.clear_member(&plan.key, value.as_bytes()) =>
-            {
-                self.middle();
-            }
-            _ => self.special(field, plan, &value, |line, rules| line.redacted(value, rules)),
-        }
-    }
-
-    #[inline(never)]
     fn special(
         &mut self,
-        field: &Field,
+        place: usize,
         plan: &Plan,
         value: &dyn fmt::Display,
         write: impl FnOnce(&mut Line, &Rules),
@@ -156,7 +131,7 @@ impl<'a> Visit<'a> {
             return;
         }
         match plan.kind {
-            Kind::Censored => match rules.fields(self.metadata).verdict(field) {
+            Kind::Censored => match self.verdict(place) {
                 Verdict::Censor(censor) => self.line.censored(censor, value),
                 _ => self.line.push(b"null"),
             },
@@ -171,6 +146,13 @@ impl<'a> Visit<'a> {
             self.line.bytes.truncate(start);
         }
         self.line.close(start);
+    }
+
+    fn verdict(&self, place: usize) -> Verdict<'a> {
+        let metadata = self.event.metadata();
+        let field = metadata.fields().iter().nth(place);
+        let fields = self.encoder.rules.fields(metadata);
+        field.map_or(Verdict::Remove, |field| fields.verdict(&field))
     }
 
     fn request_id(&self) -> Option<&'a HeaderValue> {
@@ -215,9 +197,10 @@ fn loose(line: &mut Line, site: &Site, rules: &Rules, name: &str, value: &Value)
     line.close_named();
 }
 
-impl Fields for Visit<'_> {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        if let Some((key, form @ (Form::Plain | Form::Millis))) = self.plan(field)
+/// Values, by the place of their field in the event.
+impl Visit<'_> {
+    pub(crate) fn float(&mut self, place: usize, value: f64) {
+        if let Some((key, form @ (Form::Plain | Form::Millis))) = self.plan(place)
             && value.abs() < CARD as f64
             && self.line.open(key)
         {
@@ -226,7 +209,7 @@ impl Fields for Visit<'_> {
                 _ => self.line.bytes.float(value),
             };
         }
-        self.field(field, &value, |line, rules, form| match form {
+        self.field(place, &value, |line, rules, form| match form {
             Form::Millis => line.bytes.millis(value),
             Form::Nanos => match whole(value * 1e6) {
                 Some(nanos) => line.bytes.unsigned(nanos),
@@ -247,24 +230,24 @@ impl Fields for Visit<'_> {
         });
     }
 
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        if let Some((key, Form::Plain)) = self.plan(field)
+    fn signed(&mut self, place: usize, value: i64) {
+        if let Some((key, Form::Plain)) = self.plan(place)
             && value.unsigned_abs() < CARD
             && self.line.open(key)
         {
             return self.line.bytes.signed(value);
         }
-        self.field(field, &value, |line, rules, _| line.signed(value, rules));
+        self.field(place, &value, |line, rules, _| line.signed(value, rules));
     }
 
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if let Some((key, Form::Plain)) = self.plan(field)
+    pub(crate) fn unsigned(&mut self, place: usize, value: u64) {
+        if let Some((key, Form::Plain)) = self.plan(place)
             && value < CARD
             && self.line.open(key)
         {
             return self.line.bytes.unsigned(value);
         }
-        self.field(field, &value, |line, rules, form| {
+        self.field(place, &value, |line, rules, form| {
             if form == Form::Digits {
                 line.push(b"\"");
                 line.bytes.unsigned(value);
@@ -275,40 +258,120 @@ impl Fields for Visit<'_> {
         });
     }
 
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        let magnitude = value.unsigned_abs();
-        self.field(field, &value, |line, rules, _| line.big(magnitude, &value, rules));
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        self.field(field, &value, |line, rules, _| line.big(value, &value, rules));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        if let Some((key, _)) = self.plan(field)
+    pub(crate) fn boolean(&mut self, place: usize, value: bool) {
+        if let Some((key, _)) = self.plan(place)
             && self.line.open(key)
         {
             return self.line.boolean(value);
         }
-        self.field(field, &value, |line, _, _| line.boolean(value));
+        self.field(place, &value, |line, _, _| line.boolean(value));
     }
 
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some((key, form @ (Form::Known | Form::Plain))) = self.plan(field)
+    pub(crate) fn text(&mut self, place: usize, value: &str) {
+        if let Some((key, form @ (Form::Known | Form::Plain))) = self.plan(place)
             && (form == Form::Known || self.encoder.rules.is_clear(value))
             && self.line.clear_member(key, value.as_bytes())
         {
             return;
         }
-        self.text(field, value);
+        self.any_text(place, value);
+    }
+
+    #[inline(never)]
+    fn any_text(&mut self, place: usize, value: &str) {
+        let is_own_id = || self.request_id().is_some_and(|id| id.as_bytes() == value.as_bytes());
+        if self.site.plans.get(place).is_some_and(|plan| plan.kind == Kind::RequestId)
+            && is_own_id()
+        {
+            return;
+        }
+        self.field(place, &value, |line, rules, form| {
+            if form == Form::Http {
+                line.push(b"\"HTTP/");
+                line.escape(value);
+                line.push(b"\"");
+            } else {
+                line.redacted(value, rules);
+            }
+        });
+    }
+
+    pub(crate) fn header(&mut self, place: usize, header: access::HeaderText<'_>) {
+        match header.text() {
+            Some(text) => self.text(place, text),
+            None => self.field(place, &header, |line, rules, _| {
+                line.formatted(&display(header), rules);
+            }),
+        }
+    }
+
+    pub(crate) fn address(&mut self, place: usize, address: IpAddr) {
+        if let (Some((key, _)), IpAddr::V4(address)) = (self.plan(place), address)
+            && self.line.open(key)
+        {
+            let [first, rest @ ..] = address.octets();
+            self.line.push(b"\"");
+            self.line.bytes.unsigned(first.into());
+            for octet in rest {
+                self.line.push(b".");
+                self.line.bytes.unsigned(octet.into());
+            }
+            return self.line.push(b"\"");
+        }
+        self.field(place, &address, |line, rules, _| line.formatted(&address, rules));
+    }
+
+    /// Not looked through: neither our words nor the route's template are a secret.
+    pub(crate) fn message(&mut self, place: usize, message: access::Message<'_>) {
+        self.field(place, &message, |line, _, _| {
+            let [method, route, end] = message.words();
+            line.push(b"\"");
+            line.push(method.as_bytes());
+            line.push(b" ");
+            line.escape(route);
+            line.push(b" ");
+            line.push(end.as_bytes());
+            line.push(b"\"");
+        });
+    }
+}
+
+impl Fields for Visit<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.float(field.index(), value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.signed(field.index(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.unsigned(field.index(), value);
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        let magnitude = value.unsigned_abs();
+        self.field(field.index(), &value, |line, rules, _| line.big(magnitude, &value, rules));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.field(field.index(), &value, |line, rules, _| line.big(value, &value, rules));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.boolean(field.index(), value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field.index(), value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.field(field, &value, |line, rules, _| line.chain(value, rules));
+        self.field(field.index(), &value, |line, rules, _| line.chain(value, rules));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, &format_args!("{value:?}"), |line, rules, _| {
+        self.field(field.index(), &format_args!("{value:?}"), |line, rules, _| {
             line.formatted(value, rules);
         });
     }

@@ -12,9 +12,6 @@ impl Line {
     /// Appends a text as a JSON string.
     pub(crate) fn text(&mut self, text: &str) {
         self.bytes.push(b'"');
-        if self.bytes.len() + text.len() < self.limit && self.push_clear(text.as_bytes()) {
-            return;
-        }
         self.escape(text);
         self.bytes.push(b'"');
     }
@@ -27,7 +24,10 @@ impl Line {
     pub(crate) fn escape(&mut self, text: &str) {
         let room = self.limit.saturating_sub(self.bytes.len());
         if text.len() <= room / LONGEST {
-            return escape(&mut self.bytes, text);
+            if !self.push_clear(text.as_bytes()) {
+                escape(&mut self.bytes, text);
+            }
+            return;
         }
         for c in text.chars() {
             let before = self.bytes.len();
@@ -43,7 +43,7 @@ impl Line {
 }
 
 impl Line {
-    /// Appends what needs no escape, and a `"`; nothing where one is needed. A short text is
+    /// Appends what needs no escape, and nothing where one is needed. A short text is
     /// looked at and written as two blocks that overlap: that takes fewer steps than a loop, and
     /// than to copy what is not known to be short.
     #[inline]
@@ -84,7 +84,6 @@ impl Line {
             }
             self.bytes.extend(text);
         }
-        self.bytes.push(b'"');
         true
     }
 }

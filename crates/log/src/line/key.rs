@@ -54,11 +54,12 @@ impl Line {
         }
         let start = self.bytes.len();
         self.bytes.part(&key.block, key.length + 1);
-        let is_clear = self.push_clear(value);
-        if !is_clear {
+        if !self.push_clear(value) {
             self.bytes.truncate(start);
+            return false;
         }
-        is_clear
+        self.bytes.push(b'"');
+        true
     }
 
     /// Whether there is room for the member, and it may begin as its key does.
