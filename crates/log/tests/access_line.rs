@@ -5,22 +5,16 @@
 mod output;
 mod support;
 
-use std::{
-    convert::Infallible,
-    future::ready,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
-};
+use std::{convert::Infallible, future::ready, time::Duration};
 
 use buttress_core::context::{self, Operation, RequestContext};
-use buttress_log::{AccessLog, JsonLayer, Schema, Sink};
+use buttress_log::{AccessLog, JsonLayer, Sink};
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode, header::USER_AGENT};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value as Json};
 use tower::{Layer, ServiceExt, service_fn};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::{layer, prelude::*, registry::LookupSpan};
+use tracing_subscriber::prelude::*;
 
 use self::support::{AnyBody, Lines, full};
 
@@ -81,38 +75,4 @@ fn it_says_what_the_event_says() {
             assert_eq!(line, event);
         }
     }
-}
-
-/// Serves a request of its own when it hears of the first one.
-struct Asks(AtomicBool);
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Asks {
-    fn on_event(&self, _: &Event<'_>, _: layer::Context<'_, S>) {
-        if !self.0.swap(true, Relaxed) {
-            serve(&AccessLog::new(), "/inner", b"a", |context| context.add("whose", "inner"));
-        }
-    }
-}
-
-/// Only a global subscriber is asked again while it is at work.
-#[test]
-fn one_that_is_written_within_another_is_its_own() {
-    let output = output::Output::default();
-    let (writer, guard) = Sink::to(output.clone()).open().unwrap();
-    let layer = JsonLayer::new(writer).schema(Schema::otel());
-    let subscriber = tracing_subscriber::registry().with(Asks(AtomicBool::new(false))).with(layer);
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    serve(&AccessLog::new(), "/outer", b"b", |context| context.add("whose", "outer"));
-    assert!(guard.flush(output::WAIT));
-    let text = output.text();
-    let told: Vec<_> = text
-        .lines()
-        .map(|line| {
-            let line = output::parsed(line);
-            let attributes = &line["Attributes"];
-            (attributes["url.path"].clone(), attributes["whose"].clone())
-        })
-        .collect();
-    let expected = [("/inner", "inner"), ("/outer", "outer")];
-    assert_eq!(told, expected.map(|(path, whose)| (Json::from(path), Json::from(whose))));
 }
