@@ -17,7 +17,7 @@ pub use self::{
 pub(crate) use self::{
     event::EVENT,
     extra::each_extra,
-    line::{Line, millis},
+    line::{Line, micros, millis},
     message::Message,
     published::{Published, published},
     text::{HeaderText, cut},

@@ -1,6 +1,6 @@
 //! The event, at each level.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use tracing::{
     Level, event,
@@ -8,7 +8,7 @@ use tracing::{
 };
 use tracing_core::{Kind, LevelFilter, Metadata, callsite::DefaultCallsite};
 
-use super::{extra::AsObject, message::Message, text::HeaderText};
+use super::{extra::AsObject, line::millis, message::Message, text::HeaderText};
 use crate::json::Visit;
 
 /// The name of the events of [`AccessLog`](super::AccessLog), by which this crate's own layers
@@ -81,8 +81,8 @@ fields! {
         protocol: Option<&'static str>,
         status: Option<u64>,
         outcome: &'static str,
-        duration_ms: f64,
-        ttfb_ms: Option<f64>,
+        duration_ms: Duration,
+        ttfb_ms: Option<Duration>,
         slow: Option<bool>,
         bytes_in: Option<u64>,
         bytes_out: u64,
@@ -143,6 +143,7 @@ members! {
     u64: u64 = |it| *it, unsigned;
     f64: f64 = |it| *it, float;
     bool: bool = |it| *it, boolean;
+    Duration: f64 = |it| millis(*it), duration;
     IpAddr: DisplayValue<&'a Self> = |it| display(it), address;
     HeaderText<'_>: DisplayValue<&'a Self> = |it| display(it), header;
     Message<'_>: DisplayValue<&'a Self> = |it| display(it), message;

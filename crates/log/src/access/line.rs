@@ -112,8 +112,8 @@ impl Line {
             protocol: captured.protocol(),
             status: status.map(|status| status.as_u16().into()),
             outcome: end.outcome.as_str(),
-            duration_ms: millis(end.duration),
-            ttfb_ms: end.head.map(millis),
+            duration_ms: end.duration,
+            ttfb_ms: end.head,
             slow: self.slow.then_some(true),
             bytes_in: captured.bytes_in,
             bytes_out: end.bytes_out,
@@ -179,6 +179,11 @@ impl Operations {
 
 /// Three decimals.
 pub(crate) fn millis(duration: Duration) -> f64 {
+    micros(duration) as f64 / 1e3
+}
+
+/// The nearest number of them.
+pub(crate) fn micros(duration: Duration) -> u64 {
     let micros = u64::from((duration.subsec_nanos() + 500) / 1_000);
-    duration.as_secs().saturating_mul(1_000_000).saturating_add(micros) as f64 / 1e3
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(micros)
 }

@@ -1,6 +1,6 @@
 //! The fields of an event, as members of a line.
 
-use std::{error::Error, fmt, net::IpAddr};
+use std::{error::Error, fmt, net::IpAddr, time::Duration};
 
 use buttress_core::{context::RequestContext, value::Value};
 use buttress_redact::{Rules, Verdict};
@@ -228,6 +228,15 @@ impl Visit<'_> {
             },
             _ => line.float(value, rules),
         });
+    }
+
+    pub(crate) fn duration(&mut self, place: usize, duration: Duration) {
+        if let Some((key, Form::Millis)) = self.plan(place)
+            && self.line.open(key)
+        {
+            return self.line.bytes.micros(access::micros(duration));
+        }
+        self.float(place, access::millis(duration));
     }
 
     fn signed(&mut self, place: usize, value: i64) {

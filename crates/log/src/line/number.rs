@@ -11,6 +11,8 @@ pub(crate) trait Bytes {
     fn float(&mut self, number: f64);
     /// With three decimals: milliseconds.
     fn millis(&mut self, number: f64);
+    /// The same, of microseconds.
+    fn micros(&mut self, micros: u64);
     /// A number of so many digits at most, with zeros in front.
     fn digits(&mut self, number: u64, count: usize);
     fn hex(&mut self, bytes: &[u8]);
@@ -113,7 +115,13 @@ impl Bytes for Vec<u8> {
     }
 
     fn millis(&mut self, number: f64) {
-        let Some(micros) = whole(number * 1000.0) else { return self.float(number) };
+        match whole(number * 1000.0) {
+            Some(micros) => self.micros(micros),
+            None => self.float(number),
+        }
+    }
+
+    fn micros(&mut self, micros: u64) {
         self.unsigned(micros / 1000);
         let [.., first, second, third] = (eight(micros % 1000) | ZEROS).to_le_bytes();
         self.extend_from_slice(&[b'.', first, second, third]);
