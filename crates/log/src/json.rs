@@ -28,6 +28,7 @@ mod site;
 mod sites;
 mod span;
 mod value;
+mod values;
 mod visit;
 
 /// Writes each event as one line of JSON.
