@@ -34,10 +34,16 @@ fn take<T: 'static>() -> Option<Kept<T>> {
 
 pub(super) fn release<T: 'static>(mut kept: Kept<T>) -> Option<T> {
     let value = kept.take();
-    // A thread that is being torn down needs no spare. What finds no place is given back.
+    // A thread that is being torn down needs no spare. Where there is no place, the one that was
+    // put there longest ago goes: it may be of a kind that this thread sees no more.
     let _ = SPARE.try_with(|spares| {
         let mut spares = spares.try_borrow_mut().ok()?;
-        *spares.iter_mut().find(|spare| spare.is_none())? = Some(kept);
+        if let Some(free) = spares.iter_mut().find(|spare| spare.is_none()) {
+            *free = Some(kept);
+        } else {
+            spares.rotate_left(1);
+            *spares.last_mut()? = Some(kept);
+        }
         Some(())
     });
     value
@@ -74,6 +80,20 @@ mod tests {
         let kept: Vec<_> = (0..100_u64).map(keep).collect();
         let values: Vec<_> = kept.into_iter().filter_map(release).collect();
         assert_eq!((values.len(), spares()), (100, SPARES));
+    }
+
+    #[test]
+    fn kinds_of_long_ago_make_room() {
+        release(keep(1_u8));
+        release(keep(1_u16));
+        release(keep(1_u32));
+        release(keep(1_u64));
+        let kept = keep(1_u128);
+        let at = &raw const *kept;
+        release(kept);
+        let again = keep(2_u128);
+        assert_eq!(&raw const *again, at);
+        assert_eq!((release(again), spares()), (Some(2), SPARES));
     }
 
     #[test]
