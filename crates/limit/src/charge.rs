@@ -1,6 +1,12 @@
 //! Charging once it is known what a request has cost.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use crate::{
     plan::Which,
@@ -39,27 +45,37 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
 pub struct Charge {
     shared: Arc<Shared>,
     receipt: Receipt,
+    /// When it was charged last: what came back since then is not given back once more.
+    last: AtomicU64,
 }
 
 impl Charge {
     pub(crate) const fn new(shared: Arc<Shared>, receipt: Receipt) -> Self {
-        Self { shared, receipt }
+        Self { last: AtomicU64::new(receipt.at), shared, receipt }
     }
 
     /// Charges so many units more, for each rule as many as its cost multiplies. It never refuses;
     /// what is owed ends at sixteen bursts, that of a window at its quota.
     pub fn charge(&self, units: u64) {
-        self.shared.force(&self.receipt, units);
+        let at = self.shared.force(&self.receipt, units);
+        self.last.fetch_max(at, Relaxed);
     }
 
-    /// Gives back so many units, never more than are owed.
+    /// Gives back so many units, never more than are owed, nor what has come back by itself since
+    /// the last charge.
     pub fn refund(&self, units: u64) {
-        let receipt = Receipt { cost: units, ..self.receipt };
+        let receipt = Receipt { cost: units, at: self.last.load(Relaxed), ..self.receipt };
         self.shared.refund(&receipt, Which::All);
+    }
+}
+
+impl Clone for Charge {
+    fn clone(&self) -> Self {
+        let last = AtomicU64::new(self.last.load(Relaxed));
+        Self { shared: Arc::clone(&self.shared), receipt: self.receipt, last }
     }
 }
 

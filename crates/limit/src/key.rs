@@ -391,12 +391,13 @@ impl From {
             }
             Self::Header(name) => {
                 // All its lines: whichever of them another layer reads, it is in the key.
-                let mut written = Written::Missing;
-                for value in request.headers().get_all(name) {
-                    key.write(value.as_bytes());
-                    written = Written::Other;
+                let lines = request.headers().get_all(name);
+                let count = lines.iter().count();
+                if count > 1 {
+                    key.write_count(count);
                 }
-                written
+                lines.iter().for_each(|line| key.write(line.as_bytes()));
+                if count > 0 { Written::Other } else { Written::Missing }
             }
             Self::Principal => {
                 let context = context::current();
@@ -412,7 +413,11 @@ impl From {
             Self::Function(function) => {
                 let mut writer = KeyWriter { bytes: key, written: false };
                 function(&RequestHead::of(request), &mut writer);
-                if writer.written { Written::Other } else { Written::Missing }
+                if !writer.written {
+                    return Written::Missing;
+                }
+                key.write_end();
+                Written::Other
             }
         }
     }

@@ -73,7 +73,8 @@ impl Meter {
         each!(self, one => one.is_live(cell, now))
     }
 
-    /// The cell after a charge, or `None` where there is not so much left.
+    /// The cell after a charge, or `None` where there is not so much left. There is always enough
+    /// for what costs nothing, however deep the debt.
     #[inline]
     pub(crate) fn charge(&self, cell: Option<u64>, cost: u64, now: Nanos) -> Option<u64> {
         each!(self, one => one.charge(cell, cost, now))
@@ -85,7 +86,8 @@ impl Meter {
         each!(self, one => one.force(cell, cost, now))
     }
 
-    /// The cell after what was charged `then` is given back; never more than there was.
+    /// The cell after what was charged `then` is given back: as much of it as time has not given
+    /// back already, and never more than there was.
     pub(crate) fn refund(&self, cell: u64, cost: u64, then: Nanos, now: Nanos) -> u64 {
         each!(self, one => one.refund(cell, cost, then, now))
     }
@@ -97,6 +99,9 @@ impl Meter {
 
     /// How long until so much can be charged; `None` for more than there can ever be.
     pub(crate) fn wait(&self, cell: Option<u64>, cost: u64, now: Nanos) -> Option<Nanos> {
+        if cost == 0 {
+            return Some(0);
+        }
         each!(self, one => one.wait(cell, cost, now))
     }
 

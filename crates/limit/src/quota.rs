@@ -109,7 +109,8 @@ impl Quota {
     /// Lets no window of the period's length, wherever it begins, see more than `requests`: half
     /// of them may come at once, and the other half comes back over the period.
     ///
-    /// A quota of one request is strict as it is.
+    /// A quota of one request is strict as it is. A burst that is set after this must leave that
+    /// true: with what comes back in a period, no more than `requests`.
     ///
     /// ```
     /// use buttress_limit::{minutes, requests};
@@ -193,6 +194,11 @@ impl Quota {
         }
         if self.burst == 0 {
             return Err(ConfigError::new(Kind::Burst, "the burst must be at least 1"));
+        }
+        let is_strict = self.refill < self.requests;
+        if is_strict && self.burst.saturating_add(self.refill) > self.requests {
+            let message = "a strict quota's burst and refill must be no more than its requests";
+            return Err(ConfigError::new(Kind::Burst, message));
         }
         if self.burst > MAX_BURST {
             let message = format!("the burst must be at most {MAX_BURST}");

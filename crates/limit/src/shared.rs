@@ -320,13 +320,13 @@ impl Shared {
         response
     }
 
-    /// Charges for what is done already.
-    pub(crate) fn force(&self, receipt: &Receipt, cost: u64) {
-        let Some((_, plan)) = self.plans.get(receipt.plan) else { return };
+    /// Charges for what is done already; answers when.
+    pub(crate) fn force(&self, receipt: &Receipt, cost: u64) -> Nanos {
+        let Some((_, plan)) = self.plans.get(receipt.plan) else { return receipt.at };
         let table = self.store.table();
-        with_claims!(plan, |N| {
-            plan.claims::<N>(&receipt.keys, cost).force(table, table.now());
-        });
+        let now = table.now();
+        with_claims!(plan, |N| plan.claims::<N>(&receipt.keys, cost).force(table, now));
+        now
     }
 
     pub(crate) fn refund(&self, receipt: &Receipt, which: Which) {

@@ -318,6 +318,30 @@ async fn a_second_line_of_a_header_makes_another_key_and_none_is_missing() {
 }
 
 #[tokio::test]
+async fn lines_of_one_header_are_not_those_of_the_next() {
+    let service = serve(&LimitLayer::new(header("a").and(header("b")), few(1)).unwrap());
+    let of = |a: &[&str], b: &[&str]| {
+        let mut request = get();
+        for (name, lines) in [("a", a), ("b", b)] {
+            for line in lines {
+                request.headers_mut().append(name, line.parse().unwrap());
+            }
+        }
+        request
+    };
+    assert_eq!(send(&service, of(&["1", "2"], &["3"])).await.status(), 200);
+    assert_eq!(send(&service, of(&["1"], &["2", "3"])).await.status(), 200);
+    assert_eq!(send(&service, of(&["1"], &["2", "3"])).await.status(), 429);
+
+    let words = Key::from_fn(|head, key| {
+        head.headers.get_all("a").iter().for_each(|word| key.write(word));
+    });
+    let service = serve(&LimitLayer::new(words.and(header("b")), few(1)).unwrap());
+    assert_eq!(send(&service, of(&["1", "2"], &["3"])).await.status(), 200);
+    assert_eq!(send(&service, of(&["1"], &["2", "3"])).await.status(), 200);
+}
+
+#[tokio::test]
 async fn what_to_do_without_a_key_is_decided() {
     for (missing, first, second) in
         [(Missing::Deny, 403, 403), (Missing::Share, 200, 429), (Missing::Allow, 200, 200)]

@@ -165,6 +165,8 @@ fn what_cannot_be_right_is_refused_with_what_and_why() {
     assert_eq!(error(requests(1).per(minute).burst(0)).kind(), Kind::Burst);
     assert_eq!(error(requests(1).per(days(1)).burst(1 << 32)).kind(), Kind::Overflow);
     assert_eq!(error(requests(u64::MAX).per(minute)).kind(), Kind::Requests);
+    assert_eq!(error(requests(10).per(minute).strict().burst(6)).kind(), Kind::Burst);
+    assert!(Rule::new("r", requests(10).per(minute).strict().burst(3)).is_ok());
     assert_eq!(error(requests(1).per(Duration::MAX)).kind(), Kind::Period);
     assert_eq!(
         Rule::new("r", requests(5).per(minute).burst(3)).unwrap().cost(4).unwrap_err().to_string(),
@@ -246,6 +248,26 @@ fn a_full_table_decides_as_it_was_told() {
         assert_eq!(!at(0), admitted, "{full:?}");
         assert!(!at(61), "{full:?}");
     }
+}
+
+#[test]
+fn who_finds_no_slot_and_is_refused_is_told_when_to_come_back() {
+    let store = MemoryStore::with_capacity(16).unwrap().full(Full::Deny);
+    let limiter = Limiter::new(store, [rule("r", requests(2).per(minutes(1)))]).unwrap();
+    let mut decisions = (0_u64..17).map(|key| limiter.check_at(key.to_le_bytes(), 1, seconds(0)));
+    let refused = decisions.find(|decision| decision.is_limited()).unwrap();
+    assert_eq!((refused.remaining(), refused.retry_after()), (0, Some(seconds(30))));
+    assert_eq!(refused.next_unit(), seconds(30));
+}
+
+#[test]
+fn a_reset_in_one_tier_forgets_what_is_owed_in_another() {
+    let store = MemoryStore::with_capacity(1 << 10).unwrap();
+    let [free, paid] = [10, 100]
+        .map(|n| Limiter::new(store.clone(), [rule("api", requests(n).per(minutes(15)))]).unwrap());
+    let _ = free.check_at("a", 10, seconds(0));
+    paid.reset("a");
+    assert_eq!(paid.check_at("a", 1, seconds(0)).remaining(), 99);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::error::{ConfigError, ConfigErrorKind as Kind};
 /// No part is as long as these are numbers.
 const V4_MARK: u64 = 1 << 63;
 const V6_MARK: u64 = 1 << 62;
+const COUNT_MARK: u64 = 1 << 61;
+const END_MARK: u64 = u64::MAX - 1;
 
 /// With it, nobody outside can find keys that fall together.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,6 +64,16 @@ impl KeyHasher {
         self.0.write_u64(V6_MARK);
         self.0.write_u64(high(words));
         self.0.write_u64(low(words));
+    }
+
+    /// So many parts follow that belong together; one alone needs no mark.
+    pub(crate) fn write_count(&mut self, parts: usize) {
+        self.0.write_u64(COUNT_MARK | parts as u64);
+    }
+
+    /// The end of parts that were not counted.
+    pub(crate) fn write_end(&mut self) {
+        self.0.write_u64(END_MARK);
     }
 
     /// What has no bytes: longer than anything that has.

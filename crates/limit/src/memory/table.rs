@@ -156,11 +156,47 @@ impl Table {
     #[inline]
     pub(crate) fn decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) -> bool {
         self.sweep_if_due(now);
-        loop {
-            if let Some(all) = self.try_decide(claims, now) {
-                return all;
+        let (mut refused, mut all) = (false, true);
+        for claim in claims.iter_mut().map_while(Option::as_mut) {
+            self.look(claim, now);
+            refused |= claim.refuses();
+            all &= claim.next.is_some();
+        }
+        if refused {
+            return false;
+        }
+        for done in 0..claims.len() {
+            let Some(Some(claim)) = claims.get_mut(done) else { break };
+            if self.take(claim, now) {
+                continue;
+            }
+            all = false;
+            if !claim.shadow {
+                Self::roll_back(claims, done, now);
+                return false;
             }
         }
+        all
+    }
+
+    /// Charges a claim that was looked at. False where there is not enough left after all, since
+    /// others were faster.
+    ///
+    /// Only then is anything taken back that others may have seen. Whoever is faster makes this one
+    /// look again, and keeps what it was charged for the rules before.
+    #[inline]
+    fn take<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) -> bool {
+        while let Some(next) = claim.next {
+            if claim.cost == 0 {
+                return true;
+            }
+            match self.commit(claim, next, now) {
+                Commit::Done => return true,
+                Commit::Again => self.look(claim, now),
+                Commit::Refused => claim.next = None,
+            }
+        }
+        false
     }
 
     /// One claim, of a key that is known and has enough left: what most requests ask, and a third
@@ -189,44 +225,6 @@ impl Table {
         }
     }
 
-    #[inline]
-    fn try_decide<'a>(&'a self, claims: &mut [Option<Claim<'a>>], now: Nanos) -> Option<bool> {
-        let (mut refused, mut all) = (false, true);
-        for claim in claims.iter_mut().map_while(Option::as_mut) {
-            self.look(claim, now);
-            refused |= claim.refuses();
-            all &= claim.next.is_some();
-        }
-        if refused {
-            return Some(false);
-        }
-        let mut done = 0;
-        for claim in claims.iter_mut().map_while(Option::as_mut) {
-            let commit = match claim.next {
-                Some(next) if claim.cost > 0 => self.commit(claim, next, now),
-                _ => Commit::Done,
-            };
-            match commit {
-                Commit::Done => done += 1,
-                Commit::Again => {
-                    Self::roll_back(claims, done, now);
-                    return None;
-                }
-                Commit::Refused => {
-                    claim.next = None;
-                    all = false;
-                    if claim.shadow {
-                        done += 1;
-                        continue;
-                    }
-                    Self::roll_back(claims, done, now);
-                    return Some(false);
-                }
-            }
-        }
-        Some(all)
-    }
-
     /// Reads the claim's slot, if it has one, and works out the charge.
     #[inline]
     fn look<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
@@ -238,19 +236,24 @@ impl Table {
         claim.next = claim.meter.charge(claim.cell, claim.cost, now);
     }
 
-    /// The slot of the same key under another tier's version of the rule.
+    /// As the claim's rule reads what the key owes under another tier's version of it.
     fn look_for_kin<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
-        let others = self.variants.others(claim.variant);
-        if others == 0 {
-            return;
-        }
-        let print = claim.key.print(PRINT_BITS);
-        let is_kin = |word: Word| word.print() == print && others & (1 << word.variant()) != 0;
-        claim.place = self.search(claim.key, is_kin);
+        claim.place = self.find_kin(claim);
         claim.cell = claim.place.and_then(|place| {
             let from = self.variants.meter(place.word.variant())?;
             claim.meter.adopt(from, place.word.cell(), now)
         });
+    }
+
+    /// The slot of the same key under another tier's version of the rule.
+    #[inline]
+    fn find_kin(&self, claim: &Claim<'_>) -> Option<Place<'_>> {
+        let others = self.variants.others(claim.variant);
+        if others == 0 {
+            return None;
+        }
+        let print = claim.key.print(PRINT_BITS);
+        self.search(claim.key, |word| word.print() == print && others & (1 << word.variant()) != 0)
     }
 
     #[inline]
@@ -302,16 +305,8 @@ impl Table {
         let stripe = usize::try_from(claim.key.spread()).unwrap_or(0) % STRIPES;
         let Some(stripe) = self.stripes.get(stripe) else { return Commit::Again };
         let guard = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.find(claim.key, claim.tag()).is_some() {
+        if self.find(claim.key, claim.tag()).is_some() || self.find_kin(claim).is_some() {
             return Commit::Again;
-        }
-        let others = self.variants.others(claim.variant);
-        if others != 0 {
-            let print = claim.key.print(PRINT_BITS);
-            let is_kin = |word: Word| word.print() == print && others & (1 << word.variant()) != 0;
-            if self.search(claim.key, is_kin).is_some() {
-                return Commit::Again;
-            }
         }
         let word = claim.tag().with(next);
         while let Some(free) = self.free(claim, now) {
@@ -358,6 +353,8 @@ impl Table {
             return Commit::Done;
         }
         if full == Full::Deny as u8 {
+            // As one who has used all of it.
+            claim.cell = claim.meter.charge(None, claim.meter.limit(), now);
             return Commit::Refused;
         }
         let shared = usize::try_from(claim.key.spread()).unwrap_or(0) % SHARED;
@@ -455,9 +452,10 @@ impl Table {
         self.look(claim, now);
     }
 
-    /// Forgets what a key was charged.
+    /// Forgets what a key was charged, in whatever tier.
     pub(crate) fn reset(&self, claim: &Claim<'_>) {
-        while let Some(place) = self.find(claim.key, claim.tag()) {
+        let find = || self.find(claim.key, claim.tag()).or_else(|| self.find_kin(claim));
+        while let Some(place) = find() {
             if swap(place.slot, place.word, Word::EMPTY) {
                 return;
             }

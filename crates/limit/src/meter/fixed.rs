@@ -41,7 +41,14 @@ impl Fixed {
         self.limit
     }
 
-    pub(super) const fn period(&self) -> Nanos {
+    /// The cell of a window with such a count, which ends in so long.
+    #[cfg(feature = "redis")]
+    pub(crate) fn counted(&self, count: u64, left: Nanos, now: Nanos) -> u64 {
+        let left = self.ticks.span(left).min(self.window);
+        self.cell(self.ticks.at(now), &Open { left, count: count.min(self.limit) })
+    }
+
+    pub(crate) const fn period(&self) -> Nanos {
         self.period
     }
 
@@ -54,7 +61,8 @@ impl Fixed {
         let cell = cell?;
         let left = (cell >> self.count_bits).wrapping_sub(at) & self.mask();
         let count = cell & ((1 << self.count_bits) - 1);
-        (left > 0 && left <= self.mask() / 2).then_some(Open { left, count })
+        // A window of which all was given back is none: it must be as good as a slot that is free.
+        (count > 0 && left > 0 && left <= self.mask() / 2).then_some(Open { left, count })
     }
 
     /// The window that is open, or the one that begins now.
@@ -67,7 +75,7 @@ impl Fixed {
     }
 
     pub(super) fn is_live(&self, cell: u64, now: Nanos) -> bool {
-        self.open(Some(cell), self.ticks.at(now)).is_some_and(|open| open.count > 0)
+        self.open(Some(cell), self.ticks.at(now)).is_some()
     }
 
     pub(super) fn charge(&self, cell: Option<u64>, cost: u64, now: Nanos) -> Option<u64> {
@@ -96,7 +104,7 @@ impl Fixed {
     }
 
     pub(super) fn level(&self, cell: Option<u64>, now: Nanos) -> Level {
-        let Some(open) = self.open(cell, self.ticks.at(now)).filter(|open| open.count > 0) else {
+        let Some(open) = self.open(cell, self.ticks.at(now)) else {
             return Level { remaining: self.limit, next_unit: 0, reset: 0 };
         };
         let left = self.ticks.take(open.left);

@@ -88,7 +88,7 @@ impl Gcra {
         }
         let at = self.ticks.at(now);
         let debt = Self::debt(cell, at).saturating_add(cost.saturating_mul(self.unit));
-        (debt <= self.tolerance()).then_some(at.wrapping_add(debt) & CELL_MASK)
+        (debt <= self.tolerance() || cost == 0).then_some(at.wrapping_add(debt) & CELL_MASK)
     }
 
     pub(super) fn force(&self, cell: Option<u64>, cost: u64, now: Nanos) -> u64 {
@@ -99,9 +99,15 @@ impl Gcra {
         at.wrapping_add(debt) & CELL_MASK
     }
 
-    pub(super) fn refund(&self, cell: u64, cost: u64, _: Nanos, now: Nanos) -> u64 {
+    /// What was admitted `then` is paid a full burst's time later. What came back by itself is not
+    /// given back once more: else whoever keeps answers waiting that will be good could hoard
+    /// refunds, and spend them all at once.
+    pub(super) fn refund(&self, cell: u64, cost: u64, then: Nanos, now: Nanos) -> u64 {
         let at = self.ticks.at(now);
-        let debt = Self::debt(Some(cell), at).saturating_sub(cost.saturating_mul(self.unit));
+        let given = cost.saturating_mul(self.unit);
+        let passed = at.saturating_sub(self.ticks.at(then));
+        let owed = given.max(self.tolerance()).saturating_sub(passed);
+        let debt = Self::debt(Some(cell), at).saturating_sub(given.min(owed));
         at.wrapping_add(debt) & CELL_MASK
     }
 

@@ -43,6 +43,11 @@ impl Sliding {
         (1 << (CELL_BITS - 2 * self.count_bits)) - 1
     }
 
+    /// How many windows a cell may be ahead of the clock, and not long past.
+    const fn ahead(&self) -> u64 {
+        self.mask() / 4
+    }
+
     fn counts(&self, cell: Option<u64>, now: Nanos) -> Counts {
         let (window, into) = (now / self.period, now % self.period);
         let none = Counts { window, into, last: 0, this: 0 };
@@ -53,9 +58,10 @@ impl Sliding {
         match age {
             0 => Counts { last, this, ..none },
             1 => Counts { last: this, ..none },
-            // Another thread's clock has begun the next window before this one's.
-            ahead if ahead == self.mask() => {
-                Counts { window: window.wrapping_add(1), into: 0, last, this }
+            // Other threads have begun later windows while this one was held up.
+            age if age > self.mask() - self.ahead() => {
+                let ahead = self.mask() - age + 1;
+                Counts { window: window.wrapping_add(ahead), into: 0, last, this }
             }
             _ => none,
         }
@@ -82,7 +88,8 @@ impl Sliding {
 
     pub(super) fn charge(&self, cell: Option<u64>, cost: u64, now: Nanos) -> Option<u64> {
         let mut counts = self.counts(cell, now);
-        if cost > self.limit || self.left(counts) < i128::from(cost) * i128::from(self.period) {
+        let fits = || self.left(counts) >= i128::from(cost) * i128::from(self.period);
+        if cost > 0 && (cost > self.limit || !fits()) {
             return None;
         }
         counts.this += cost;
@@ -145,7 +152,7 @@ impl Sliding {
 
     pub(super) fn stale_after(&self) -> Nanos {
         // From the window after the last in which a cell counts, to the one that it is ahead of.
-        self.period.saturating_mul(self.mask() - 2)
+        self.period.saturating_mul(self.mask() - self.ahead() - 2)
     }
 
     pub(super) fn adopt(&self, from: &Self, cell: u64, now: Nanos) -> Option<u64> {

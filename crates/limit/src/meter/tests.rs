@@ -145,6 +145,55 @@ fn a_refund_of_an_earlier_window_changes_nothing_in_this_one() {
 }
 
 #[test]
+fn what_came_back_by_itself_is_not_given_back_once_more() {
+    let mut bucket = Bucket::new(requests(5).per(minutes(15)));
+    assert!(bucket.take(5, 0));
+    let given_back = |bucket: &Bucket, now| {
+        bucket.meter.level(Some(bucket.meter.refund(bucket.cell.unwrap(), 5, 0, now)), now)
+    };
+    assert_eq!(given_back(&bucket, 0).remaining, 5);
+    // Three have come back, of which two are taken once more.
+    assert!(bucket.take(2, 540 * S));
+    assert_eq!(given_back(&bucket, 540 * S).remaining, 3);
+    assert!(bucket.take(3, 900 * S));
+    assert_eq!(given_back(&bucket, 900 * S), bucket.level(900 * S));
+}
+
+#[test]
+fn a_window_of_which_all_is_given_back_is_none() {
+    let mut bucket = Bucket::new(requests(5).per(minutes(1)).fixed_window());
+    assert!(bucket.take(2, 0));
+    bucket.cell = Some(bucket.meter.refund(bucket.cell.unwrap(), 2, 0, S));
+    assert!(bucket.take(5, 59 * S));
+    assert!(!bucket.take(1, 61 * S) && bucket.take(5, 119 * S));
+}
+
+#[test]
+fn a_thread_that_was_held_up_forgets_no_later_window() {
+    let mut bucket = Bucket::new(requests(16_383).per(Duration::from_millis(1)).sliding_counter());
+    assert!(bucket.take(16_383, 1_000 * MS));
+    for late in [1, 3, 100] {
+        assert_eq!(bucket.meter.charge(bucket.cell, 1, (1_000 - late) * MS), None, "{late}");
+    }
+    assert_eq!(bucket.level(1_002 * MS).remaining, 16_383);
+}
+
+#[test]
+fn what_costs_nothing_passes_however_deep_the_debt() {
+    for algorithm in [
+        Algorithm::from(requests(5).per(minutes(1))),
+        requests(5).per(minutes(1)).fixed_window().into(),
+        requests(5).per(minutes(1)).sliding_counter().into(),
+    ] {
+        let meter = meter(algorithm);
+        let cell = Some(meter.force(None, 50, 0));
+        let next = meter.charge(cell, 0, S);
+        assert_eq!(meter.level(next, S), meter.level(cell, S), "{algorithm:?}");
+        assert!(next.is_some() && meter.wait(cell, 0, S) == Some(0), "{algorithm:?}");
+    }
+}
+
+#[test]
 fn a_debt_that_is_charged_afterwards_has_an_end() {
     let mut bucket = Bucket::new(requests(10).per(seconds(10)));
     bucket.cell = Some(bucket.meter.force(None, 30, 0));
