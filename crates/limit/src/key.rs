@@ -1,18 +1,21 @@
 //! Who is counted.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use buttress_core::{client_ip::ClientIp, context};
+use buttress_core::client_ip::ClientIp;
 use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
 
-use crate::error::{ConfigError, ConfigErrorKind as Kind};
+pub use self::part::KeyWriter;
+use self::part::{From, Part, Written, write_address};
+pub(crate) use self::{
+    hash::{Hashed, KeyHasher, Secret},
+    rungs::{Keys, MAX_RUNGS, Rungs},
+};
+use crate::error::ConfigError;
 
 mod hash;
-
-pub(crate) use self::hash::{Hashed, KeyHasher, Secret};
-
-/// The most rungs of a ladder.
-pub(crate) const MAX_RUNGS: usize = 3;
+mod part;
+mod rungs;
 
 /// What of a request a decision may look at: all but its body.
 #[derive(Clone, Copy, Debug)]
@@ -64,25 +67,6 @@ pub struct Key {
     ipv6: Rungs,
 }
 
-#[derive(Clone, Debug)]
-struct Part {
-    from: From,
-    missing: Missing,
-}
-
-#[derive(Clone)]
-enum From {
-    ClientIp(ClientIp),
-    Context,
-    Header(HeaderName),
-    Principal,
-    Route,
-    Nothing,
-    Function(Arc<Function>),
-}
-
-type Function = dyn Fn(&RequestHead<'_>, &mut KeyWriter<'_>) + Send + Sync;
-
 /// What to do with a request that does not have what the key is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -96,82 +80,10 @@ pub enum Missing {
     Allow,
 }
 
-/// Where a [key of one's own](Key::from_fn) is written to.
-#[derive(Debug)]
-pub struct KeyWriter<'a> {
-    bytes: &'a mut KeyHasher,
-    written: bool,
-}
-
-impl KeyWriter<'_> {
-    /// Adds a part. A key for which nothing is written is missing.
-    pub fn write(&mut self, part: impl AsRef<[u8]>) {
-        self.bytes.write(part.as_ref());
-        self.written = true;
-    }
-}
-
-/// The prefixes by which IPv6 clients are grouped, and how many times the quota each may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rungs {
-    rungs: [(u8, u32); MAX_RUNGS],
-    len: usize,
-}
-
-impl Rungs {
-    /// What a provider gives to one customer is a /56 as a rule (RIPE-690 §4.2), and each customer
-    /// has all of its addresses at will.
-    const DEFAULT: Self = Self { rungs: [(56, 1); MAX_RUNGS], len: 1 };
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, u32)> + '_ {
-        self.rungs.iter().copied().take(self.len)
-    }
-}
-
-/// A request's keys: one for each rung that it stands on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Keys {
-    keys: [Hashed; MAX_RUNGS],
-    len: usize,
-}
-
-impl Keys {
-    #[inline]
-    pub(crate) const fn one(key: Hashed) -> Self {
-        Self { keys: [key; MAX_RUNGS], len: 1 }
-    }
-
-    fn push(&mut self, key: Hashed) {
-        if let Some(place) = self.keys.get_mut(self.len) {
-            *place = key;
-            self.len += 1;
-        }
-    }
-
-    /// The narrowest.
-    #[inline]
-    pub(crate) const fn first(&self) -> Hashed {
-        let [first, ..] = &self.keys;
-        *first
-    }
-
-    #[inline]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Hashed> + '_ {
-        self.keys.iter().copied().take(self.len)
-    }
-}
-
 /// Whom a request is from.
 pub(crate) enum Found {
     Keys(Keys),
     Missing(Missing),
-}
-
-enum Written {
-    /// Whether it is IPv6, so that the prefix matters.
-    Address(bool),
-    Other,
-    Missing,
 }
 
 impl Key {
@@ -289,34 +201,7 @@ impl Key {
     where
         I: IntoIterator<Item = (u8, u32)>,
     {
-        let mut ladder = Rungs { rungs: [(0, 0); MAX_RUNGS], len: 0 };
-        let mut last = None;
-        for (prefix, times) in rungs {
-            let error = |message: String| ConfigError::new(Kind::Prefix, message);
-            if !(32..=128).contains(&prefix) {
-                return Err(error(format!("/{prefix}: the prefix must be 32 to 128")));
-            }
-            if times == 0 {
-                return Err(error(format!("/{prefix}: a rung must be worth the quota at least")));
-            }
-            if let Some(last) = last.filter(|last| *last <= prefix) {
-                let message = "the rungs of a ladder go from narrow to wide";
-                return Err(error(format!("/{prefix} after /{last}: {message}")));
-            }
-            last = Some(prefix);
-            let Some(rung) = ladder.rungs.get_mut(ladder.len) else {
-                return Err(error(format!("a ladder has at most {MAX_RUNGS} rungs")));
-            };
-            if ladder.len == 0 && times != 1 {
-                return Err(error(format!("/{prefix}: the first rung is worth the quota: 1")));
-            }
-            *rung = (prefix, times);
-            ladder.len += 1;
-        }
-        if ladder.len == 0 {
-            return Err(ConfigError::new(Kind::Prefix, "a ladder has one rung at least"));
-        }
-        self.ipv6 = ladder;
+        self.ipv6 = Rungs::ladder(rungs)?;
         Ok(self)
     }
 
@@ -370,94 +255,5 @@ impl Key {
             }
         }
         Ok((hasher.finish(), has_ipv6))
-    }
-}
-
-impl From {
-    #[inline]
-    fn write<B>(&self, request: &Request<B>, prefix: u8, key: &mut KeyHasher) -> Written {
-        let text = |text: Option<&[u8]>, key: &mut KeyHasher| match text {
-            Some(text) => {
-                key.write(text);
-                Written::Other
-            }
-            None => Written::Missing,
-        };
-        match self {
-            Self::ClientIp(rule) => write_address(rule.of(request), prefix, key),
-            Self::Context => {
-                let client = context::current().and_then(|context| context.client_ip());
-                write_address(client, prefix, key)
-            }
-            Self::Header(name) => {
-                // All its lines: whichever of them another layer reads, it is in the key.
-                let lines = request.headers().get_all(name);
-                let count = lines.iter().count();
-                if count > 1 {
-                    key.write_count(count);
-                }
-                lines.iter().for_each(|line| key.write(line.as_bytes()));
-                if count > 0 { Written::Other } else { Written::Missing }
-            }
-            Self::Principal => {
-                let context = context::current();
-                let principal = context.as_ref().and_then(|context| context.principal());
-                text(principal.map(str::as_bytes), key)
-            }
-            Self::Route => {
-                let context = context::current();
-                let route = context.as_ref().and_then(|context| context.route());
-                text(route.map(str::as_bytes), key)
-            }
-            Self::Nothing => Written::Other,
-            Self::Function(function) => {
-                let mut writer = KeyWriter { bytes: key, written: false };
-                function(&RequestHead::of(request), &mut writer);
-                if !writer.written {
-                    return Written::Missing;
-                }
-                key.write_end();
-                Written::Other
-            }
-        }
-    }
-}
-
-/// An IPv4 address in IPv6 is the IPv4 address: else all IPv4 clients of a dual-stack socket would
-/// be one client of `::ffff:0:0/96` (CVE-2026-30827).
-#[inline]
-fn write_address(client: Option<IpAddr>, prefix: u8, key: &mut KeyHasher) -> Written {
-    match client.map(|client| client.to_canonical()) {
-        Some(IpAddr::V4(v4)) => {
-            key.write_word(v4.to_bits());
-            Written::Address(false)
-        }
-        Some(IpAddr::V6(v6)) => {
-            let host_bits = u128::BITS - u32::from(prefix).min(u128::BITS);
-            let network = u128::MAX.checked_shl(host_bits).unwrap_or(0) & v6.to_bits();
-            key.write_words(network);
-            Written::Address(true)
-        }
-        None => Written::Missing,
-    }
-}
-
-impl fmt::Debug for From {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ClientIp(rule) => write!(f, "client ip: {rule}"),
-            Self::Context => f.write_str("client ip of the context"),
-            Self::Header(name) => write!(f, "header {name}"),
-            Self::Principal => f.write_str("principal"),
-            Self::Route => f.write_str("route"),
-            Self::Nothing => f.write_str("everyone"),
-            Self::Function(_) => f.write_str("<fn>"),
-        }
-    }
-}
-
-impl fmt::Debug for KeyHasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<key>")
     }
 }

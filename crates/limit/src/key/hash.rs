@@ -103,6 +103,12 @@ const fn low(words: u128) -> u64 {
     words as u64
 }
 
+impl fmt::Debug for KeyHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<key>")
+    }
+}
+
 /// 128 bits for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hashed(u64, u64);
