@@ -10,12 +10,13 @@ use crate::{
     quota::Quota,
 };
 
+mod claim;
 mod line;
 mod sweep;
 pub(crate) mod table;
 mod variants;
 
-pub(crate) use self::{table::Claim, variants::Variant};
+pub(crate) use self::{claim::Claim, variants::Variant};
 
 /// Slots where no capacity was said: 1 MiB.
 const DEFAULT_SLOTS: usize = 1 << 17;

@@ -1,12 +1,10 @@
 //! Where a key's slot is, and how it is claimed and charged.
 
-use std::{
-    sync::{PoisonError, atomic::AtomicU8},
-    time::Instant,
-};
+use std::{sync::atomic::AtomicU8, time::Instant};
 
 use super::{
     Full,
+    claim::{Claim, Commit, Place},
     line::{Line, PRINT_BITS, SLOTS, Tag, Word, load, swap},
     sweep::Sweep,
     variants::{MAX as MAX_VARIANTS, Variant, Variants},
@@ -14,9 +12,11 @@ use super::{
 use crate::{
     error::ConfigError,
     key::{Hashed, Secret},
-    meter::{Level, Meter, Nanos},
+    meter::{Meter, Nanos},
     sync::{AtomicU64, Mutex, Ordering},
 };
+
+mod insert;
 
 /// Locks for those who take a slot for a key that is new. A key has one of them.
 const STRIPES: usize = if cfg!(loom) { 1 } else { 256 };
@@ -34,74 +34,6 @@ pub(crate) struct Table {
     times_full: AtomicU64,
     secret: Secret,
     epoch: Instant,
-}
-
-/// What one rule is asked, and what it says.
-#[derive(Debug)]
-pub(crate) struct Claim<'a> {
-    pub(crate) variant: Variant,
-    pub(crate) meter: &'a Meter,
-    pub(crate) key: Hashed,
-    pub(crate) cost: u64,
-    /// It never refuses.
-    pub(crate) shadow: bool,
-    /// Its rule's place in the plan.
-    pub(crate) owner: u8,
-    /// The cell as it was found.
-    pub(crate) cell: Option<u64>,
-    /// The cell after the charge; `None` where there is not so much left.
-    pub(crate) next: Option<u64>,
-    /// It found no slot.
-    pub(crate) full: bool,
-    place: Option<Place<'a>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Place<'a> {
-    slot: &'a AtomicU64,
-    word: Word,
-}
-
-/// How the charge of one rule went.
-enum Commit {
-    Done,
-    /// Somebody else was faster: look again.
-    Again,
-    Refused,
-}
-
-impl<'a> Claim<'a> {
-    #[inline]
-    pub(crate) const fn new(variant: Variant, meter: &'a Meter, key: Hashed, cost: u64) -> Self {
-        Self {
-            variant,
-            meter,
-            key,
-            cost,
-            shadow: false,
-            owner: 0,
-            cell: None,
-            next: None,
-            full: false,
-            place: None,
-        }
-    }
-
-    pub(crate) const fn refuses(&self) -> bool {
-        self.next.is_none() && !self.shadow
-    }
-
-    /// Where its rule stands now: as it was found, where all was refused.
-    #[inline]
-    pub(crate) fn level(&self, refused: bool, now: Nanos) -> Level {
-        let cell = if refused { self.cell } else { self.next.or(self.cell) };
-        self.meter.level(cell, now)
-    }
-
-    #[inline]
-    const fn tag(&self) -> Tag {
-        Tag::new(self.variant.number(), self.key.print(PRINT_BITS))
-    }
 }
 
 impl Table {
@@ -293,86 +225,6 @@ impl Table {
         }
         claim.place = Some(Place { word, ..place });
         Commit::Done
-    }
-
-    /// Takes a slot for a key that has none.
-    ///
-    /// Two threads that did so for one key in two slots would admit it twice. So those who take a
-    /// slot for the same key do it one after the other, and look once more before; whoever only
-    /// charges a slot, or takes one for another key, is not kept from it.
-    #[cold]
-    fn insert<'a>(&'a self, claim: &mut Claim<'a>, next: u64, now: Nanos) -> Commit {
-        let stripe = usize::try_from(claim.key.spread()).unwrap_or(0) % STRIPES;
-        let Some(stripe) = self.stripes.get(stripe) else { return Commit::Again };
-        let guard = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.find(claim.key, claim.tag()).is_some() || self.find_kin(claim).is_some() {
-            return Commit::Again;
-        }
-        let word = claim.tag().with(next);
-        while let Some(free) = self.free(claim, now) {
-            if swap(free.slot, free.word, word) {
-                claim.place = Some(Place { word, ..free });
-                return Commit::Done;
-            }
-        }
-        drop(guard);
-        self.overflow(claim, now)
-    }
-
-    /// A slot that is empty or whose time has passed, in the line that has more of them.
-    fn free(&self, claim: &Claim<'_>, now: Nanos) -> Option<Place<'_>> {
-        let [first, second] = self.lines_of(claim.key).map(|line| {
-            let (mut count, mut free) = (0, None);
-            for slot in line.map_or(&[][..], |line| &line.0) {
-                let word = load(slot);
-                if self.is_free(word, now) {
-                    count += 1;
-                    free = free.or(Some(Place { slot, word }));
-                }
-            }
-            (count, free)
-        });
-        if second.0 > first.0 { second.1 } else { first.1 }
-    }
-
-    fn is_free(&self, word: Word, now: Nanos) -> bool {
-        word == Word::EMPTY
-            || self
-                .variants
-                .meter(word.variant())
-                .is_none_or(|meter| !meter.is_live(word.cell(), now))
-    }
-
-    /// Both lines are full of what must not be forgotten.
-    #[cold]
-    fn overflow<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) -> Commit {
-        claim.full = true;
-        self.times_full.fetch_add(1, Ordering::Relaxed);
-        let full = self.full.load(Ordering::Relaxed);
-        if full == Full::Allow as u8 {
-            return Commit::Done;
-        }
-        if full == Full::Deny as u8 {
-            // As one who has used all of it.
-            claim.cell = claim.meter.charge(None, claim.meter.limit(), now);
-            return Commit::Refused;
-        }
-        let shared = usize::try_from(claim.key.spread()).unwrap_or(0) % SHARED;
-        let Some(slot) = self.shared.get(claim.variant.index() * SHARED + shared) else {
-            return Commit::Refused;
-        };
-        loop {
-            let old = load(slot);
-            let cell = (old != Word::EMPTY).then(|| old.cell());
-            claim.cell = cell;
-            claim.next = claim.meter.charge(cell, claim.cost, now);
-            let Some(next) = claim.next else { return Commit::Refused };
-            let word = Tag::new(claim.variant.number(), 0).with(next);
-            if swap(slot, old, word) {
-                claim.place = Some(Place { slot, word });
-                return Commit::Done;
-            }
-        }
     }
 
     /// Gives back what the first of the claims were charged.
