@@ -57,6 +57,11 @@ impl Headers {
         self.draft.is_some() || self.legacy.is_some()
     }
 
+    /// The most lines that an answer gets.
+    pub(crate) const fn lines(self) -> usize {
+        if self.legacy.is_some() { 5 } else { 2 }
+    }
+
     /// Adds them to those that are there: an inner limit's lists stay.
     pub(crate) fn write(self, plan: &Plan, standings: &[Standing], headers: &mut HeaderMap) {
         let Some(tightest) = standings.first().filter(|_| self.any()) else { return };

@@ -2,16 +2,12 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use buttress_core::{
     body::ResponseBody,
-    client_ip::{Cidr, ClientIp},
     reject::{DefaultResponder, Protocol, Reject, Rejection},
     value::Value,
 };
@@ -28,14 +24,17 @@ use crate::{
     store::Store,
 };
 
+pub(crate) use self::{access::Access, counts::Counts};
+
+mod access;
+mod counts;
+
 /// draft-ietf-httpapi-ratelimit-headers-11 §4, in IANA's registry of RFC 9457.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// In a rejection and on metrics.
 pub(crate) const LAYER: &str = "limit";
-/// Counters of admissions, so that threads do not wait for one another's cache line.
-const SHARDS: usize = 8;
 
-type Ask<T> = Arc<dyn Fn(&RequestHead<'_>) -> T + Send + Sync>;
+pub(crate) type Ask<T> = Arc<dyn Fn(&RequestHead<'_>) -> T + Send + Sync>;
 /// A limiter of someone else's, asked by the key's hash: how long to wait.
 pub(crate) type Foreign = Arc<dyn Fn(u128) -> Result<(), Duration> + Send + Sync>;
 type IsFailure = Arc<dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync>;
@@ -61,27 +60,6 @@ pub(crate) struct Shared {
     pub(crate) is_plain: bool,
     pub(crate) counts: Arc<Counts>,
 }
-
-/// Who is on a list.
-#[derive(Clone)]
-pub(crate) enum Access {
-    Networks(ClientIp, Arc<[Cidr]>),
-    If(Ask<bool>),
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    admitted: [Padded; SHARDS],
-    pub(crate) allowed: AtomicU64,
-    pub(crate) denied: AtomicU64,
-    pub(crate) missing: AtomicU64,
-    pub(crate) too_many_waiting: AtomicU64,
-    pub(crate) foreign_refused: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-#[repr(align(64))]
-struct Padded(AtomicU64);
 
 /// A request that goes in, and what is to be done with its answer.
 #[derive(Debug, Default)]
@@ -314,8 +292,11 @@ impl Shared {
             Some(responder) => rejection.respond(&**responder, protocol),
             None => rejection.respond(&DefaultResponder, protocol),
         };
-        if let Some((_, plan)) = self.plans.get(plan) {
-            self.headers.write(plan, &standings, response.headers_mut());
+        if let Some((_, plan)) = self.plans.get(plan).filter(|_| !standings.is_empty()) {
+            let headers = response.headers_mut();
+            // The map of an answer that is made for a refusal is full, and grows by doubling.
+            headers.reserve(self.headers.lines());
+            self.headers.write(plan, &standings, headers);
         }
         response
     }
@@ -416,31 +397,6 @@ impl Shared {
             let standings = self.standings(&claims, claims.tightest(now), now);
             self.headers.write(plan, &standings, headers);
         });
-    }
-}
-
-impl Access {
-    fn has<B>(&self, request: &Request<B>) -> bool {
-        match self {
-            Self::Networks(rule, networks) => rule
-                .of(request)
-                .is_some_and(|client| networks.iter().any(|network| network.contains(client))),
-            Self::If(ask) => ask(&RequestHead::of(request)),
-        }
-    }
-}
-
-impl Counts {
-    #[inline]
-    fn admit(&self, keys: &Keys) {
-        let shard = usize::try_from(keys.first().spread()).unwrap_or(0) % SHARDS;
-        if let Some(Padded(count)) = self.admitted.get(shard) {
-            count.fetch_add(1, Relaxed);
-        }
-    }
-
-    pub(crate) fn admitted(&self) -> u64 {
-        self.admitted.iter().map(|Padded(count)| count.load(Relaxed)).sum()
     }
 }
 
