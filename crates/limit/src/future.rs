@@ -122,7 +122,11 @@ where
     ) -> Poll<Result<State<S, ReqBody, ResBody>, S::Error>> {
         if let Step::Deciding(later) = &mut self.step {
             match ready!(later.as_mut().poll(cx)) {
-                Ok(pass) => self.step = Step::Admitted(pass),
+                Ok(pass) => {
+                    #[cfg(feature = "redis")]
+                    pass.note(self.request.as_mut());
+                    self.step = Step::Admitted(pass);
+                }
                 Err(rejection) => {
                     let request = self.request.as_ref();
                     let protocol =

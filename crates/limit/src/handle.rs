@@ -80,6 +80,10 @@ impl LimitHandle {
     pub fn reset<B>(&self, request: &Request<B>) -> bool {
         let Some((plan, keys)) = self.find(request) else { return false };
         with_claims!(plan, |N| plan.claims::<N>(&keys, 1).reset(self.shared.store.table()));
+        #[cfg(feature = "redis")]
+        if let Some(redis) = self.shared.store.remote() {
+            redis.reset(plan, &keys);
+        }
         true
     }
 
@@ -160,6 +164,20 @@ impl Metrics for LimitHandle {
         each(Sample::counter("limit_store_full_total", help, float(store.times_full())));
         let help = "The slots of the store.";
         each(Sample::gauge("limit_store_slots", help, float(store.capacity() as u64)));
+        #[cfg(feature = "redis")]
+        if let Some(redis) = self.shared.store.remote() {
+            let stats = redis.stats();
+            let help = "Decisions by where they were taken.";
+            for (source, count) in [("redis", stats.by_redis), ("fallback", stats.by_fallback)] {
+                let sample = Sample::counter("limit_store_decisions_total", help, float(count));
+                each(sample.labels(&[("source", source)]));
+            }
+            let help = "Questions that Redis did not answer in time, or with an error.";
+            let failures = float(stats.failures);
+            each(Sample::counter("limit_store_failures_total", help, failures));
+            let help = "Whether Redis decides: 1, or the fall-back: 0.";
+            each(Sample::gauge("limit_store_up", help, if stats.is_up { 1.0 } else { 0.0 }));
+        }
         if self.shared.slow.is_on() {
             let help = "Requests that are slowed down now.";
             each(Sample::gauge("limit_waiting_requests", help, float(stats.waiting as u64)));

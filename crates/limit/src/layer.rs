@@ -15,7 +15,6 @@ use crate::{
     headers::{Draft, Headers, LegacyReset},
     key::{Key, RequestHead},
     memory::MemoryStore,
-    plan::Plan,
     rule::{Rule, check_name},
     service::Limit,
     shared::{Access, Shared},
@@ -66,7 +65,7 @@ impl LimitLayer {
         rules: impl IntoIterator<Item = Rule>,
     ) -> Result<Self, ConfigError> {
         let store = store.into();
-        let plan = Plan::bind(store.table(), rules, key.rungs())?;
+        let plan = store.bind(rules, key.rungs())?;
         Ok(Self {
             shared: Arc::new(Shared {
                 store,
@@ -120,7 +119,10 @@ impl LimitLayer {
             let message = format!("{name}: a tier of this name is there already");
             return Err(ConfigError::new(Kind::DuplicateRule, message));
         }
-        let plan = Plan::bind(self.shared.store.table(), rules, self.shared.key.rungs())
+        let plan = self
+            .shared
+            .store
+            .bind(rules, self.shared.key.rungs())
             .map_err(|error| error.about(name))?;
         Ok(self.with(|shared| shared.plans.push((name, plan))))
     }

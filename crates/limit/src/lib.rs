@@ -15,6 +15,8 @@ mod memory;
 mod meter;
 mod plan;
 mod quota;
+#[cfg(feature = "redis")]
+mod redis;
 mod rule;
 mod service;
 mod shared;
@@ -26,6 +28,8 @@ mod slow;
 mod store;
 mod sync;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{Fallback, RedisStats, RedisStore};
 #[cfg(feature = "slow-down")]
 pub use self::slow::SlowDown;
 pub use self::{

@@ -88,6 +88,12 @@ impl MemoryStore {
         Self::with_capacity(DEFAULT_SLOTS)
     }
 
+    /// An empty table of the same size, whose keys are hashed with this.
+    #[cfg(feature = "redis")]
+    pub(crate) fn with_secret(&self, secret: Secret) -> Self {
+        Self { table: Arc::new(Table::new(self.capacity(), secret)) }
+    }
+
     /// What to do where there is no slot for a new key.
     #[must_use]
     pub fn full(self, full: Full) -> Self {

@@ -11,8 +11,10 @@ use buttress_core::{
     reject::{DefaultResponder, Protocol, Reject, Rejection},
     value::Value,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 
+#[cfg(feature = "redis")]
+use crate::redis::Begin;
 use crate::{
     charge::Charge,
     future::Later,
@@ -84,9 +86,9 @@ pub(crate) struct Receipt {
 }
 
 /// What the rules said that admit a request.
-#[derive(Default)]
-struct Asked {
-    charged: u16,
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) charged: u16,
     at: Nanos,
     standing: Option<Standing>,
     used: u64,
@@ -137,35 +139,60 @@ impl Shared {
         let index = self.plan_of(request);
         let Some((_, plan)) = self.plans.get(index) else { return Decided::Now(Pass::Nothing) };
         let cost = self.cost.as_ref().map_or(1, |cost| cost(&RequestHead::of(request)));
+        #[cfg(feature = "redis")]
+        let cost = match self.store.remote().map(|redis| redis.begin(self, index, &keys, cost)) {
+            None => cost,
+            Some(Begin::Here(cost)) => cost,
+            Some(Begin::Decided(decided)) => return decided,
+        };
         let now = table.now();
         let asked = match self.ask_known(plan, &keys, cost, now) {
             Some(asked) => Ok(asked),
             None => with_claims!(plan, |N| self.ask::<N>(index, &keys, cost, now)),
         };
-        let Asked { charged, at, standing, used } = match asked {
-            Ok(asked) => asked,
-            Err(refusal) => return Decided::Refused(refusal),
-        };
+        match asked {
+            Ok(asked) => {
+                let later = self.charge_later.then(|| request.extensions_mut());
+                self.conclude(index, &keys, cost, asked, later)
+            }
+            Err(refusal) => Decided::Refused(refusal),
+        }
+    }
+
+    /// What becomes of a request that the rules admit. Where its extensions are at hand, they get
+    /// the charge.
+    #[inline]
+    pub(crate) fn conclude(
+        self: &Arc<Self>,
+        index: usize,
+        keys: &Keys,
+        cost: u64,
+        asked: Asked,
+        extensions: Option<&mut Extensions>,
+    ) -> Decided {
+        let Some((_, plan)) = self.plans.get(index) else { return Decided::Now(Pass::Nothing) };
+        let Asked { charged, at, standing, used } = asked;
         if self.is_plain && !plan.has_failures_only {
-            self.counts.admit(&keys);
+            self.counts.admit(keys);
             return Decided::Now(match standing {
                 Some(_) => Pass::Headers { shared: Arc::clone(self), plan: index, standing },
                 None => Pass::Nothing,
             });
         }
-        let receipt = Receipt { keys, plan: index, cost, at, charged };
-        if let Some((name, wait)) = self.ask_foreign(&keys) {
+        let receipt = Receipt { keys: *keys, plan: index, cost, at, charged };
+        if let Some((name, wait)) = self.ask_foreign(keys) {
             self.refund(&receipt, Which::All);
             self.counts.foreign_refused.fetch_add(1, Relaxed);
             let no = Self::exceeded(vec![Value::from(name)]).with_retry_after(wait);
             return Decided::Refused(no.into());
         }
-        self.counts.admit(&keys);
-        if self.charge_later {
-            request.extensions_mut().insert(Charge::new(Arc::clone(self), receipt));
+        self.counts.admit(keys);
+        let is_later = self.charge_later && extensions.is_none();
+        if let Some(extensions) = extensions {
+            extensions.insert(Charge::new(Arc::clone(self), receipt));
         }
         let shared = Arc::clone(self);
-        let pass = if plan.has_failures_only || self.headers.all {
+        let pass = if plan.has_failures_only || self.headers.all || is_later {
             Pass::Charged { shared, receipt, standing }
         } else {
             Pass::Headers { shared, plan: index, standing }
@@ -191,7 +218,7 @@ impl Shared {
     /// Asks the rules.
     #[inline(never)]
     #[expect(clippy::result_large_err, reason = "a box would be an allocation more, under attack")]
-    fn ask<const N: usize>(
+    pub(crate) fn ask<const N: usize>(
         &self,
         index: usize,
         keys: &Keys,
@@ -202,10 +229,23 @@ impl Shared {
         let table = self.store.table();
         let mut claims = plan.claims::<N>(keys, cost);
         let (at, all) = claims.decide(table, now, || table.now());
+        self.told(index, &claims, at, all)
+    }
+
+    /// What the rules have said.
+    #[inline]
+    #[expect(clippy::result_large_err, reason = "a box would be an allocation more, under attack")]
+    pub(crate) fn told<const N: usize>(
+        &self,
+        index: usize,
+        claims: &Claims<'_, N>,
+        at: Nanos,
+        all: bool,
+    ) -> Result<Asked, Refusal> {
         if !all {
             claims.count_refusals();
             if claims.is_refused() {
-                return Err(self.refusal(index, &claims, at));
+                return Err(self.refusal(index, claims, at));
             }
         }
         Ok(Asked {
@@ -307,6 +347,10 @@ impl Shared {
         let table = self.store.table();
         let now = table.now();
         with_claims!(plan, |N| plan.claims::<N>(&receipt.keys, cost).force(table, now));
+        #[cfg(feature = "redis")]
+        if let Some(redis) = self.store.remote() {
+            redis.force(plan, &receipt.keys, cost);
+        }
         now
     }
 
@@ -318,6 +362,10 @@ impl Shared {
             let claims = plan.claims::<N>(&receipt.keys, receipt.cost);
             claims.refund(table, then, now, (which, receipt.charged));
         });
+        #[cfg(feature = "redis")]
+        if let Some(redis) = self.store.remote() {
+            redis.refund(plan, receipt, which, now);
+        }
     }
 
     #[inline]
@@ -357,6 +405,16 @@ impl std::ops::Deref for Standings {
 }
 
 impl Pass {
+    /// Gives the request its charge, where its verdict took time.
+    #[cfg(feature = "redis")]
+    pub(crate) fn note<B>(&self, request: Option<&mut Request<B>>) {
+        if let (Self::Charged { shared, receipt, .. }, Some(request)) = (self, request)
+            && shared.charge_later
+        {
+            request.extensions_mut().insert(Charge::new(Arc::clone(shared), *receipt));
+        }
+    }
+
     /// The inner's answer is there.
     #[inline]
     pub(crate) fn finish<B>(&mut self, response: &mut Response<B>) {

@@ -1,8 +1,17 @@
 //! Where counts are kept.
 
-use crate::memory::{MemoryStore, table::Table};
+#[cfg(feature = "redis")]
+use crate::redis::RedisStore;
+use crate::{
+    error::ConfigError,
+    key::Rungs,
+    memory::{MemoryStore, table::Table},
+    plan::Plan,
+    rule::Rule,
+};
 
-/// Where a layer keeps its counts; made of a [`MemoryStore`].
+/// Where a layer keeps its counts; made of a [`MemoryStore`], or a `RedisStore` with the
+/// feature `redis`.
 ///
 /// ```
 /// use buttress_limit::{Key, LimitLayer, MemoryStore, Rule};
@@ -17,6 +26,8 @@ pub struct Store(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Memory(MemoryStore),
+    #[cfg(feature = "redis")]
+    Redis(Box<RedisStore>),
 }
 
 impl From<MemoryStore> for Store {
@@ -25,18 +36,51 @@ impl From<MemoryStore> for Store {
     }
 }
 
+#[cfg(feature = "redis")]
+impl From<RedisStore> for Store {
+    fn from(store: RedisStore) -> Self {
+        Self(Kind::Redis(Box::new(store)))
+    }
+}
+
 impl Store {
+    /// Binds the rules, if this store can count by them.
+    pub(crate) fn bind(
+        &self,
+        rules: impl IntoIterator<Item = Rule>,
+        rungs: &Rungs,
+    ) -> Result<Plan, ConfigError> {
+        let plan = Plan::bind(self.table(), rules, rungs)?;
+        #[cfg(feature = "redis")]
+        if self.remote().is_some() {
+            plan.rules.iter().try_for_each(|bound| crate::redis::check(&bound.rule))?;
+        }
+        Ok(plan)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn remote(&self) -> Option<&RedisStore> {
+        match &self.0 {
+            Kind::Memory(_) => None,
+            Kind::Redis(store) => Some(store),
+        }
+    }
+
     /// The table in memory: of every store, for those that keep their counts elsewhere decide by
     /// it while they cannot.
     pub(crate) fn table(&self) -> &Table {
         match &self.0 {
             Kind::Memory(store) => &store.table,
+            #[cfg(feature = "redis")]
+            Kind::Redis(store) => store.table(),
         }
     }
 
-    pub(crate) const fn memory(&self) -> &MemoryStore {
+    pub(crate) fn memory(&self) -> &MemoryStore {
         match &self.0 {
             Kind::Memory(store) => store,
+            #[cfg(feature = "redis")]
+            Kind::Redis(store) => store.memory(),
         }
     }
 }

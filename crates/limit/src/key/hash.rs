@@ -31,6 +31,15 @@ impl Secret {
         Ok(Self(word()?, word()?))
     }
 
+    /// That all know who know these bytes.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Self(0, 0).hasher();
+        hasher.write(bytes);
+        let Hashed(one, two) = hasher.finish();
+        Self(one, two)
+    }
+
     pub(crate) fn hasher(&self) -> KeyHasher {
         KeyHasher(SipHasher13::new_with_keys(self.0, self.1))
     }

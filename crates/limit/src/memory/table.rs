@@ -298,6 +298,20 @@ impl Table {
         }
     }
 
+    /// Takes over what another store says of a claim.
+    #[cfg(feature = "redis")]
+    pub(crate) fn mirror(&self, claim: &Claim<'_>, cell: u64, now: Nanos) {
+        self.sweep_if_due(now);
+        let mut claim = Claim::new(claim.variant, claim.meter, claim.key, claim.cost);
+        loop {
+            self.look(&mut claim, now);
+            claim.next = Some(cell);
+            if !matches!(self.commit(&mut claim, cell, now), Commit::Again) {
+                return;
+            }
+        }
+    }
+
     /// The claim's cell, and nothing charged.
     pub(crate) fn peek<'a>(&'a self, claim: &mut Claim<'a>, now: Nanos) {
         self.sweep_if_due(now);

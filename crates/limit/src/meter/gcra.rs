@@ -145,6 +145,22 @@ impl Gcra {
         (debt > 0).then(|| self.ticks.at(now).wrapping_add(debt) & CELL_MASK)
     }
 
+    /// How long a unit takes to come back: so many nanoseconds for so many units.
+    #[cfg(feature = "redis")]
+    pub(crate) fn interval(&self) -> (u128, u128) {
+        let (ticks, nanos) = self.ticks.ratio();
+        (u128::from(self.unit) * u128::from(nanos), ticks.into())
+    }
+
+    /// The cell of a debt that is counted in such parts of a unit.
+    #[cfg(feature = "redis")]
+    pub(crate) fn owing(&self, debt: u64, parts: u128, now: Nanos) -> u64 {
+        let debt = (u128::from(debt) * u128::from(self.unit)).div_ceil(parts.max(1));
+        let deepest = self.tolerance().saturating_mul(DEEPEST);
+        let debt = u64::try_from(debt).unwrap_or(deepest).min(deepest);
+        self.ticks.at(now).wrapping_add(debt) & CELL_MASK
+    }
+
     /// When all debt is paid; `None` where it is.
     #[cfg(feature = "governor")]
     pub(crate) fn arrival(&self, cell: u64, now: Nanos) -> Option<Nanos> {

@@ -34,6 +34,12 @@ impl Ticks {
         narrow((u128::from(ticks) * u128::from(self.nanos)).div_ceil(u128::from(self.ticks)))
     }
 
+    /// How many ticks there are in how many nanoseconds.
+    #[cfg(feature = "redis")]
+    pub(super) const fn ratio(self) -> (u64, u64) {
+        (self.ticks, self.nanos)
+    }
+
     #[cfg(all(test, not(loom)))]
     pub(super) fn begin_of(self, tick: u128) -> u128 {
         (tick * u128::from(self.nanos)).div_ceil(u128::from(self.ticks))

@@ -1,0 +1,255 @@
+//! Limits over a Redis that is hurt. Each test has a server of its own.
+
+#![cfg(all(not(loom), feature = "redis"))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test is meant to panic")]
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use buttress_limit::{
+    Charge, ConfigErrorKind as Kind, Fallback, Key, LimitLayer, RedisStore, Rule, minutes,
+    requests, seconds,
+};
+use buttress_testkit::redis::Server;
+use bytes::Bytes;
+use http::{HeaderName, Request, Response, StatusCode};
+use http_body_util::Empty;
+use tower::{Layer, ServiceExt, service_fn};
+
+/// What may come on top of a timeout on a machine that is busy.
+const SLACK: Duration = Duration::from_millis(70);
+const TIMEOUT: Duration = Duration::from_millis(30);
+
+fn hundred() -> Rule {
+    Rule::new("hundred", requests(100).per(minutes(15))).unwrap()
+}
+
+async fn store(server: &Server) -> RedisStore {
+    let store = RedisStore::new(&server.url()).unwrap();
+    store.connected().await;
+    store
+}
+
+fn layer(store: &RedisStore, rule: Rule) -> LimitLayer {
+    LimitLayer::with_store(store.clone(), Key::header(HeaderName::from_static("who")), [rule])
+        .unwrap()
+}
+
+fn by(who: &str) -> Request<()> {
+    Request::builder().header("who", who).body(()).unwrap()
+}
+
+async fn send(layer: &LimitLayer, request: Request<()>) -> Response<()> {
+    let inner = service_fn(|request: Request<()>| async move {
+        if let Some(charge) = request.extensions().get::<Charge>() {
+            charge.charge(9);
+        }
+        let mut response = Response::new(Empty::<Bytes>::new());
+        if request.headers().contains_key("wrong") {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        Ok::<_, Infallible>(response)
+    });
+    layer.layer(inner).oneshot(request).await.unwrap().map(drop)
+}
+
+async fn admitted(layer: &LimitLayer, who: &str, times: usize) -> usize {
+    let mut admitted = 0;
+    for _ in 0..times {
+        admitted += usize::from(send(layer, by(who)).await.status() == StatusCode::OK);
+    }
+    admitted
+}
+
+fn remaining(layer: &LimitLayer, who: &str) -> u64 {
+    layer.handle().peek(&by(who))[0].remaining()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_share_one_limit_exactly() {
+    let server = Server::start().await.unwrap();
+    let nodes = [store(&server).await, store(&server).await].map(|store| layer(&store, hundred()));
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let node = nodes[task % 2].clone();
+            tokio::spawn(async move { admitted(&node, "ada", 50).await })
+        })
+        .collect();
+    let mut all = 0;
+    for task in tasks {
+        all += task.await.unwrap();
+    }
+    assert_eq!(all, 100);
+    assert_eq!(admitted(&nodes[0], "grace", 10).await, 10);
+}
+
+#[tokio::test]
+async fn a_refusal_says_the_same_as_that_of_the_memory_store() {
+    let server = Server::start().await.unwrap();
+    let layer = layer(&store(&server).await, hundred());
+    assert_eq!(admitted(&layer, "ada", 100).await, 100);
+    let no = send(&layer, by("ada")).await;
+    assert_eq!(no.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(no.headers()["retry-after"], "9");
+    assert_eq!(no.headers()["ratelimit"], r#""hundred";r=0;t=9"#);
+    assert_eq!(no.headers()["ratelimit-policy"], r#""hundred";q=100;w=900"#);
+}
+
+#[tokio::test]
+async fn a_lost_connection_makes_nobody_wait_and_what_was_counted_still_is() {
+    let mut server = Server::start().await.unwrap();
+    let store = store(&server).await;
+    let layer = layer(&store, hundred());
+    assert_eq!(admitted(&layer, "ada", 60).await, 60);
+    server.kill().unwrap();
+    let begin = Instant::now();
+    assert_eq!(admitted(&layer, "ada", 100).await, 40);
+    assert!(begin.elapsed() < TIMEOUT + SLACK, "{:?}", begin.elapsed());
+    let stats = store.stats();
+    assert_eq!((stats.is_up, stats.by_redis, stats.by_fallback), (false, 60, 100));
+
+    server.restart().await.unwrap();
+    let begin = Instant::now();
+    store.connected().await;
+    assert!(begin.elapsed() < seconds(1), "{:?}", begin.elapsed());
+    // The server has forgotten.
+    assert_eq!(admitted(&layer, "ada", 1).await, 1);
+    assert_eq!(store.stats().by_redis, 61);
+}
+
+#[tokio::test]
+async fn nobody_waits_past_the_timeout_for_a_frozen_server_and_then_nobody_at_all() {
+    let server = Server::start().await.unwrap();
+    let store = store(&server).await;
+    let layer = layer(&store, hundred());
+    assert_eq!(admitted(&layer, "ada", 10).await, 10);
+    server.freeze().unwrap();
+    for _ in 0..5 {
+        let begin = Instant::now();
+        assert_eq!(admitted(&layer, "ada", 1).await, 1);
+        assert!(begin.elapsed() < TIMEOUT + SLACK, "{:?}", begin.elapsed());
+    }
+    assert!(!store.stats().is_up);
+    let begin = Instant::now();
+    assert_eq!(admitted(&layer, "ada", 200).await, 85);
+    assert!(begin.elapsed() < TIMEOUT + SLACK, "{:?}", begin.elapsed());
+
+    server.thaw().unwrap();
+    let begin = Instant::now();
+    store.connected().await;
+    assert!(begin.elapsed() < seconds(1) + SLACK, "{:?}", begin.elapsed());
+    // What was counted before is not forgiven.
+    assert!(admitted(&layer, "ada", 100).await <= 90);
+}
+
+#[tokio::test]
+async fn a_script_that_was_flushed_is_sent_once_more() {
+    let server = Server::start().await.unwrap();
+    let store = store(&server).await;
+    let layer = layer(&store, hundred());
+    for _ in 0..3 {
+        assert_eq!(server.command("SCRIPT FLUSH").await.unwrap(), "+OK");
+        assert_eq!(admitted(&layer, "ada", 2).await, 2);
+    }
+    let stats = store.stats();
+    assert_eq!((stats.by_redis, stats.by_fallback, stats.failures), (6, 0, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_write_is_down_until_it_does() {
+    for (hurt, heal) in [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+    ] {
+        let server = Server::start().await.unwrap();
+        let store = store(&server).await;
+        let layer = layer(&store, hundred());
+        assert_eq!(server.command(hurt).await.unwrap(), "+OK");
+        assert_eq!(admitted(&layer, "ada", 100).await, 100, "{hurt}");
+        store.disconnected().await;
+        assert_eq!(server.command(heal).await.unwrap(), "+OK");
+        store.connected().await;
+        assert_eq!(admitted(&layer, "ada", 1).await, 1, "{hurt}");
+        assert_eq!(store.stats().by_redis, 1, "{hurt}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_decided_as_it_was_told() {
+    let mut server = Server::start().await.unwrap();
+    let table = [
+        (Fallback::Local { share: 3 }, 33, StatusCode::TOO_MANY_REQUESTS),
+        (Fallback::Open, 200, StatusCode::OK),
+        (Fallback::Closed, 0, StatusCode::SERVICE_UNAVAILABLE),
+    ];
+    server.kill().unwrap();
+    for (fallback, passed, then) in table {
+        let store = RedisStore::new(&server.url()).unwrap().fallback(fallback);
+        let layer = layer(&store, hundred());
+        assert_eq!(admitted(&layer, "ada", 200).await, passed, "{fallback:?}");
+        assert_eq!(send(&layer, by("ada")).await.status(), then);
+        assert_eq!(store.stats().by_fallback, 201);
+    }
+}
+
+#[tokio::test]
+async fn a_success_gives_its_charge_back_to_all_nodes() {
+    let server = Server::start().await.unwrap();
+    let (one, two) = (store(&server).await, store(&server).await);
+    let [one, two] = [one, two].map(|store| layer(&store, Rule::auth()));
+    assert_eq!(admitted(&one, "ada", 4).await, 4);
+    for node in [&two, &one, &two, &one, &two] {
+        let mut wrong = by("ada");
+        wrong.headers_mut().insert("wrong", http::HeaderValue::from_static("1"));
+        // Until what was given back is counted as such.
+        let mut status = send(node, wrong.clone()).await.status();
+        while status == StatusCode::TOO_MANY_REQUESTS {
+            tokio::task::yield_now().await;
+            status = send(node, wrong.clone()).await.status();
+        }
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(send(&one, by("ada")).await.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_later_charge_is_counted_for_all_nodes() {
+    let server = Server::start().await.unwrap();
+    let (one, two) = (store(&server).await, store(&server).await);
+    let (one, two) = (layer(&one, hundred()).charge_later(), layer(&two, hundred()));
+    assert_eq!(admitted(&one, "ada", 1).await, 1);
+    assert_eq!(remaining(&one, "ada"), 90);
+    assert_eq!(admitted(&one, "ada", 9).await, 9);
+    // It is sent in the background: a few more may come meanwhile.
+    assert!(admitted(&two, "ada", 100).await < 50);
+}
+
+#[tokio::test]
+async fn a_reset_forgets_in_redis_too() {
+    let server = Server::start().await.unwrap();
+    let layer = layer(&store(&server).await, Rule::auth());
+    let wrong = || Request::builder().header("who", "ada").header("wrong", "1").body(()).unwrap();
+    for _ in 0..5 {
+        assert_eq!(send(&layer, wrong()).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(send(&layer, wrong()).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(layer.handle().reset(&wrong()));
+    while send(&layer, wrong()).await.status() == StatusCode::TOO_MANY_REQUESTS {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn what_cannot_be_right_is_refused() {
+    assert_eq!(RedisStore::new("http://localhost").unwrap_err().kind(), Kind::Redis);
+    let store = RedisStore::new("redis://user:password@localhost").unwrap();
+    assert!(!format!("{store:?}").contains("password"));
+    assert_eq!(store.clone().timeout(Duration::ZERO).unwrap_err().kind(), Kind::Delay);
+    let sliding = requests(10).per(seconds(1)).sliding_counter();
+    let rule = Rule::new("sliding", sliding).unwrap();
+    let error = LimitLayer::with_store(store, Key::peer(), [rule]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Algorithm);
+    assert_eq!(error.to_string(), "sliding: Redis counts no sliding windows: use a quota itself");
+}
