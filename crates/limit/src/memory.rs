@@ -35,7 +35,8 @@ const MAX_SLOTS: usize = 1 << 30;
 /// counts.
 ///
 /// Two keys share a slot where their hashes agree in the line and the 21 bits: at half load one
-/// key in 260,000. The hash has a secret of the store's own, so nobody can look for such a key.
+/// key in 260,000, in a full table one in 130,000. The hash has a secret of the store's own, so
+/// nobody can look for such a key.
 ///
 /// ```
 /// use buttress_limit::{MemoryStore, minutes, requests};
@@ -55,11 +56,12 @@ pub struct MemoryStore {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Full {
-    /// It shares one of a few cells, set aside for this, with others: the quota holds for all of
-    /// them together.
+    /// It shares one of sixteen cells of its rule, set aside for this, with others: the quota holds
+    /// for all of them together. While a flood of keys lasts that fills the table, it uses these up
+    /// too, and clients that are new are refused; those that have a slot are not touched.
     #[default]
     Share,
-    /// It is refused.
+    /// It is refused, and told to come back when one who has used all of the quota may.
     Deny,
     /// It passes and is not counted.
     Allow,
