@@ -13,8 +13,8 @@ use std::{
 
 use buttress_conformance::allocations;
 use buttress_limit::{
-    ConfigErrorKind as Kind, Full, Limiter, MemoryStore, Quota, Rule, days, hours, minutes,
-    requests, seconds,
+    ConfigErrorKind as Kind, Decision, Full, Limiter, MemoryStore, Quota, Rule, days, hours,
+    minutes, requests, seconds,
 };
 
 fn limiter(rules: impl IntoIterator<Item = Rule>) -> Limiter {
@@ -255,7 +255,7 @@ fn who_finds_no_slot_and_is_refused_is_told_when_to_come_back() {
     let store = MemoryStore::with_capacity(16).unwrap().full(Full::Deny);
     let limiter = Limiter::new(store, [rule("r", requests(2).per(minutes(1)))]).unwrap();
     let mut decisions = (0_u64..17).map(|key| limiter.check_at(key.to_le_bytes(), 1, seconds(0)));
-    let refused = decisions.find(|decision| decision.is_limited()).unwrap();
+    let refused = decisions.find(Decision::is_limited).unwrap();
     assert_eq!((refused.remaining(), refused.retry_after()), (0, Some(seconds(30))));
     assert_eq!(refused.next_unit(), seconds(30));
 }
