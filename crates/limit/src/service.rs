@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::{
     future::ResponseFuture,
-    shared::{Decided, Shared},
+    shared::{Decided, Pass, Shared},
 };
 
 /// Limits how often each client of `S` may come; made by a [`LimitLayer`](crate::LimitLayer).
@@ -35,12 +35,31 @@ use crate::{
 #[derive(Clone)]
 pub struct Limit<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Option<Arc<Shared>>,
 }
 
 impl<S> Limit<S> {
     pub(crate) const fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self { inner, shared }
+        Self { inner, shared: Some(shared) }
+    }
+
+    /// A service of the same type that limits nothing, for where a limit is a setting.
+    ///
+    /// ```
+    /// use buttress_limit::{Limit, LimitLayer};
+    /// use tower::Layer;
+    ///
+    /// fn app(limit: Option<LimitLayer>) -> Limit<axum::Router> {
+    ///     let app = axum::Router::new();
+    ///     match limit {
+    ///         Some(limit) => limit.layer(app),
+    ///         None => Limit::unlimited(app),
+    ///     }
+    /// }
+    /// # let _ = app(None);
+    /// ```
+    pub const fn unlimited(inner: S) -> Self {
+        Self { inner, shared: None }
     }
 }
 
@@ -57,17 +76,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        match self.shared.decide(&mut request) {
+        let Some(shared) = &self.shared else {
+            return ResponseFuture::inner(self.inner.call(request), Pass::Nothing);
+        };
+        match shared.decide(&mut request) {
             Decided::Now(pass) => ResponseFuture::inner(self.inner.call(request), pass),
             Decided::Refused(rejection) => {
                 let protocol = Protocol::of(request.headers());
-                ResponseFuture::refused(self.shared.answer(rejection, protocol))
+                ResponseFuture::refused(shared.answer(rejection, protocol))
             }
             Decided::Later(later) => {
                 let not_ready_inner = self.inner.clone();
                 // What the ready one has reserved is for others while this one waits.
                 self.inner = not_ready_inner.clone();
-                ResponseFuture::later(later, not_ready_inner, request, Arc::clone(&self.shared))
+                ResponseFuture::later(later, not_ready_inner, request, Arc::clone(shared))
             }
         }
     }
