@@ -6,12 +6,8 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::{
-    body::ResponseBody,
-    reject::{DefaultResponder, Protocol, Reject, Rejection},
-    value::Value,
-};
-use http::{Extensions, HeaderMap, Request, Response, StatusCode};
+use buttress_core::reject::{Reject, Rejection};
+use http::{Extensions, HeaderMap, Request, StatusCode};
 
 #[cfg(feature = "redis")]
 use crate::redis::Begin;
@@ -26,13 +22,18 @@ use crate::{
     store::Store,
 };
 
-pub(crate) use self::{access::Access, counts::Counts};
+pub(crate) use self::{
+    access::Access,
+    counts::Counts,
+    pass::{Pass, Receipt},
+    refusal::Refusal,
+};
 
 mod access;
 mod counts;
+mod pass;
+mod refusal;
 
-/// draft-ietf-httpapi-ratelimit-headers-11 §4, in IANA's registry of RFC 9457.
-const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// In a rejection and on metrics.
 pub(crate) const LAYER: &str = "limit";
 
@@ -63,28 +64,6 @@ pub(crate) struct Shared {
     pub(crate) counts: Arc<Counts>,
 }
 
-/// A request that goes in, and what is to be done with its answer.
-#[derive(Debug, Default)]
-pub(crate) enum Pass {
-    #[default]
-    Nothing,
-    /// To say where its client stands.
-    Headers { shared: Arc<Shared>, plan: usize, standing: Option<Standing> },
-    /// To give back what it was charged, if it is no failure; or to say where its client stands
-    /// with every rule.
-    Charged { shared: Arc<Shared>, receipt: Receipt, standing: Option<Standing> },
-}
-
-/// What a request was charged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Receipt {
-    pub(crate) keys: Keys,
-    pub(crate) plan: usize,
-    pub(crate) cost: u64,
-    pub(crate) at: Nanos,
-    pub(crate) charged: u16,
-}
-
 /// What the rules said that admit a request.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Asked {
@@ -92,14 +71,6 @@ pub(crate) struct Asked {
     at: Nanos,
     standing: Option<Standing>,
     used: u64,
-}
-
-/// A no, and what is told with it.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    rejection: Rejection,
-    plan: usize,
-    standings: Standings,
 }
 
 /// What is decided of a request.
@@ -118,7 +89,7 @@ impl Shared {
     pub(crate) fn decide<B>(self: &Arc<Self>, request: &mut Request<B>) -> Decided {
         if self.denied.iter().any(|access| access.has(request)) {
             self.counts.denied.fetch_add(1, Relaxed);
-            return Decided::Refused(Self::forbidden("denied").into());
+            return Decided::Refused(refusal::forbidden("denied").into());
         }
         if self.allowed.iter().any(|access| access.has(request)) {
             self.counts.allowed.fetch_add(1, Relaxed);
@@ -133,7 +104,7 @@ impl Shared {
             }
             Found::Missing(_) => {
                 self.counts.missing.fetch_add(1, Relaxed);
-                return Decided::Refused(Self::forbidden("missing_key").into());
+                return Decided::Refused(refusal::forbidden("missing_key").into());
             }
         };
         let index = self.plan_of(request);
@@ -183,7 +154,7 @@ impl Shared {
         if let Some((name, wait)) = self.ask_foreign(keys) {
             self.refund(&receipt, Which::All);
             self.counts.foreign_refused.fetch_add(1, Relaxed);
-            let no = Self::exceeded(vec![Value::from(name)]).with_retry_after(wait);
+            let no = refusal::exceeded(vec![name.into()]).with_retry_after(wait);
             return Decided::Refused(no.into());
         }
         self.counts.admit(keys);
@@ -275,70 +246,10 @@ impl Shared {
         self.plans.iter().position(|(name, _)| *name == tier).unwrap_or(0)
     }
 
-    fn forbidden(reason: &'static str) -> Rejection {
-        Rejection::new(LAYER, reason, StatusCode::FORBIDDEN)
-    }
-
-    fn exceeded(rules: Vec<Value>) -> Rejection {
-        Rejection::new(LAYER, "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
-            .with_kind(QUOTA_EXCEEDED)
-            .with_member("violated-policies", rules)
-    }
-
     #[inline]
     fn ask_foreign(&self, keys: &Keys) -> Option<(&'static str, Duration)> {
         let (name, limiter) = self.foreign.as_ref()?;
         limiter(keys.first().whole()).err().map(|wait| (*name, wait))
-    }
-
-    #[cold]
-    fn refusal<const N: usize>(&self, plan: usize, claims: &Claims<'_, N>, now: Nanos) -> Refusal {
-        let names = claims.refusing().map(|bound| Value::from(bound.rule.label()));
-        let mut rejection = Self::exceeded(names.collect());
-        if let Some(wait) = claims.wait(now) {
-            rejection = rejection.with_retry_after(Duration::from_nanos(wait));
-        }
-        let standings = if self.headers.any() {
-            self.standings(claims, claims.tightest(now), now)
-        } else {
-            Standings::None
-        };
-        Refusal { rejection, plan, standings }
-    }
-
-    /// The tightest alone or first.
-    fn standings<const N: usize>(
-        &self,
-        claims: &Claims<'_, N>,
-        tightest: Option<Standing>,
-        now: Nanos,
-    ) -> Standings {
-        let Some(tightest) = tightest else { return Standings::None };
-        if !self.headers.all {
-            return Standings::One([tightest]);
-        }
-        let others = claims.standings(now).filter(|other| other.rule != tightest.rule);
-        Standings::All(std::iter::once(tightest).chain(others).collect())
-    }
-
-    /// The answer to who is refused.
-    pub(crate) fn answer<B>(
-        &self,
-        refusal: Refusal,
-        protocol: Protocol,
-    ) -> Response<ResponseBody<B>> {
-        let Refusal { rejection, plan, standings } = refusal;
-        let mut response = match &self.responder {
-            Some(responder) => rejection.respond(&**responder, protocol),
-            None => rejection.respond(&DefaultResponder, protocol),
-        };
-        if let Some((_, plan)) = self.plans.get(plan).filter(|_| !standings.is_empty()) {
-            let headers = response.headers_mut();
-            // The map of an answer that is made for a refusal is full, and grows by doubling.
-            headers.reserve(self.headers.lines());
-            self.headers.write(plan, &standings, headers);
-        }
-        response
     }
 
     /// Charges for what is done already; answers when.
@@ -366,95 +277,6 @@ impl Shared {
         if let Some(redis) = self.store.remote() {
             redis.refund(plan, receipt, which, now);
         }
-    }
-
-    #[inline]
-    fn is_failure<B>(&self, response: &Response<B>) -> bool {
-        if let Some(failure) = &self.failure {
-            return failure(response.status(), response.headers());
-        }
-        let status = response.status();
-        let grpc = response.headers().get("grpc-status").is_some_and(|status| status != "0");
-        status.is_client_error() || status.is_server_error() || grpc
-    }
-}
-
-#[derive(Debug)]
-enum Standings {
-    None,
-    One([Standing; 1]),
-    All(Vec<Standing>),
-}
-
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        Self { rejection, plan: 0, standings: Standings::None }
-    }
-}
-
-impl std::ops::Deref for Standings {
-    type Target = [Standing];
-
-    fn deref(&self) -> &[Standing] {
-        match self {
-            Self::None => &[],
-            Self::One(one) => one,
-            Self::All(all) => all,
-        }
-    }
-}
-
-impl Pass {
-    /// Gives the request its charge, where its verdict took time.
-    #[cfg(feature = "redis")]
-    pub(crate) fn note<B>(&self, request: Option<&mut Request<B>>) {
-        if let (Self::Charged { shared, receipt, .. }, Some(request)) = (self, request)
-            && shared.charge_later
-        {
-            request.extensions_mut().insert(Charge::new(Arc::clone(shared), *receipt));
-        }
-    }
-
-    /// The inner's answer is there.
-    #[inline]
-    pub(crate) fn finish<B>(&mut self, response: &mut Response<B>) {
-        match std::mem::take(self) {
-            Self::Nothing => {}
-            Self::Headers { shared, plan, standing } => {
-                if let Some((_, plan)) = shared.plans.get(plan) {
-                    shared.headers.write(plan, standing.as_slice(), response.headers_mut());
-                }
-            }
-            Self::Charged { shared, receipt, standing } => {
-                shared.finish(&receipt, standing, response);
-            }
-        }
-    }
-}
-
-impl Shared {
-    fn finish<B>(&self, receipt: &Receipt, standing: Option<Standing>, response: &mut Response<B>) {
-        let Some((_, plan)) = self.plans.get(receipt.plan) else { return };
-        let gives_back = plan.has_failures_only && !self.is_failure(response);
-        if gives_back {
-            self.refund(receipt, Which::FailuresOnly);
-            plan.count_refund();
-        }
-        let headers = response.headers_mut();
-        if !gives_back && !self.headers.all {
-            return self.headers.write(plan, standing.as_slice(), headers);
-        }
-        if !self.headers.any() {
-            return;
-        }
-        let table = self.store.table();
-        let now = table.now();
-        with_claims!(plan, |N| {
-            let mut claims = plan.claims::<N>(&receipt.keys, 0);
-            claims.peek(table, now);
-            let standings = self.standings(&claims, claims.tightest(now), now);
-            self.headers.write(plan, &standings, headers);
-        });
     }
 }
 
