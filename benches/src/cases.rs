@@ -1,7 +1,11 @@
 //! The cases.
 
-use std::{fmt, net::Ipv4Addr};
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+};
 
+use axum::extract::ConnectInfo;
 use buttress::client_ip::Peer;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri,
@@ -19,6 +23,7 @@ use crate::{
 mod context;
 mod event;
 mod headers;
+mod limit;
 mod log;
 mod metrics;
 mod problem;
@@ -42,6 +47,7 @@ pub fn cases<W: AsRef<str>>(words: &[W]) -> Vec<Case> {
         metrics::cases(),
         trace::cases(),
         log::cases(),
+        limit::cases(),
     ];
     let chosen = |case: &Case| words.iter().all(|word| case.name.contains(word.as_ref()));
     all.into_iter().flatten().filter(chosen).collect()
@@ -95,6 +101,14 @@ impl Headers {
     fn request_from_peer(self) -> Request<Nothing> {
         let mut request = self.request();
         request.extensions_mut().insert(Peer(Ipv4Addr::new(192, 0, 2, 1).into()));
+        request
+    }
+
+    /// The same as axum's server leaves it, which the peers read.
+    fn request_from_connect_info(self) -> Request<Nothing> {
+        let mut request = self.request();
+        let peer = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 40_001));
+        request.extensions_mut().insert(ConnectInfo(peer));
         request
     }
 

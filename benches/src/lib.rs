@@ -16,6 +16,7 @@ mod case;
 mod cases;
 mod drive;
 pub mod gate;
+mod limits;
 pub mod load;
 mod peers;
 pub mod table;

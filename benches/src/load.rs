@@ -4,24 +4,23 @@
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
     str::FromStr,
 };
 
-use axum::{Router, extract::ConnectInfo, routing::get};
+use axum::{Router, routing::get};
 use buttress::{
     Stack,
     client_ip::ClientIp,
     headers::SecurityHeadersLayer,
     log::{JsonLayer, Sink},
 };
-use http::Extensions;
 use tokio::net::TcpListener;
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::fmt;
 
-use crate::{Failure, drive::at_info, peers, table::Table, times::median};
+use crate::{Failure, drive::at_info, limits, peers, table::Table, times::median};
 
 /// Many short turns of each server: who else uses the machine then hits all of them alike.
 const ROUNDS: usize = 11;
@@ -79,7 +78,7 @@ pub fn serve(around: Around) -> Result<(), Failure> {
             Around::Ours => {
                 let (writer, log) = Sink::stderr().open()?;
                 set_global_default(at_info(JsonLayer::new(writer).service("bench")))?;
-                let stack = Stack::production(ClientIp::peer().peer_from(peer));
+                let stack = Stack::production(ClientIp::peer().peer_from(limits::peer));
                 (hello.layer(stack.headers(SecurityHeadersLayer::web())), Some(log))
             }
             Around::Peers => {
@@ -92,10 +91,6 @@ pub fn serve(around: Around) -> Result<(), Failure> {
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
         Ok(axum::serve(listener, app).await?)
     })
-}
-
-fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
 /// Loads each server in turns, and tells what came out.
