@@ -18,8 +18,9 @@ pub use buttress_core::{
 };
 #[cfg(feature = "server")]
 pub use {
-    buttress_headers as headers, buttress_log as log, buttress_metrics as metrics,
-    buttress_redact as redact, buttress_request_id as request_id, buttress_trace as trace,
+    buttress_headers as headers, buttress_limit as limit, buttress_log as log,
+    buttress_metrics as metrics, buttress_redact as redact, buttress_request_id as request_id,
+    buttress_trace as trace,
 };
 
 /// Problem documents (RFC 9457), and, with the feature `server`, all that makes one of a failure:

@@ -1,9 +1,10 @@
 //! The order-safe stack.
 
-use std::{any::type_name, fmt, time::Duration};
+use std::{any::type_name, time::Duration};
 
 use buttress_core::{client_ip::ClientIp, context::ContextLayer, observe::ObserveLayer};
 use buttress_headers::SecurityHeadersLayer;
+use buttress_limit::LimitLayer;
 use buttress_log::AccessLog;
 use buttress_metrics::HttpMetrics;
 use buttress_problem::ProblemLayer;
@@ -13,7 +14,7 @@ use tower_http::{compression::CompressionLayer, cors::CorsLayer};
 use tower_layer::Identity;
 
 pub(crate) use self::csrf::Judge;
-use self::observers::{Observers, Shared};
+use self::observers::{Observers, Reason, Shared};
 pub use self::{
     answer_body::AnswerBody,
     guarded::{Guarded, GuardedBody, GuardedFuture},
@@ -25,13 +26,13 @@ use crate::{Compression, Cors, Csrf, Route};
 mod answer_body;
 mod body_limit;
 mod csrf;
+mod describe;
 mod guarded;
 mod hardened;
 mod keep_status;
 mod observers;
 mod preflight;
 mod rebody;
-mod refuse;
 mod request_body;
 mod slot;
 mod timeout;
@@ -56,6 +57,7 @@ mod timeout;
 /// | [`joint`](Self::joint) | layers of your own and of others that look at answers |
 /// | [`problem`](Self::problem) | panics and bare errors from here inward become problem documents |
 /// | [`csrf`](Self::csrf) | before any work is done |
+/// | [`limit`](Self::limit) | a refusal costs nothing further in, and waiting takes none of the service's time |
 /// | [`timeout`](Self::timeout) | bounds what the service may take |
 /// | [`body_limit`](Self::body_limit) | bounds what the service may be made to read |
 /// | the service | |
@@ -108,6 +110,7 @@ pub struct Stack<M = Identity, O = ()> {
     joint: M,
     problem: ProblemLayer,
     csrf: Option<(Csrf, Judge)>,
+    limit: Option<LimitLayer>,
     timeout: Option<Duration>,
     body_limit: Option<u64>,
 }
@@ -131,6 +134,7 @@ impl Stack {
             joint: Identity::new(),
             problem: ProblemLayer::disabled(),
             csrf: None,
+            limit: None,
             timeout: None,
             body_limit: None,
         }
@@ -143,8 +147,9 @@ impl Stack {
     /// most 1 MiB. With the feature `axum`, the route is the one that axum has matched.
     ///
     /// Who the client is cannot be guessed, so it is asked for: [`ClientIp::peer`] without a proxy
-    /// before the service, [`ClientIp::behind`] with one. CORS and compression are left empty: the
-    /// one needs your origins, and the other is more often the proxy's work.
+    /// before the service, [`ClientIp::behind`] with one. CORS, compression and the rate limit are
+    /// left empty: the first needs your origins, the second is more often the proxy's work, and
+    /// what is too often for the third only you can tell.
     ///
     /// The log's lines are events of `tracing`, and go where its subscriber writes them; without
     /// one, nowhere. The metrics are there to be read where you keep a handle to them:
@@ -220,22 +225,10 @@ impl<M: Clone, O> Clone for Stack<M, O> {
             joint: self.joint.clone(),
             problem: self.problem,
             csrf: self.csrf.clone(),
+            limit: self.limit.clone(),
             timeout: self.timeout,
             body_limit: self.body_limit,
         }
-    }
-}
-
-/// As [`describe`](Stack::describe), on one line for each slot.
-impl<M, O> fmt::Debug for Stack<M, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Stack");
-        for (name, filling) in self.slots() {
-            if let Some(filling) = filling {
-                shown.field(name, &format_args!("{filling}"));
-            }
-        }
-        shown.finish()
     }
 }
 
@@ -339,6 +332,7 @@ impl<M, O> Stack<M, O> {
             joint: self.joint,
             problem: self.problem,
             csrf: self.csrf,
+            limit: self.limit,
             timeout: self.timeout,
             body_limit: self.body_limit,
         }
@@ -351,7 +345,7 @@ impl<M, O> Stack<M, O> {
         self.observe = if nobody {
             ObserveLayer::disabled()
         } else {
-            let all = (trace.clone(), log.clone(), metrics.clone(), own.clone());
+            let all = (Reason, trace.clone(), log.clone(), metrics.clone(), own.clone());
             ObserveLayer::new(all)
         };
         self
@@ -406,6 +400,7 @@ impl<M, O> Stack<M, O> {
             compression: self.compression,
             problem: self.problem,
             csrf: self.csrf,
+            limit: self.limit,
             timeout: self.timeout,
             body_limit: self.body_limit,
         }
@@ -424,6 +419,36 @@ impl<M, O> Stack<M, O> {
             let judge = csrf.judge(self.cors.as_ref().map(|(cors, _)| cors));
             (csrf, judge)
         });
+        self
+    }
+
+    /// How often each client may come: one layer with all of its rules, which admit a request
+    /// together or not at all. Preflights, and what [`csrf`](Self::csrf) refuses, are not counted.
+    ///
+    /// A route that has a limit of its own, such as a sign-in, gets a [`LimitLayer`] of its own too,
+    /// inside of this one.
+    ///
+    /// ```
+    /// use axum::{Router, routing::{get, post}};
+    /// use buttress::{
+    ///     Stack,
+    ///     client_ip::ClientIp,
+    ///     limit::{Key, LimitLayer, Rule},
+    /// };
+    ///
+    /// // The client that the context has, so that logs and limits agree on who it is.
+    /// let general = LimitLayer::new(Key::client(), [Rule::general(), Rule::burst()])?;
+    /// let guesses = LimitLayer::new(Key::client(), [Rule::auth()])?;
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/login", post(|| async { "hello" }).layer(guesses))
+    ///     .route("/", get(|| async { "hello" }))
+    ///     .layer(Stack::production(ClientIp::behind(["10.0.0.0/8"])?).limit(general));
+    /// # let _ = app;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn limit(mut self, layer: impl Into<Option<LimitLayer>>) -> Self {
+        self.limit = layer.into();
         self
     }
 
@@ -450,59 +475,4 @@ impl<M, O> Stack<M, O> {
         self.body_limit = bytes.into();
         self
     }
-
-    /// What is in force, outermost first, a line for each slot.
-    ///
-    /// ```
-    /// use buttress::Stack;
-    /// use std::time::Duration;
-    ///
-    /// let stack = Stack::new().body_limit(4096).timeout(Duration::from_secs(10));
-    /// assert!(stack.describe().contains("body limit   4096 bytes"));
-    /// ```
-    #[must_use]
-    pub fn describe(&self) -> String {
-        self.slots()
-            .map(|(name, filling)| format!("{name:<12} {}", filling.as_deref().unwrap_or("-")))
-            .join("\n")
-    }
-
-    fn slots(&self) -> [(&'static str, Option<String>); 15] {
-        [
-            ("client ip", self.client_ip.as_ref().map(ToString::to_string)),
-            ("route", self.route.as_ref().map(ToString::to_string)),
-            ("request id", Some(self.request_id.to_string()).filter(|id| id != "off")),
-            ("trace", self.trace.as_ref().map(ToString::to_string)),
-            ("log", self.log.as_ref().map(ToString::to_string)),
-            ("metrics", self.metrics.as_ref().map(ToString::to_string)),
-            ("observe", self.own.as_ref().map(|_| type_name::<O>().to_owned())),
-            ("headers", self.headers.as_ref().map(names).filter(|names| !names.is_empty())),
-            ("cors", self.cors.as_ref().map(|(cors, _)| cors.to_string())),
-            (
-                "compression",
-                self.compression.as_ref().map(|(compression, _)| compression.to_string()),
-            ),
-            (
-                "joint",
-                Some(type_name::<M>().to_owned()).filter(|name| name != type_name::<Identity>()),
-            ),
-            ("problem", Some(self.problem.to_string()).filter(|problem| problem != "off")),
-            ("csrf", self.csrf.as_ref().map(|(csrf, _)| format!("{csrf}{}", self.also_trusted()))),
-            ("timeout", self.timeout.map(|limit| format!("{limit:?}"))),
-            ("body limit", self.body_limit.map(|bytes| format!("{bytes} bytes"))),
-        ]
-    }
-
-    fn also_trusted(&self) -> &'static str {
-        match &self.cors {
-            Some((cors, _)) if cors.origins().is_empty() => "",
-            Some((cors, _)) if cors.has_credentials() => ", those of cors",
-            Some(_) => ", those of cors without cookies",
-            None => "",
-        }
-    }
-}
-
-fn names(layer: &SecurityHeadersLayer) -> String {
-    layer.headers().keys().map(http::HeaderName::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -233,6 +233,7 @@ fn it_says_what_is_in_force_in_order() {
             "joint",
             "problem",
             "csrf",
+            "limit",
             "timeout",
             "body limit"
         ]

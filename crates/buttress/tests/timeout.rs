@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use buttress::{RequestBody, Stack, reject::Rejected};
+use buttress::{
+    RequestBody, Stack,
+    limit::{Key, LimitLayer, Rule, SlowDown},
+    reject::Rejected,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -49,4 +53,17 @@ async fn no_time_at_all_is_time_for_an_answer_that_never_waits() {
     assert_eq!(response.status(), 200);
     let response = none.layer(service_fn(never)).oneshot(Request::default()).await.unwrap();
     assert_eq!(response.status(), 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_slowed_down_keeps_its_time_to_be_served() {
+    let slow = SlowDown::new(1, Duration::from_secs(3), Duration::from_secs(3)).unwrap();
+    let limit = LimitLayer::new(Key::everyone(), [Rule::general()]).unwrap().slow_down(slow);
+    let stack = Stack::new().timeout(Duration::from_secs(1)).limit(limit);
+    for waits in [0, 3] {
+        let begun = tokio::time::Instant::now();
+        let service = stack.layer(service_fn(quick));
+        let response = service.oneshot(Request::default()).await.unwrap();
+        assert_eq!((response.status().as_u16(), begun.elapsed().as_secs()), (200, waits));
+    }
 }

@@ -10,14 +10,14 @@ use std::{
 
 use buttress_core::{
     body::ResponseBody,
-    reject::{Protocol, Rejection},
+    reject::{DefaultResponder, Protocol, Rejection},
 };
 use http::{Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{refuse::refuse, request_body::RequestBody};
+use super::request_body::RequestBody;
 
 /// The innermost slot: gives the service the one request body type of all stacks, and answers
 /// for the service when a body is too long.
@@ -88,7 +88,7 @@ impl Refusal {
     fn answer<B>(self) -> Response<ResponseBody<B>> {
         let no = Rejection::new("body_limit", "too_large", StatusCode::PAYLOAD_TOO_LARGE)
             .with_detail(format!("a body of at most {} bytes is taken", self.limit));
-        refuse(no, self.protocol)
+        no.respond(&DefaultResponder, self.protocol)
     }
 }
 

@@ -8,15 +8,13 @@ use std::{
 
 use buttress_core::{
     body::ResponseBody,
-    reject::{Protocol, Rejection},
+    reject::{DefaultResponder, Protocol, Rejection},
 };
 use http::{Method, Request, Response, StatusCode, header::COOKIE};
 use pin_project_lite::pin_project;
 use tower_http::csrf::{self, CsrfLayer, ProtectionError, ResponseForProtectionError};
 use tower_layer::Layer;
 use tower_service::Service;
-
-use super::refuse::refuse;
 
 /// tower-http's rule, over nothing but itself: what comes out is the request, or none.
 type Rule = csrf::Csrf<Pass, Refuse>;
@@ -140,7 +138,7 @@ where
             CsrfFutureProj::CrossOrigin { protocol } => {
                 let no = Rejection::new("csrf", "cross_origin", StatusCode::FORBIDDEN)
                     .with_detail("this request came from a page of another origin");
-                Poll::Ready(Ok(refuse(no, *protocol)))
+                Poll::Ready(Ok(no.respond(&DefaultResponder, *protocol)))
             }
         }
     }

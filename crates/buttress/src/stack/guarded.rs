@@ -6,6 +6,7 @@ use std::{
 };
 
 use buttress_core::body::ResponseBody;
+use buttress_limit::Limit;
 use buttress_problem::{BoxError, ProblemBody, Problems};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -16,16 +17,18 @@ use tower_service::Service;
 
 use super::{
     Stack,
-    body_limit::{BodyLimit, BodyLimitFuture},
+    body_limit::BodyLimit,
     csrf::{CsrfCheck, CsrfFuture},
     request_body::RequestBody,
-    timeout::{Timeout, TimeoutFuture},
+    timeout::Timeout,
 };
 
-type Inner<S> = Problems<CsrfCheck<Timeout<BodyLimit<S>>>>;
-type InnerFuture<F, B> = buttress_problem::ResponseFuture<
-    CsrfFuture<TimeoutFuture<BodyLimitFuture<F>>>,
-    ResponseBody<B>,
+type Timely<S> = Timeout<BodyLimit<S>>;
+type Inner<S> = Problems<CsrfCheck<Limit<Timely<S>>>>;
+type InnerBody<B> = ResponseBody<ResponseBody<B>>;
+type InnerFuture<S, ReqBody, B> = buttress_problem::ResponseFuture<
+    CsrfFuture<buttress_limit::ResponseFuture<Timely<S>, ReqBody, ResponseBody<B>>>,
+    InnerBody<B>,
 >;
 
 /// A service in what refuses requests, and in what catches the failures of both: the slots below
@@ -63,6 +66,10 @@ impl<S> Guarded<S> {
     pub(super) fn new<M, O>(stack: &Stack<M, O>, service: S) -> Self {
         let service = BodyLimit { inner: service, limit: stack.body_limit };
         let service = Timeout { inner: service, limit: stack.timeout };
+        let service = match &stack.limit {
+            Some(limit) => limit.layer(service),
+            None => Limit::unlimited(service),
+        };
         let judge = stack.csrf.as_ref().map(|(_, judge)| judge.clone());
         Self { inner: stack.problem.layer(CsrfCheck { inner: service, judge }) }
     }
@@ -76,13 +83,13 @@ impl<S> fmt::Debug for Guarded<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Guarded<S>
 where
-    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
     ReqBody: Body,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = Response<GuardedBody<ResBody>>;
     type Error = S::Error;
-    type Future = GuardedFuture<S::Future, ResBody>;
+    type Future = GuardedFuture<S, ReqBody, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -102,33 +109,42 @@ pin_project! {
     /// use tower::Service;
     ///
     /// /// What a layer in the joint calls.
-    /// fn pass<S, B>(inner: &mut Guarded<S>, request: Request<B>) -> GuardedFuture<S::Future, B>
+    /// fn pass<S, B>(inner: &mut Guarded<S>, request: Request<B>) -> GuardedFuture<S, B, B>
     /// where
-    ///     S: Service<Request<RequestBody<B>>, Response = http::Response<B>>,
+    ///     S: Service<Request<RequestBody<B>>, Response = http::Response<B>> + Clone,
     ///     B: http_body::Body<Data = bytes::Bytes, Error = axum::Error>,
     /// {
     ///     inner.call(request)
     /// }
     /// # let _ = pass::<axum::Router, axum::body::Body>;
     /// ```
-    pub struct GuardedFuture<F, B> {
+    pub struct GuardedFuture<S, ReqBody, ResBody>
+    where
+        S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+        ReqBody: Body,
+    {
         #[pin]
-        future: InnerFuture<F, B>,
+        future: InnerFuture<S, ReqBody, ResBody>,
     }
 }
 
-impl<F, B> fmt::Debug for GuardedFuture<F, B> {
+impl<S, ReqBody, ResBody> fmt::Debug for GuardedFuture<S, ReqBody, ResBody>
+where
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    ReqBody: Body,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardedFuture").finish_non_exhaustive()
     }
 }
 
-impl<F, B, E> Future for GuardedFuture<F, B>
+impl<S, ReqBody, ResBody> Future for GuardedFuture<S, ReqBody, ResBody>
 where
-    F: Future<Output = Result<Response<B>, E>>,
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    ReqBody: Body,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Output = Result<Response<GuardedBody<B>>, E>;
+    type Output = Result<Response<GuardedBody<ResBody>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = self.project().future.poll(cx);
@@ -160,7 +176,7 @@ pin_project! {
     /// ```
     pub struct GuardedBody<B> {
         #[pin]
-        body: ProblemBody<ResponseBody<B>>,
+        body: ProblemBody<InnerBody<B>>,
     }
 }
 

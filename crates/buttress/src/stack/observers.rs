@@ -3,16 +3,37 @@ use std::{fmt, sync::Arc};
 use buttress_core::{
     context::RequestContext,
     observe::{Observer, Totals},
+    reject::Rejected,
 };
 use buttress_log::AccessLog;
 use buttress_metrics::HttpMetrics;
 use buttress_trace::Trace;
 use http::{HeaderMap, Request, Response};
 
-/// All that watches an exchange, in one wrapper. The trace comes first, so that the line and the
-/// exemplars know its id; the user's own last, so that they know it all.
+/// All that watches an exchange, in one wrapper. The reason comes first, so that all have it; then
+/// the trace, so that the line and the exemplars know its id; the user's own last, so that they
+/// know it all.
 pub(super) type Observers<O> =
-    (Option<Trace>, Option<AccessLog>, Option<HttpMetrics>, Option<Shared<O>>);
+    (Reason, Option<Trace>, Option<AccessLog>, Option<HttpMetrics>, Option<Shared<O>>);
+
+/// Why a request was refused is what kind of failure it was, whichever slot or inner layer refused
+/// it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reason;
+
+impl Observer for Reason {
+    type Exchange = ();
+
+    fn on_request<B>(&self, _: &Request<B>, _: &RequestContext) {}
+
+    fn on_response<B>(&self, (): &mut (), response: &Response<B>, context: &RequestContext) {
+        if let Some(refusal) = response.extensions().get::<Rejected>() {
+            context.set_error_type(refusal.reason());
+        }
+    }
+
+    fn on_end(&self, (): (), _: &Totals, _: &RequestContext) {}
+}
 
 /// An observer that is not asked to be `Clone`: a stack is built slot by slot.
 pub(super) struct Shared<O>(Arc<O>);

@@ -7,7 +7,7 @@ use std::{
 
 use buttress_core::{
     body::ResponseBody,
-    reject::{GrpcCode, Protocol, Rejection},
+    reject::{DefaultResponder, GrpcCode, Protocol, Rejection},
 };
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
@@ -16,8 +16,6 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tower_service::Service;
-
-use super::refuse::refuse;
 
 /// Gives up on a service that does not answer in time.
 ///
@@ -82,6 +80,6 @@ where
         let no = Rejection::new("timeout", "elapsed", StatusCode::SERVICE_UNAVAILABLE)
             .with_grpc_code(GrpcCode::DeadlineExceeded)
             .with_detail("the service did not answer in time");
-        Poll::Ready(Ok(refuse(no, protocol)))
+        Poll::Ready(Ok(no.respond(&DefaultResponder, protocol)))
     }
 }
