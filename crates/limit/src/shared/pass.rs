@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+#[cfg(feature = "redis")]
+use http::Request;
+use http::Response;
 
 use super::Shared;
 #[cfg(feature = "redis")]
