@@ -70,8 +70,8 @@ impl Requests {
 /// 100 per 15 minutes. [`strict`](Self::strict) never lets a period see more than `requests`.
 ///
 /// The arithmetic is in integers and exact: the time between two units is a fraction, and not cut
-/// to nanoseconds. The clock is read to a microsecond (or to a 2³²th of the time in which a full
-/// burst comes back, or to the time between two units, whichever is longer).
+/// to nanoseconds. The clock is read to two microseconds or better (or to a 2³²th of the time in
+/// which a full burst comes back, whichever is longer).
 ///
 /// ```
 /// use buttress_limit::{Quota, minutes, requests, seconds};
