@@ -157,7 +157,6 @@ impl Shared {
             let no = refusal::exceeded(vec![name.into()]).with_retry_after(wait);
             return Decided::Refused(no.into());
         }
-        self.counts.admit(keys);
         let is_later = self.charge_later && extensions.is_none();
         if let Some(extensions) = extensions {
             extensions.insert(Charge::new(Arc::clone(self), receipt));
@@ -168,16 +167,18 @@ impl Shared {
         } else {
             Pass::Headers { shared, plan: index, standing }
         };
-        match self.slow.wait(used, pass) {
+        let decided = match self.slow.wait(used, pass) {
             Wait::No(pass) => Decided::Now(pass),
             Wait::Yes(later) => Decided::Later(later),
             Wait::Full(delay) => {
                 self.counts.too_many_waiting.fetch_add(1, Relaxed);
                 self.refund(&receipt, Which::All);
                 let no = Rejection::new(LAYER, "too_many_waiting", StatusCode::TOO_MANY_REQUESTS);
-                Decided::Refused(no.with_retry_after(delay).into())
+                return Decided::Refused(no.with_retry_after(delay).into());
             }
-        }
+        };
+        self.counts.admit(keys);
+        decided
     }
 
     /// When a setting has changed: what can be told of them all, once.
