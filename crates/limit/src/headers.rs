@@ -62,7 +62,8 @@ impl Headers {
         if self.legacy.is_some() { 5 } else { 2 }
     }
 
-    /// Adds them to those that are there: an inner limit's lists stay.
+    /// Adds them to those that are there: an inner limit's lists stay, and its `X-RateLimit` where
+    /// less is left of it.
     pub(crate) fn write(self, plan: &Plan, standings: &[Standing], headers: &mut HeaderMap) {
         let Some(tightest) = standings.first().filter(|_| self.any()) else { return };
         if self.draft.is_some() {
@@ -73,7 +74,10 @@ impl Headers {
                 headers.append(RATELIMIT, value);
             }
         }
-        if let (Some(reset), Some(bound)) = (self.legacy, plan.rules.get(tightest.rule)) {
+        // These are no lists: of limits around one another, the tightest tells.
+        if let (Some(reset), Some(bound)) = (self.legacy, plan.rules.get(tightest.rule))
+            && told(headers).is_none_or(|told| tightest.level.remaining < told)
+        {
             let after = seconds(tightest.level.reset);
             let time = match reset {
                 LegacyReset::Delta => after,
@@ -82,11 +86,16 @@ impl Headers {
                     now.as_secs().saturating_add(after)
                 }
             };
-            headers.append(X_RATELIMIT_LIMIT, bound.limit.clone());
-            headers.append(X_RATELIMIT_REMAINING, number(tightest.level.remaining));
-            headers.append(X_RATELIMIT_RESET, number(time));
+            headers.insert(X_RATELIMIT_LIMIT, bound.limit.clone());
+            headers.insert(X_RATELIMIT_REMAINING, number(tightest.level.remaining));
+            headers.insert(X_RATELIMIT_RESET, number(time));
         }
     }
+}
+
+/// What an inner limit has left, by its `X-RateLimit-Remaining`.
+fn told(headers: &HeaderMap) -> Option<u64> {
+    headers.get(X_RATELIMIT_REMAINING)?.to_str().ok()?.parse().ok()
 }
 
 /// `"general";r=`, before the number.
