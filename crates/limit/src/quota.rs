@@ -10,6 +10,8 @@ mod parse;
 const MIN_PERIOD: Duration = Duration::from_millis(1);
 /// The longest period: a leap year.
 const MAX_PERIOD: Duration = days(366);
+/// The most requests: the largest integer that a structured field can tell (RFC 9651 §3.3.1).
+const MAX_REQUESTS: u64 = 999_999_999_999_999;
 /// The largest burst: a cell keeps time in 2³²ths of what a full burst takes to come back.
 pub(crate) const MAX_BURST: u64 = 1 << 32;
 /// The longest time in which a full burst comes back. Sixteen times as much, the largest debt
@@ -191,6 +193,10 @@ impl Quota {
                 Kind::Requests,
                 "the quota is more than one request a ns",
             ));
+        }
+        if self.requests > MAX_REQUESTS {
+            let message = format!("the quota must be at most {MAX_REQUESTS} requests");
+            return Err(ConfigError::new(Kind::Requests, message));
         }
         if self.burst == 0 {
             return Err(ConfigError::new(Kind::Burst, "the burst must be at least 1"));
