@@ -7,6 +7,8 @@ use buttress::problem::{IntoProblem, Problem};
 pub(crate) enum Error {
     #[error("users are counted from 1")]
     NoUser,
+    #[error("the user or the password is wrong")]
+    WrongPair,
     #[error("{name} is at most {most}")]
     TooMuch { name: &'static str, most: u64 },
     #[error("cannot read the orders")]
@@ -17,6 +19,7 @@ impl IntoProblem for Error {
     fn to_problem(&self) -> Problem {
         let status = match self {
             Self::NoUser => StatusCode::NOT_FOUND,
+            Self::WrongPair => StatusCode::UNAUTHORIZED,
             Self::TooMuch { .. } => StatusCode::BAD_REQUEST,
             Self::Orders(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -20,13 +20,16 @@ use buttress::{
 };
 use tokio::net::TcpListener;
 
-use crate::{numbers::Numbers, settings::Settings};
+use crate::{limits::Limits, numbers::Numbers, settings::Settings};
 
 mod error;
+mod limits;
+mod login;
 mod numbers;
 mod outbound;
 mod page;
 mod routes;
+mod search;
 mod settings;
 mod tour;
 
@@ -59,29 +62,29 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
-    let Settings { address, log, numbers } = settings;
+    let Settings { address, log, client_ip, limits, numbers } = settings;
     // Dropped at the end, it writes out the lines that still wait.
     let log = log.init()?;
     // Panics are lines too.
     install_panic_hook();
-    let numbers = numbers.of_the_log(log.writer());
+    let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits);
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
     let address = listener.local_addr()?;
-    let stack = stack(&numbers)?;
+    let stack = stack(client_ip, &limits, &numbers)?;
     for slot in stack.describe().lines() {
         tracing::info!(target: "stack", "{slot}");
     }
+    limits.connected().await;
     writeln!(io::stdout(), "listening on http://{address}")?;
-    serve(listener, app(address, stack, &numbers)?).await?;
+    serve(listener, app(address, stack, &limits, &numbers)?).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What stands around the routes. The order is the stack's business, not ours.
-fn stack(numbers: &Numbers) -> Result<Stack, Box<dyn Error>> {
-    // No proxy stands before this service. With one: `ClientIp::behind(["10.0.0.0/8"])?`.
-    let client_ip = ClientIp::peer().peer_from(|extensions| {
+fn stack(client_ip: ClientIp, limits: &Limits, numbers: &Numbers) -> Result<Stack, Box<dyn Error>> {
+    let client_ip = client_ip.peer_from(|extensions| {
         extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
     });
     Ok(Stack::production(client_ip)
@@ -89,17 +92,20 @@ fn stack(numbers: &Numbers) -> Result<Stack, Box<dyn Error>> {
         .log(AccessLog::new().skip(["/metrics"])?)
         .metrics(numbers.served.clone())
         .cors(Cors::allow([FRONT_END])?)
-        .compression(Compression::new()))
+        .compression(Compression::new())
+        .limit(limits.every.clone()))
 }
 
-/// The routes, in the stack. Those for operators are in it too, but for what is for pages.
+/// The routes, in the stack. Those for operators are in it too, but for what is for pages, and for
+/// the limit: who looks how the service does, needs to most when there is too much to do.
 fn app(
     address: SocketAddr,
     stack: Stack,
+    limits: &Limits,
     numbers: &Numbers,
 ) -> Result<Router, metrics::ConfigError> {
-    let operators = numbers.router()?.layer(stack.clone().cors(None));
-    Ok(routes::router(address, numbers).layer(stack).merge(operators))
+    let operators = numbers.router()?.layer(stack.clone().cors(None).limit(None));
+    Ok(routes::router(address, limits, numbers).layer(stack).merge(operators))
 }
 
 async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {

@@ -11,6 +11,8 @@ use buttress::{
 };
 use tokio::runtime::Handle;
 
+use crate::limits::Limits;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers {
     /// Of what this service is asked.
@@ -36,6 +38,11 @@ impl Numbers {
     /// And of the log itself: how many lines were written, and how many lost.
     pub(crate) fn of_the_log(self, writer: Writer) -> Self {
         Self { page: self.page.source(writer), ..self }
+    }
+
+    /// And of the limits: who was admitted and refused, and who of them decides.
+    pub(crate) fn of_the_limits(self, limits: &Limits) -> Self {
+        Self { page: limits.sources().fold(self.page, Exposition::source), ..self }
     }
 
     /// For those alone who send this token.

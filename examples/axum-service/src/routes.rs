@@ -6,7 +6,10 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{Path, Query, State},
-    http::header::{CONTENT_TYPE, HeaderName},
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HeaderName},
+    },
     response::IntoResponse,
     routing::{get, post},
 };
@@ -21,7 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{error::Error, numbers::Numbers, outbound::Outbound, page};
+use crate::{
+    error::Error, limits::Limits, login::login, numbers::Numbers, outbound::Outbound, page,
+    search::search,
+};
 
 /// The longest pause that a caller may ask `/slow` for.
 const LONGEST_MS: u64 = 10_000;
@@ -38,7 +44,7 @@ pub(crate) struct Service {
     outbound: Outbound,
 }
 
-pub(crate) fn router(address: SocketAddr, numbers: &Numbers) -> Router {
+pub(crate) fn router(address: SocketAddr, limits: &Limits, numbers: &Numbers) -> Router {
     // A page among the answers of an API: it brings its own headers, and the stack leaves those
     // that are there as they are. On a desk it comes over plain HTTP, where Safari would take
     // `upgrade-insecure-requests` at its word, for localhost too: so that is for https alone.
@@ -50,11 +56,15 @@ pub(crate) fn router(address: SocketAddr, numbers: &Numbers) -> Router {
         .route("/", page)
         .route("/users/{id}", get(user))
         .route("/echo", post(echo))
-        .route("/slow", get(slow))
+        .route("/login", post(login).route_layer(limits.login.clone()))
+        .route("/search", get(search).route_layer(limits.search.clone()))
+        .route("/slow", get(slow).route_layer(limits.slow.clone()))
         .route("/stream", get(stream))
         .route("/fail", get(fail))
         .route("/panic", get(panics))
         .route("/outbound", get(outbound))
+        // Said here, so that it is in this router's stack and not in that of one merged with it.
+        .fallback(nowhere)
         .with_state(Service { address, outbound: Outbound::to(address, &numbers.called) })
 }
 
@@ -155,6 +165,10 @@ async fn outbound(State(service): State<Service>) -> Result<Json<Value>, Failure
             "body": user,
         },
     })))
+}
+
+async fn nowhere() -> StatusCode {
+    StatusCode::NOT_FOUND
 }
 
 /// The id of the current request, wherever the code is.

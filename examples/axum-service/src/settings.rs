@@ -5,9 +5,16 @@ use std::{
     net::SocketAddr,
 };
 
-use buttress::log::{Setup, Sink};
+use buttress::{
+    client_ip::ClientIp,
+    limit::{Quota, RedisStore},
+    log::{Setup, Sink},
+};
 
-use crate::numbers::Numbers;
+use crate::{
+    limits::{BURST, GENERAL, Limits},
+    numbers::Numbers,
+};
 
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -15,6 +22,10 @@ pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     /// `LOG_FORMAT`, `LOG_LEVEL`, `RUST_LOG`, `LOG_FILE` and `ALLOW_DEBUG`.
     pub(crate) log: Setup,
+    /// `TRUSTED_PROXIES`.
+    pub(crate) client_ip: ClientIp,
+    /// `LIMIT_GENERAL`, `LIMIT_BURST` and `REDIS_URL`.
+    pub(crate) limits: Limits,
     /// `METRICS_TOKEN`.
     pub(crate) numbers: Numbers,
 }
@@ -27,6 +38,8 @@ impl Settings {
         Ok(Self {
             address: address()?,
             log: log.env().map_err(|error| error.to_string())?,
+            client_ip: client_ip()?,
+            limits: limits()?,
             numbers: numbers()?,
         })
     }
@@ -44,12 +57,46 @@ fn address() -> Result<SocketAddr, String> {
     })
 }
 
+/// Behind no proxy, the client is who connects, whatever a header says.
+fn client_ip() -> Result<ClientIp, String> {
+    match text("TRUSTED_PROXIES")? {
+        Some(proxies) => ClientIp::behind(proxies.split(','))
+            .map_err(|error| format!("TRUSTED_PROXIES={proxies:?}: {error}")),
+        None => Ok(ClientIp::peer()),
+    }
+}
+
+fn limits() -> Result<Limits, String> {
+    let (general, burst) = (quota("LIMIT_GENERAL", GENERAL)?, quota("LIMIT_BURST", BURST)?);
+    let redis = match text("REDIS_URL")? {
+        // It may have a password in it, and is not said.
+        Some(url) => Some(RedisStore::new(&url).map_err(|error| format!("REDIS_URL: {error}"))?),
+        None => None,
+    };
+    Limits::new(general, burst, redis).map_err(|error| error.to_string())
+}
+
+fn quota(name: &str, default: Quota) -> Result<Quota, String> {
+    match text(name)? {
+        Some(quota) => Quota::from_var(name, &quota).map_err(|error| error.to_string()),
+        None => Ok(default),
+    }
+}
+
 fn numbers() -> Result<Numbers, String> {
     let numbers = Numbers::new();
-    match env::var("METRICS_TOKEN") {
+    match text("METRICS_TOKEN")? {
         // An empty one is a mistake, not a way to leave the door open.
-        Ok(token) => numbers.behind(token).map_err(|error| format!("METRICS_TOKEN: {error}")),
-        Err(VarError::NotPresent) => Ok(numbers),
-        Err(VarError::NotUnicode(_)) => Err("METRICS_TOKEN is no text".into()),
+        Some(token) => numbers.behind(token).map_err(|error| format!("METRICS_TOKEN: {error}")),
+        None => Ok(numbers),
+    }
+}
+
+/// A variable, if it is set.
+fn text(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(text) => Ok(Some(text)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("{name} is no text")),
     }
 }

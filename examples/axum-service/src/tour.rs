@@ -8,21 +8,39 @@ use std::{
     process::ExitCode,
 };
 
-use buttress::{Stack, problem::install_panic_hook};
-use tokio::net::TcpListener;
+use buttress::{
+    Stack,
+    client_ip::ClientIp,
+    limit::{Quota, requests, seconds},
+    log::Writer,
+    problem::install_panic_hook,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::{caller::Caller, captured::Captured, story::Story};
-use crate::{app, numbers::Numbers, serve, stack};
+use crate::{
+    app,
+    limits::{GENERAL, Limits},
+    numbers::Numbers,
+    serve, stack,
+};
 
 mod caller;
 mod captured;
 mod chapters;
+mod limited;
 mod observed;
 mod story;
 #[cfg(test)]
 mod tests;
 
 type Told = Result<(), Box<dyn Error>>;
+
+/// More than the tour asks.
+const AMPLE: Quota = requests(100_000).per(seconds(1));
+/// As many at once as by default. The next is admitted after a second and not after a tenth, which
+/// a busy machine may take to send them.
+const TEN_AT_ONCE: Quota = requests(10).per(seconds(10));
 
 /// Who tells, who asks, and what the service logs meanwhile.
 struct Tour<W> {
@@ -31,35 +49,63 @@ struct Tour<W> {
     log: Captured,
 }
 
+/// A service of this process, on a port of its own; it ends when this is dropped.
+struct Instance {
+    caller: Caller,
+    described: String,
+    served: JoinHandle<io::Result<()>>,
+}
+
 pub(crate) async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let log = Captured::new();
     let lines = log.setup()?.init()?;
     install_panic_hook();
 
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let numbers = Numbers::new().of_the_log(lines.writer());
-    let stack = stack(&numbers)?;
-    let story = tell(Story::new(io::stdout(), colour), log, stack, &numbers).await?;
+    let story = Story::new(io::stdout(), colour);
+    let story = tell(story, log, &lines.writer(), |stack| stack).await?;
     Ok(if story.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Tells the story of a service with this stack, which logs into `log`.
+/// Tells the story of services with what `change` makes of their stack, which log into `log`.
 async fn tell<W: Write>(
-    mut story: Story<W>,
+    story: Story<W>,
     log: Captured,
-    stack: Stack,
-    numbers: &Numbers,
+    lines: &Writer,
+    change: impl Fn(Stack) -> Stack,
 ) -> Result<Story<W>, Box<dyn Error>> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
-    let described = stack.describe();
-    let service = tokio::spawn(serve(listener, app(address, stack, numbers)?));
+    let ample = Instance::start([AMPLE; 2], lines, &change).await?;
+    let limited = Instance::start([GENERAL, TEN_AT_ONCE], lines, &change).await?;
 
-    story.title(&format!("A tour of example-axum, which now serves on http://{address}"))?;
-    let mut tour = Tour { story, caller: Caller::of(address), log };
-    let told = tour.chapters(&described).await;
-    service.abort();
-    told?;
+    let mut tour = Tour { story, caller: ample.caller.clone(), log };
+    tour.story.title(&format!("A tour of example-axum, which now serves on {}", tour.caller))?;
+    tour.chapters(&ample.described).await?;
+    tour.caller = limited.caller.clone();
+    tour.many_at_once().await?;
     tour.story.end()?;
     Ok(tour.story)
+}
+
+impl Instance {
+    async fn start(
+        [general, burst]: [Quota; 2],
+        lines: &Writer,
+        change: impl FnOnce(Stack) -> Stack,
+    ) -> Result<Self, Box<dyn Error>> {
+        let limits = Limits::new(general, burst, None)?;
+        let numbers = Numbers::new().of_the_log(lines.clone()).of_the_limits(&limits);
+        let stack = change(stack(ClientIp::peer(), &limits, &numbers)?);
+        let described = stack.describe();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let app = app(address, stack, &limits, &numbers)?;
+        let served = tokio::spawn(serve(listener, app));
+        Ok(Self { caller: Caller::of(address), described, served })
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.served.abort();
+    }
 }

@@ -33,6 +33,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+#[path = "smoke/limits.rs"]
+mod limits;
+
 /// For what is a matter of milliseconds, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -72,9 +75,15 @@ impl Service {
 
     /// The service, started with these variables.
     async fn with(variables: &[(&str, &str)]) -> Self {
-        let mut child = example()
+        let mut command = example();
+        // Room for what a test asks.
+        command.env("LIMIT_GENERAL", "100000/s").env("LIMIT_BURST", "100000/s");
+        Self::of(command.envs(variables.iter().copied())).await
+    }
+
+    async fn of(command: &mut Command) -> Self {
+        let mut child = command
             .env("BIND", "127.0.0.1:0")
-            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -134,9 +143,19 @@ impl Service {
 /// With no settings but those that are given to it.
 fn example() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-axum"));
-    for name in
-        ["BIND", "LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG", "METRICS_TOKEN"]
-    {
+    for name in [
+        "BIND",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "RUST_LOG",
+        "LOG_FILE",
+        "ALLOW_DEBUG",
+        "METRICS_TOKEN",
+        "LIMIT_GENERAL",
+        "LIMIT_BURST",
+        "REDIS_URL",
+        "TRUSTED_PROXIES",
+    ] {
         command.env_remove(name);
     }
     command.kill_on_drop(true);
@@ -182,6 +201,12 @@ fn assert_problem(answer: &Response<Bytes>, what: &str) {
     assert_eq!(problem["request_id"], id(answer), "{what}");
 }
 
+/// Says so, past the harness, which shows nothing of a test that passes.
+fn not_run(test: &str, tool: &str) {
+    let mut out = io::stderr();
+    writeln!(out, "{test}: NOT RUN, there is no `{tool}` here").unwrap();
+}
+
 #[tokio::test]
 async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
     let service = Service::start().await;
@@ -195,6 +220,11 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         ("POST", "/echo", json, 200),
         ("POST", "/echo", "{", 400),
         ("GET", "/echo", "", 405),
+        ("POST", "/login", r#"{"user":"ada","password":"lovelace"}"#, 200),
+        ("POST", "/login", r#"{"user":"ada","password":"byron"}"#, 401),
+        ("GET", "/login", "", 405),
+        ("GET", "/search?q=engine", "", 200),
+        ("GET", "/search", "", 400),
         ("GET", "/slow?ms=1", "", 200),
         ("GET", "/slow?ms=10001", "", 400),
         ("GET", "/slow?ms=-1", "", 400),
@@ -425,6 +455,23 @@ async fn a_setting_that_cannot_be_is_refused_with_what_can() {
         ("ALLOW_DEBUG", "perhaps", "ALLOW_DEBUG=\"perhaps\": true or false"),
         ("METRICS_TOKEN", "two words", "METRICS_TOKEN: a bearer token is of letters, digits and "),
         ("METRICS_TOKEN", "", "METRICS_TOKEN: a bearer token is of letters, digits and "),
+        (
+            "LIMIT_GENERAL",
+            "100/15x",
+            "LIMIT_GENERAL=\"100/15x\": the period's unit must be one of ms, s, m, h, d",
+        ),
+        ("LIMIT_GENERAL", "", "LIMIT_GENERAL=\"\": a quota is written as N/period, such as "),
+        ("LIMIT_GENERAL", "0/15m", "LIMIT_GENERAL=\"0/15m\": the quota must be at least 1 request"),
+        ("LIMIT_BURST", "10/0s", "LIMIT_BURST=\"10/0s\": the period must be at least 1ms"),
+        (
+            "TRUSTED_PROXIES",
+            "10.0.0.0/8,10.0.0.0/33",
+            "TRUSTED_PROXIES=\"10.0.0.0/8,10.0.0.0/33\": \"10.0.0.0/33\": the prefix of an IPv4 ",
+        ),
+        ("TRUSTED_PROXIES", "", "TRUSTED_PROXIES=\"\": \"\": not an IP address or network, "),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "TRUSTED_PROXIES=\"0.0.0.0/0\": "),
+        ("REDIS_URL", "127.0.0.1:6379", "REDIS_URL: the address of Redis: "),
+        ("REDIS_URL", "", "REDIS_URL: the address of Redis: "),
     ] {
         let run = example().env("BIND", "127.0.0.1:0").env(name, value).output();
         let output = timeout(PATIENCE, run).await.unwrap().unwrap();
@@ -487,7 +534,7 @@ async fn the_metrics_are_counted_to_the_last() {
         line.trim().parse().unwrap()
     };
     // One for each slot of the stack, and one for each of these requests but the scrape.
-    assert!(of_the_log("log_lines_total ") >= 12 + 10, "{}", text(&page));
+    assert!(of_the_log("log_lines_total ") >= 16 + 10, "{}", text(&page));
     assert_eq!(of_the_log("log_lines_lost_total "), 0);
     assert!(of_the_log("log_bytes_total ") > 0);
 
@@ -548,9 +595,7 @@ async fn promtool_finds_nothing_to_say_about_the_page() {
     let mut promtool = match started {
         Ok(promtool) => promtool,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Past the harness, which shows nothing of a test that passes.
-            let test = "promtool_finds_nothing_to_say_about_the_page";
-            writeln!(io::stderr(), "{test}: NOT RUN, there is no `promtool` here").unwrap();
+            not_run("promtool_finds_nothing_to_say_about_the_page", "promtool");
             return;
         }
         Err(error) => panic!("{error}"),
@@ -729,6 +774,7 @@ async fn the_stack_in_force_is_logged_at_the_start() {
         "route        axum's matched path",
         "request id   x-request-id; accepted if valid",
         "problem      5xx masked",
+        "limit        general 100000/1s, burst 100000/1s",
         "body limit   1048576 bytes",
     ] {
         assert_eq!(service.line(&[r#""target":"stack""#, slot]).await["level"], "INFO");

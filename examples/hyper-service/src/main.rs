@@ -1,7 +1,8 @@
 //! A hardened service on plain hyper: no framework, the same stack.
 //!
 //! `cargo run -p example-hyper`, and then `curl -i localhost:3000/users/1`. `BIND` sets another
-//! address, `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs.
+//! address, `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs, `LIMIT_GENERAL` and `LIMIT_BURST`
+//! how often a client may come: `100/15m`, `10/s`.
 
 use std::{
     io::{self, Write},
@@ -12,6 +13,7 @@ use std::{
 use buttress::{
     Route, Stack,
     client_ip::{ClientIp, Peer},
+    limit::LimitLayer,
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -23,6 +25,7 @@ use tower::{Layer, service_fn};
 use tower_http::add_extension::AddExtension;
 
 mod bind;
+mod limit;
 mod log;
 mod routes;
 
@@ -36,8 +39,15 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let limit = match limit::layer() {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::from(2);
+        }
+    };
     match bind::listener().await {
-        Ok(listener) => serve(listener).await,
+        Ok(listener) => serve(listener, limit).await,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::from(2)
@@ -45,10 +55,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(listener: TcpListener) -> ExitCode {
+async fn serve(listener: TcpListener, limit: LimitLayer) -> ExitCode {
     // Behind a proxy: `ClientIp::behind(["10.0.0.0/8"])?`.
     let stack: Stack = Stack::production(ClientIp::peer())
-        .route(Route::from_fn(|uri, _| routes::template(uri.path())));
+        .route(Route::from_fn(|uri, _| routes::template(uri.path())))
+        .limit(limit);
     for slot in stack.describe().lines() {
         tracing::info!(target: "stack", "{slot}");
     }

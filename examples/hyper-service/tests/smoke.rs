@@ -231,6 +231,31 @@ async fn a_form_on_another_site_cannot_post() {
     }
 }
 
+#[tokio::test]
+async fn a_client_that_comes_too_often_is_told_when_to_come_again() {
+    let limits = [("LIMIT_GENERAL", "3/15m"), ("LIMIT_BURST", "100/s")];
+    let service = Service::with("127.0.0.1:0", &limits).unwrap_or_else(|end| panic!("{end:?}"));
+    for left in (0..3).rev() {
+        // Each over a connection of its own.
+        let answer = service.send(Version::HTTP_11, get("/users/1")).await;
+        assert_eq!(answer.status(), 200);
+        let line = answer.headers()["ratelimit"].to_str().unwrap();
+        assert!(line.starts_with(&format!("\"general\";r={left};t=")), "{line}");
+    }
+    for version in VERSIONS {
+        let mut request = get("/users/1");
+        request.headers_mut().insert("x-forwarded-for", "203.0.113.9".parse().unwrap());
+        let answer = service.send(version, request).await;
+        assert_problem(&answer, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(document(&answer)["violated-policies"], json!(["general"]));
+        let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((200..=300).contains(&wait), "{wait}");
+        let line = service.log.line(&[r#""target":"access""#, id(answer.headers())]);
+        assert_eq!(line["rejected_by"], "limit");
+        assert_eq!(line["client_ip"], "127.0.0.1");
+    }
+}
+
 #[test]
 fn the_stack_in_force_is_logged() {
     let service = Service::start();
@@ -239,6 +264,7 @@ fn the_stack_in_force_is_logged() {
         "route        by a function",
         "request id   x-request-id;",
         "problem      5xx masked",
+        "limit        general 100000/1s, burst 100000/1s",
         "body limit   1048576 bytes",
     ] {
         service.log.line(&[r#""target":"stack""#, slot]);
@@ -252,6 +278,22 @@ fn a_format_that_is_not_known_is_refused_with_those_that_are() {
     };
     assert_eq!(code, Some(2), "{log}");
     assert!(log.starts_with("LOG_FORMAT=\"loud\": one of auto, pretty, json, "), "{log}");
+}
+
+#[test]
+fn a_limit_that_cannot_be_is_refused_with_what_can() {
+    for (name, value, said) in [
+        ("LIMIT_GENERAL", "100/15x", "the period's unit must be one of ms, s, m, h, d"),
+        ("LIMIT_GENERAL", "", "a quota is written as N/period, such as 100/15m or 10/s"),
+        ("LIMIT_BURST", "0/s", "the quota must be at least 1 request"),
+    ] {
+        let Err((code, log)) = Service::with("127.0.0.1:0", &[(name, value)]) else {
+            panic!("{value:?} was taken")
+        };
+        assert_eq!(code, Some(2), "{log}");
+        let line: Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(line["message"], format!("{name}={value:?}: {said}"));
+    }
 }
 
 #[test]
@@ -369,6 +411,9 @@ impl Service {
         }
         let mut child = command
             .env("BIND", bind)
+            // Room for what a test asks.
+            .env("LIMIT_GENERAL", "100000/s")
+            .env("LIMIT_BURST", "100000/s")
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,14 +1,15 @@
 //! A hardened gRPC service on tonic.
 //!
 //! `cargo run -p example-tonic` serves `proto/greeter.proto`. `BIND` sets another address,
-//! `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs.
+//! `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs, `LIMIT_GENERAL` and `LIMIT_BURST` how often
+//! a client may call: `100/15m`, `10/s`.
 
 use std::{
     io::{self, Write},
     process::ExitCode,
 };
 
-use buttress::{Route, Stack, client_ip::ClientIp};
+use buttress::{Route, Stack, client_ip::ClientIp, limit::LimitLayer};
 use tokio::net::TcpListener;
 use tonic::transport::{
     Server,
@@ -19,6 +20,7 @@ use self::{greeter::Greetings, pb::greeter_server::GreeterServer};
 
 mod bind;
 mod greeter;
+mod limit;
 mod log;
 
 #[allow(
@@ -49,7 +51,14 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match serve(listener).await {
+    let limit = match limit::layer() {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(listener, limit).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error, "the service ended");
@@ -58,7 +67,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(listener: TcpListener, limit: LimitLayer) -> Result<(), Box<dyn std::error::Error>> {
     // tonic keeps the socket's address in a type of its own. Behind a proxy:
     // `ClientIp::behind(["10.0.0.0/8"])?`, and the same `peer_from`.
     let client_ip = ClientIp::peer().peer_from(|extensions| {
@@ -66,7 +75,8 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn std::error::Error>> 
     });
     // The body limit is for all messages of a call together. Where clients stream without end, say
     // `.body_limit(None)`: tonic limits each message by itself, to 4 MiB of its own accord.
-    let stack: Stack = Stack::production(client_ip).route(Route::one_of(greeter::METHODS));
+    let stack: Stack =
+        Stack::production(client_ip).route(Route::one_of(greeter::METHODS)).limit(limit);
     for slot in stack.describe().lines() {
         tracing::info!(target: "stack", "{slot}");
     }

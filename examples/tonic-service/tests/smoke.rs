@@ -201,6 +201,38 @@ async fn a_call_too_large_for_the_stack_ends_with_a_status() {
     client.greet(named("Ada")).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_call_past_the_limit_is_refused_in_grpcs_own_words() {
+    let limits = [("LIMIT_GENERAL", "3/15m"), ("LIMIT_BURST", "100/s")];
+    let service = Service::with("127.0.0.1:0", &limits).unwrap_or_else(|end| panic!("{end:?}"));
+    let mut client = service.client().await;
+    // Calls of any method.
+    for left in (1..3).rev() {
+        let answer = client.greet(named("Ada")).await.unwrap();
+        let line = answer.metadata().get("ratelimit").unwrap().to_str().unwrap();
+        assert!(line.starts_with(&format!("\"general\";r={left};t=")), "{line}");
+    }
+    client.fail(FailRequest {}).await.unwrap_err();
+
+    // Another connection is the same client.
+    let mut another = service.client().await;
+    for client in [&mut client, &mut another] {
+        let status = client.greet(named("Ada")).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        let pushback = status.metadata().get("grpc-retry-pushback-ms").unwrap();
+        let pushback: u64 = pushback.to_str().unwrap().parse().unwrap();
+        // A third of 15 minutes, but for what has passed since.
+        assert!((200_000..=300_000).contains(&pushback), "{pushback}");
+        let line = service.log.line(&[r#""target":"access""#, id(status.metadata())]);
+        assert_eq!(line["grpc_status"], 8);
+        assert_eq!(line["rejected_by"], "limit");
+        assert_eq!(line["reason"], "quota_exceeded");
+        assert_bare(status.metadata());
+    }
+    let status = client.count(CountRequest { to: 3 }).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+}
+
 #[test]
 fn the_stack_in_force_is_logged() {
     let service = Service::start();
@@ -209,6 +241,7 @@ fn the_stack_in_force_is_logged() {
         "route        the path, if it is one of 3",
         "request id   x-request-id;",
         "problem      5xx masked",
+        "limit        general 100000/1s, burst 100000/1s",
         "body limit   1048576 bytes",
     ] {
         service.log.line(&[r#""target":"stack""#, slot]);
@@ -222,6 +255,22 @@ fn a_format_that_is_not_known_is_refused_with_those_that_are() {
     };
     assert_eq!(code, Some(2), "{log}");
     assert!(log.starts_with("LOG_FORMAT=\"loud\": one of auto, pretty, json, "), "{log}");
+}
+
+#[test]
+fn a_limit_that_cannot_be_is_refused_with_what_can() {
+    for (name, value, said) in [
+        ("LIMIT_GENERAL", "100/15x", "the period's unit must be one of ms, s, m, h, d"),
+        ("LIMIT_GENERAL", "", "a quota is written as N/period, such as 100/15m or 10/s"),
+        ("LIMIT_BURST", "0/s", "the quota must be at least 1 request"),
+    ] {
+        let Err((code, log)) = Service::with("127.0.0.1:0", &[(name, value)]) else {
+            panic!("{value:?} was taken")
+        };
+        assert_eq!(code, Some(2), "{log}");
+        let line: Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(line["message"], format!("{name}={value:?}: {said}"));
+    }
 }
 
 #[test]
@@ -321,6 +370,9 @@ impl Service {
         }
         let mut child = command
             .env("BIND", bind)
+            // Room for what a test asks.
+            .env("LIMIT_GENERAL", "100000/s")
+            .env("LIMIT_BURST", "100000/s")
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -17,14 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 1 << 20;
 
 /// Asks one service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Caller {
     base: String,
     client: Client<HttpConnector, Body>,
 }
 
 /// A question, and the command that puts the same.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ask {
     method: Method,
     path: &'static str,
@@ -76,6 +76,13 @@ impl Caller {
         let (parts, body) = timeout(PATIENCE, self.client.request(request)).await??.into_parts();
         let answer = Answer { status: parts.status, headers: parts.headers, text: String::new() };
         Ok((answer, Body::new(body)))
+    }
+}
+
+/// Where it asks.
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)
     }
 }
 

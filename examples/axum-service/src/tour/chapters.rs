@@ -24,7 +24,7 @@ const API_HEADERS: [(&str, &str); 9] = [
     ("x-permitted-cross-domain-policies", "none"),
 ];
 
-const SLOTS: [&str; 15] = [
+const SLOTS: [&str; 16] = [
     "client ip",
     "route",
     "request id",
@@ -38,6 +38,7 @@ const SLOTS: [&str; 15] = [
     "joint",
     "problem",
     "csrf",
+    "limit",
     "timeout",
     "body limit",
 ];
@@ -62,7 +63,9 @@ impl<W: Write> Tour<W> {
         self.client_that_leaves().await?;
         self.slow_operation().await?;
         self.numbers().await?;
-        self.report().await
+        self.report().await?;
+        self.wrong_passwords().await?;
+        self.slowed_down().await
     }
 
     fn stack_in_force(&mut self, described: &str) -> Told {
@@ -72,7 +75,7 @@ impl<W: Write> Tour<W> {
         }
         let named = described.lines().zip(SLOTS).all(|(line, slot)| line.starts_with(slot));
         let count = described.lines().count();
-        self.story.claim("fifteen slots, in the one right order", named && count == 15, count)?;
+        self.story.claim("sixteen slots, in the one right order", named && count == 16, count)?;
         let empty: Vec<_> = described.lines().filter(|line| line.ends_with(" -")).collect();
         let own = empty.iter().map(|line| line.trim_end_matches([' ', '-']));
         let own = own.eq(["observe", "joint"]);

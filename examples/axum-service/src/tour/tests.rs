@@ -3,14 +3,13 @@ use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 use super::*;
 
 /// The whole tour, of a service with what this makes of its stack.
-async fn tour_of(change: impl FnOnce(Stack) -> Stack) -> (bool, String) {
+async fn tour_of(change: impl Fn(Stack) -> Stack) -> (bool, String) {
     let log = Captured::new();
     let (lines, guard) = log.setup().unwrap().layer().unwrap();
     let _logging = tracing_subscriber::registry().with(lines).set_default();
     install_panic_hook();
-    let numbers = Numbers::new().of_the_log(guard.writer());
-    let stack = change(stack(&numbers).unwrap());
-    let story = tell(Story::new(Vec::new(), false), log, stack, &numbers).await.unwrap();
+    let story = Story::new(Vec::new(), false);
+    let story = tell(story, log, &guard.writer(), change).await.unwrap();
     (story.holds(), String::from_utf8(story.into_inner()).unwrap())
 }
 
@@ -22,6 +21,15 @@ async fn a_service_without_headers_is_not_as_told() {
     assert!(end.contains("the nine of an API; seen:"), "{end}");
     assert!(end.contains("and so are the security headers; seen: \"\""), "{end}");
     assert!(!end.contains("the answer has an id"), "{end}");
+}
+
+#[tokio::test]
+async fn a_service_without_a_limit_is_not_as_told() {
+    let (holds, story) = tour_of(|stack| stack.limit(None)).await;
+    assert!(!holds);
+    let (_, end) = story.split_once("claims do not hold:").unwrap();
+    assert!(end.contains("the eleventh is refused by the burst's rule; seen:"), "{end}");
+    assert!(!end.contains("the sixth"), "{end}");
 }
 
 #[test]

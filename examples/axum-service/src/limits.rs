@@ -1,0 +1,104 @@
+//! How often each client may come.
+
+use std::time::Duration;
+
+use buttress::{
+    limit::{
+        ConfigError, Fallback, Key, LimitHandle, LimitLayer, MemoryStore, Quota, RedisStore, Rule,
+        SlowDown, Store, minutes, requests, seconds,
+    },
+    source::{Metrics, Sample},
+};
+use tokio::time::timeout;
+
+/// What holds where `LIMIT_GENERAL` and `LIMIT_BURST` say nothing.
+pub(crate) const GENERAL: Quota = requests(100).per(minutes(15));
+pub(crate) const BURST: Quota = requests(10).per(seconds(1));
+
+/// How many of a client's requests `/slow` takes as they come …
+const UNHINDERED: u64 = 5;
+/// … and how much longer than the one before each further one waits, and at most.
+const STEP: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How long the start waits for Redis.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The limits, over one store. A clone shares the counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Of all routes together, but for the operators'.
+    pub(crate) every: LimitLayer,
+    /// Of wrong passwords.
+    pub(crate) login: LimitLayer,
+    pub(crate) search: LimitLayer,
+    pub(crate) slow: LimitLayer,
+    redis: Option<RedisStore>,
+}
+
+/// A limit's numbers, told apart from those of the others.
+struct Named {
+    limit: &'static str,
+    handle: LimitHandle,
+}
+
+impl Limits {
+    /// Counted in Redis, where all instances share them, or in this one's memory.
+    pub(crate) fn new(
+        general: Quota,
+        burst: Quota,
+        redis: Option<RedisStore>,
+    ) -> Result<Self, ConfigError> {
+        // While Redis is away, each instance goes by its own copy of the counts. With
+        // `share: K`, `K` of them together stay within the quota then, too.
+        let redis = redis.map(|redis| redis.fallback(Fallback::Local { share: 1 }));
+        let store = match &redis {
+            Some(redis) => Store::from(redis.clone()),
+            None => Store::from(MemoryStore::new()?),
+        };
+        // By the client that the context has: the one that the log shows.
+        let limit = |rules: &[Rule]| {
+            LimitLayer::with_store(store.clone(), Key::client(), rules.iter().cloned())
+        };
+        let general = Rule::new("general", general)?;
+        let burst = Rule::new("burst", burst)?;
+        let slow = Rule::new("slow", requests(30).per(minutes(5)))?;
+        Ok(Self {
+            // In one layer: what one of them refuses, the other is not charged for.
+            every: limit(&[general, burst])?.headers_of_all_rules(),
+            login: limit(&[Rule::auth()])?,
+            search: limit(&[Rule::strict()])?,
+            slow: limit(&[slow])?.slow_down(SlowDown::new(UNHINDERED, STEP, LONGEST)?),
+            redis,
+        })
+    }
+
+    /// Gives Redis a moment to be there. The service starts without it, too.
+    pub(crate) async fn connected(&self) {
+        let Some(redis) = &self.redis else { return };
+        if timeout(PATIENCE, redis.connected()).await.is_err() {
+            tracing::warn!("Redis does not answer: until it does, limits are this instance's own");
+        }
+    }
+
+    /// For a page of metrics.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = impl Metrics + 'static> {
+        let Self { every, login, search, slow, .. } = self;
+        [("every", every), ("login", login), ("search", search), ("slow", slow)]
+            .into_iter()
+            .map(|(limit, layer)| Named { limit, handle: layer.handle() })
+    }
+}
+
+impl Metrics for Named {
+    fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
+        self.handle.collect(&mut |sample| {
+            // The store is the same for all.
+            if sample.name.starts_with("limit_store_") {
+                return each(sample);
+            }
+            let labels = [&[("limit", self.limit)], sample.labels].concat();
+            each(sample.labels(&labels));
+        });
+    }
+}
