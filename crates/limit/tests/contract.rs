@@ -6,7 +6,9 @@
 use buttress_conformance::{
     Law, Laws, allocations, assert_any_body, assert_auto_traits, assert_error_type,
 };
-use buttress_limit::{Key, Limit, LimitHandle, LimitLayer, MemoryStore, Rule, minutes, requests};
+use buttress_limit::{
+    Key, LegacyReset, Limit, LimitHandle, LimitLayer, MemoryStore, Missing, Rule, minutes, requests,
+};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use tower::{Layer, Service};
@@ -19,14 +21,58 @@ fn layer() -> LimitLayer {
     LimitLayer::new(Key::everyone(), [plenty("a"), plenty("b")]).unwrap()
 }
 
+/// Each way in which a layer can be put together.
+fn shapes() -> Vec<(&'static str, LimitLayer)> {
+    let failures = || LimitLayer::new(Key::everyone(), [plenty("f").failures_only()]).unwrap();
+    let windows = requests(1_000_000).per(minutes(1)).fixed_window();
+    let window = Rule::new("window", windows).unwrap();
+    let ladder = Key::peer().missing(Missing::Share).ipv6_ladder([(64, 1), (48, 2)]).unwrap();
+    vec![
+        ("plain", layer()),
+        ("one rule", LimitLayer::new(Key::everyone(), [plenty("a")]).unwrap()),
+        ("of all rules", layer().headers_of_all_rules()),
+        ("old headers", layer().legacy_headers(LegacyReset::Epoch)),
+        ("failures only", failures()),
+        ("failures only, of all rules", failures().headers_of_all_rules()),
+        ("a window", LimitLayer::new(Key::everyone(), [window]).unwrap()),
+        ("a shadow", LimitLayer::new(Key::everyone(), [plenty("a").shadow()]).unwrap()),
+        ("a ladder", LimitLayer::new(ladder, [plenty("a")]).unwrap()),
+        ("costs", layer().cost(|_| 3)),
+        ("later", layer().charge_later()),
+        ("lists", layer().allow_if(|_| false).deny_if(|_| false)),
+        ("allowed", layer().allow_if(|_| true)),
+        ("a tier", layer().tier("t", [plenty("b")]).unwrap().tier_by(|_| Some("t"))),
+        #[cfg(feature = "governor")]
+        ("governor", {
+            let many = std::num::NonZeroU32::new(1_000_000).unwrap();
+            let limiter = governor::RateLimiter::keyed(governor::Quota::per_second(many));
+            layer().governor("steady", std::sync::Arc::new(limiter)).unwrap()
+        }),
+    ]
+}
+
 /// It changes the answer's headers: that is what it is for.
 #[test]
-fn the_layer_keeps_the_laws() {
-    for layer in [layer(), layer().headers_of_all_rules()] {
+fn the_layer_keeps_the_laws_in_every_shape() {
+    for (shape, layer) in shapes() {
         assert_auto_traits(&layer);
         assert_any_body(&layer);
         assert_error_type(&layer);
-        Laws::of(layer).except(Law::Response).check();
+        let findings = Laws::of(layer).except(Law::Response).findings();
+        assert!(findings.is_empty(), "{shape}: {findings:?}");
+    }
+}
+
+/// Where nothing is written, the answer is as it was; and what admits a call is counted by the
+/// layer, not by its services.
+#[test]
+fn without_headers_the_layer_keeps_all_laws_in_every_shape() {
+    for (shape, layer) in shapes() {
+        let layer = layer.without_headers();
+        let handle = layer.handle();
+        let calls = move || handle.stats().admitted + handle.stats().allowed;
+        let findings = Laws::of(layer).counts_calls(calls).findings();
+        assert!(findings.is_empty(), "{shape}: {findings:?}");
     }
 }
 
