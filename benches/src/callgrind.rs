@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use crate::Failure;
+use crate::{Failure, Loop, Side};
 
 /// Two runs of different length; in their difference the start of the program cancels out, and so
 /// does what is only done the first time.
@@ -34,7 +34,7 @@ pub fn is_installed() -> bool {
 ///
 /// When callgrind does not run, or does not say what it counted.
 pub fn count(
-    sides: &[&str],
+    sides: &[&Side],
     begin: impl Fn(&str) + Sync,
 ) -> Result<BTreeMap<String, u64>, Failure> {
     let queue = Mutex::new(sides.iter());
@@ -42,8 +42,8 @@ pub fn count(
     let work = || {
         let mut counts = Vec::new();
         while let Some(side) = next() {
-            begin(side);
-            counts.push(((*side).to_owned(), count_one(side)?));
+            begin(side.key());
+            counts.push((side.key().to_owned(), count_one(side)?));
         }
         Ok::<_, Failure>(counts)
     };
@@ -59,15 +59,29 @@ pub fn count(
     Ok(counts)
 }
 
-fn count_one(side: &str) -> Result<u64, Failure> {
+/// Runs the job, where callgrind can tell it from what went before by this function's name.
+///
+/// It is asked for where that took as long as it took: in the difference of two runs it would not
+/// cancel out. Elsewhere all threads are counted.
+#[inline(never)]
+pub fn only_the_job_is_counted(run: &mut Loop, times: u64) {
+    run(times);
+}
+
+fn count_one(side: &Side) -> Result<u64, Failure> {
     let (few, many) = (collected(side, FEW)?, collected(side, MANY)?);
     let times = MANY - FEW;
     Ok((many.saturating_sub(few) + times / 2) / times)
 }
 
-fn collected(side: &str, iterations: u64) -> Result<u64, Failure> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+fn collected(side: &Side, iterations: u64) -> Result<u64, Failure> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    if side.calibrates() {
+        valgrind.arg("--toggle-collect=*only_the_job_is_counted*");
+    }
+    let side = side.key();
+    let output = valgrind
         .arg(std::env::current_exe()?)
         .args(["--case", side, "--iterations", &iterations.to_string()])
         .stdin(Stdio::null())

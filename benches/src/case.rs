@@ -35,6 +35,7 @@ pub struct Asked {
 pub struct Side {
     name: &'static str,
     key: String,
+    calibrates: bool,
     make: Box<dyn Fn() -> Result<Loop, Failure> + Send + Sync>,
 }
 
@@ -45,7 +46,7 @@ impl Side {
         key: String,
         make: impl Fn() -> Result<Loop, Failure> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, key, make: Box::new(make) }
+        Self { name, key, calibrates: false, make: Box::new(make) }
     }
 
     /// The crate it comes from; for the bare side, what it is.
@@ -58,6 +59,13 @@ impl Side {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Whether what is done before the job takes as long as it takes, by the clock: then it is not
+    /// counted, nor is what other threads do.
+    #[must_use]
+    pub const fn calibrates(&self) -> bool {
+        self.calibrates
     }
 
     /// Sets everything up that is not part of the job.
@@ -93,6 +101,14 @@ impl Case {
         make: impl Fn() -> Result<Loop, Failure> + Send + Sync + 'static,
     ) -> Self {
         self.peers.push(Side::new(name, format!("{}: {name}", self.name), make));
+        self
+    }
+
+    /// The peers' clock calibrates itself when the first one is made.
+    pub(crate) fn peers_calibrate(mut self) -> Self {
+        for peer in &mut self.peers {
+            peer.calibrates = true;
+        }
         self
     }
 

@@ -6,7 +6,6 @@ use std::{
 };
 
 use axum::extract::ConnectInfo;
-use buttress::client_ip::Peer;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri,
     header::{
@@ -97,15 +96,8 @@ impl Headers {
         request
     }
 
-    /// The same with the peer's address, which a server puts there.
+    /// The same with the peer's address, as axum's server leaves it.
     fn request_from_peer(self) -> Request<Nothing> {
-        let mut request = self.request();
-        request.extensions_mut().insert(Peer(Ipv4Addr::new(192, 0, 2, 1).into()));
-        request
-    }
-
-    /// The same as axum's server leaves it, which the peers read.
-    fn request_from_connect_info(self) -> Request<Nothing> {
         let mut request = self.request();
         let peer = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 40_001));
         request.extensions_mut().insert(ConnectInfo(peer));

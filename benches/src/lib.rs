@@ -9,6 +9,9 @@
 //! - times, in interleaved rounds ([`times`]): they depend on the machine and on who else uses it;
 //! - instructions, by valgrind's callgrind ([`callgrind`]): repeatable for one compiler;
 //! - allocations, in a program of their own (`buttress-bench-allocations`): exact.
+//!
+//! What is no request has tables of its own: the [`stores`] of rate limits, and a limit in
+//! [`redis`].
 
 pub mod allocations;
 pub mod callgrind;
@@ -19,6 +22,8 @@ pub mod gate;
 mod limits;
 pub mod load;
 mod peers;
+pub mod redis;
+pub mod stores;
 pub mod table;
 pub mod times;
 

@@ -5,7 +5,7 @@ use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 use axum::extract::ConnectInfo;
 use axum_governor::PeerIp;
 use buttress::client_ip::ClientIp;
-use buttress_limit::{ConfigError, Key, Rule, requests};
+use buttress::limit::{ConfigError, Key, Rule, requests};
 use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
 use http::Extensions;
 use tower_governor::{
@@ -17,7 +17,7 @@ use crate::Failure;
 /// How much a client may.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Quota {
-    /// More at once than are ever measured, and a thousand a second come back: the client owes
+    /// More at once than are ever measured, and a hundred a second come back: the client owes
     /// something at all times, and is never refused.
     Plenty,
     /// The same, ten times as fast.
@@ -37,8 +37,8 @@ impl Quota {
     /// Until one unit more is there.
     const fn interval(self) -> Duration {
         match self {
-            Self::Plenty => Duration::from_millis(1),
-            Self::PlentyAtOnce => Duration::from_micros(100),
+            Self::Plenty => Duration::from_millis(10),
+            Self::PlentyAtOnce => Duration::from_millis(1),
             Self::UsedUp => Duration::from_secs(365 * 86_400),
         }
     }
@@ -76,6 +76,24 @@ pub(crate) fn tower_governor_with_headers<B>(
     let mut config = GovernorConfigBuilder::default().use_headers();
     config.period(quota.interval()).burst_size(quota.burst());
     Ok(GovernorLayer::new(config.finish().ok_or("tower_governor takes no such quota")?))
+}
+
+/// For as much as `general` and `burst` of ours, one around the other.
+pub(crate) type TowerGovernors<B> = (
+    GovernorLayer<PeerIpKeyExtractor, StateInformationMiddleware, B>,
+    GovernorLayer<PeerIpKeyExtractor, StateInformationMiddleware, B>,
+);
+
+pub(crate) fn tower_governors<B>() -> Result<TowerGovernors<B>, Failure> {
+    Ok((
+        tower_governor_with_headers(Quota::Plenty)?,
+        tower_governor_with_headers(Quota::PlentyAtOnce)?,
+    ))
+}
+
+/// `general` and `burst`, of a size that nobody uses up.
+pub(crate) fn rules() -> Result<[Rule; 2], ConfigError> {
+    Ok([Quota::Plenty.rule("general")?, Quota::PlentyAtOnce.rule("burst")?])
 }
 
 /// The first as its default, the others as its stack.

@@ -9,11 +9,12 @@ use std::{
     str::FromStr,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, body::Body, routing::get};
 use buttress::{
     Stack,
     client_ip::ClientIp,
     headers::SecurityHeadersLayer,
+    limit::{Key, LimitLayer},
     log::{JsonLayer, Sink},
 };
 use tokio::net::TcpListener;
@@ -35,7 +36,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub enum Around {
     /// Nothing.
     Bare,
-    /// `Stack::production` with web's 12 headers.
+    /// `Stack::production` with web's 12 headers and limits of two rules.
     Ours,
     /// The layers of tower-http and others that do the same.
     Peers,
@@ -78,12 +79,15 @@ pub fn serve(around: Around) -> Result<(), Failure> {
             Around::Ours => {
                 let (writer, log) = Sink::stderr().open()?;
                 set_global_default(at_info(JsonLayer::new(writer).service("bench")))?;
-                let stack = Stack::production(ClientIp::peer().peer_from(limits::peer));
-                (hello.layer(stack.headers(SecurityHeadersLayer::web())), Some(log))
+                let stack = Stack::production(ClientIp::peer().peer_from(limits::peer))
+                    .headers(SecurityHeadersLayer::web())
+                    .limit(LimitLayer::new(Key::client(), limits::rules()?)?);
+                (hello.layer(stack), Some(log))
             }
             Around::Peers => {
                 set_global_default(at_info(fmt::layer().json().with_writer(io::stderr)))?;
-                (hello.layer(peers::stack(&SecurityHeadersLayer::web())?), None)
+                let limits = limits::tower_governors::<Body>()?;
+                (hello.layer(peers::stack(&SecurityHeadersLayer::web(), limits)?), None)
             }
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;

@@ -1,7 +1,7 @@
 //! `cargo xtask bench [filter] [--gate | --load]`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt::Display,
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -11,7 +11,7 @@ use std::{
 use buttress_bench::{
     Case, Failure, Side, allocations, callgrind, cases,
     gate::{self, Verdict},
-    load,
+    load, redis, stores,
     table::{Table, thousands},
     times::{self, Times},
 };
@@ -44,7 +44,8 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
 fn repeat(side: &str, times: u64) -> Result<ExitCode, Failure> {
     let all = cases::<&str>(&[]);
     let side = all.iter().flat_map(Case::sides).find(|known| known.key() == side);
-    side.ok_or("no such side")?.start()?(times);
+    let mut run = side.ok_or("no such side")?.start()?;
+    callgrind::only_the_job_is_counted(&mut run, times);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -55,22 +56,39 @@ fn measure(arguments: &[String]) -> Result<ExitCode, Failure> {
         return Err(format!("`{unknown}` is no option; there are: --gate, --load").into());
     }
     let cases = cases(&words);
-    if cases.is_empty() {
-        return Err(format!("no case has `{}` in its name", words.join("` and `")).into());
-    }
     if !options.is_empty() {
-        return stand_at_gate(&cases);
+        return if cases.is_empty() { Err(no_case(&words)) } else { stand_at_gate(&cases) };
     }
-    let allocations = count_allocations(&words);
+    if !cases.is_empty() {
+        measure_cases(&cases, &words)?;
+    }
+    let aligned = io::stdout().is_terminal();
+    let stores = stores::measure(&words, aligned, |line| progress(line))?;
+    let redis = redis::measure(&words, aligned, |line| progress(line))?;
+    if cases.is_empty() && stores.is_none() && redis.is_none() {
+        return Err(no_case(&words));
+    }
+    for table in stores.into_iter().chain(redis) {
+        say(format_args!("\n{table}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn no_case(words: &[String]) -> Failure {
+    format!("no case has `{}` in its name", words.join("` and `")).into()
+}
+
+fn measure_cases(cases: &[Case], words: &[String]) -> Result<(), Failure> {
+    let allocations = count_allocations(words);
     let instructions = count_instructions(cases.iter().flat_map(Case::sides))?;
     let mut times = Vec::new();
     for (case, number) in cases.iter().zip(1..) {
         progress(format_args!("[{number}/{}] times: {}", cases.len(), case.name));
         times.push(times::measure(case)?);
     }
-    say(table(&cases, &times, &instructions, &allocations));
-    report(&cases, &instructions)?;
-    Ok(ExitCode::SUCCESS)
+    say(table(cases, &times, &instructions, &allocations));
+    report(cases, &instructions)?;
+    Ok(())
 }
 
 fn stand_at_gate(cases: &[Case]) -> Result<ExitCode, Failure> {
@@ -99,12 +117,12 @@ fn count_instructions<'a>(
         progress(NO_VALGRIND);
         return Ok(BTreeMap::new());
     }
-    let keys: BTreeSet<&str> = sides.map(Side::key).collect();
-    let keys: Vec<&str> = keys.into_iter().collect();
+    let sides: BTreeMap<&str, &Side> = sides.map(|side| (side.key(), side)).collect();
+    let sides: Vec<&Side> = sides.into_values().collect();
     let started = AtomicUsize::new(1);
-    callgrind::count(&keys, |key| {
+    callgrind::count(&sides, |key| {
         let number = started.fetch_add(1, Ordering::Relaxed);
-        progress(format_args!("[{number}/{}] instructions: {key}", keys.len()));
+        progress(format_args!("[{number}/{}] instructions: {key}", sides.len()));
     })
 }
 

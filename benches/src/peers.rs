@@ -22,19 +22,20 @@ use tracing::Level;
 
 use crate::Failure;
 
-/// Id, a span with its JSON line, metrics, headers, panics, and the guards.
-pub(crate) type Layers = (
+/// Id, a span with its JSON line, metrics, headers, panics, and the guards, with these limits among
+/// them.
+pub(crate) type Layers<L> = (
     (SetRequestIdLayer<MakeRequestUuid>, PropagateRequestIdLayer),
     TraceLayer<SharedClassifier<ServerErrorsAsFailures>>,
     PrometheusMetricLayer<'static>,
     HelmetLayer,
     CatchPanicLayer<DefaultResponseForPanic>,
-    (RequestBodyLimitLayer, CsrfLayer, TimeoutLayer),
+    (RequestBodyLimitLayer, CsrfLayer, L, TimeoutLayer),
 );
 
-/// All of them, with the headers of a preset of ours.
-pub(crate) fn stack(preset: &SecurityHeadersLayer) -> Result<Layers, Failure> {
-    Ok((id(), trace(), prometheus()?, helmet(preset), CatchPanicLayer::new(), guards()))
+/// All of them, with the headers of a preset of ours; limits of `()` are none.
+pub(crate) fn stack<L>(preset: &SecurityHeadersLayer, limits: L) -> Result<Layers<L>, Failure> {
+    Ok((id(), trace(), prometheus()?, helmet(preset), CatchPanicLayer::new(), guards(limits)))
 }
 
 /// Sets an id on the request and echoes it.
@@ -42,12 +43,13 @@ pub(crate) fn id() -> (SetRequestIdLayer<MakeRequestUuid>, PropagateRequestIdLay
     (SetRequestIdLayer::x_request_id(MakeRequestUuid), PropagateRequestIdLayer::x_request_id())
 }
 
-/// CSRF, body limit and timeout; the timeout is innermost, since it asks for a body with a
-/// `Default`, which the body limit's has not.
-pub(crate) fn guards() -> (RequestBodyLimitLayer, CsrfLayer, TimeoutLayer) {
+/// CSRF, body limit, rate limits and timeout. The timeout is innermost, since it asks for a body
+/// with a `Default`, which the body limit's has not, and `tower_governor` asks for axum's.
+pub(crate) fn guards<L>(limits: L) -> (RequestBodyLimitLayer, CsrfLayer, L, TimeoutLayer) {
     (
         RequestBodyLimitLayer::new(1 << 20),
         CsrfLayer::new(),
+        limits,
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(30)),
     )
 }

@@ -19,8 +19,8 @@ const ADDED: &[(&str, u64)] = &[
     ("8 layers that pass through", 0),
     ("stack, production, no headers", 6),
     ("stack, production, 8 headers", 5),
-    ("stack, production with the 12 of web, no headers", 6),
-    ("stack, production with the 12 of web, 8 headers", 5),
+    ("stack, production with limits and the 12 of web, no headers", 7),
+    ("stack, production with limits and the 12 of web, 8 headers", 6),
     ("context::current()", 0),
     ("context made, nothing in it", 0),
     ("observe, nobody listening", 0),
@@ -43,6 +43,13 @@ const ADDED: &[(&str, u64)] = &[
     ("log, an event of 16 fields", 0),
     ("observe: trace, log, metrics", 0),
     ("log, 500 bytes into a pipe", 0),
+    ("limit, admits", 0),
+    ("limit, admits, with headers", 3),
+    ("limit, two rules, with headers", 3),
+    ("limit, failures only, a success", 0),
+    ("limit, refuses", 13),
+    ("limit, refuses gRPC", 9),
+    ("limit, a check of one key", 0),
 ];
 
 #[test]

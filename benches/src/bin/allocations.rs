@@ -1,11 +1,12 @@
-//! How often each side of the cases allocates: a line of its key, a tab, and the count.
+//! How often each side of the cases allocates, or how many bytes each store holds: a line of its
+//! key, a tab, and the count.
 //!
 //! A program of its own, since the allocator that counts would be part of what is timed.
 #![allow(clippy::print_stdout, reason = "a program speaks to the one who started it")]
 
 use std::collections::BTreeSet;
 
-use buttress_bench::{Failure, Loop, cases};
+use buttress_bench::{Failure, Loop, cases, stores};
 
 /// Requests that may still build what is built once.
 const WARM_UP: u64 = 8;
@@ -14,6 +15,9 @@ const COUNTED: usize = 64;
 
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == stores::BYTES) {
+        return bytes_of_stores();
+    }
     let mut done = BTreeSet::new();
     for case in cases(&words) {
         for side in case.sides() {
@@ -21,6 +25,16 @@ fn main() -> Result<(), Failure> {
                 println!("{}\t{}", side.key(), worst(side.start()?));
             }
         }
+    }
+    Ok(())
+}
+
+fn bytes_of_stores() -> Result<(), Failure> {
+    let held = |fill: &mut dyn FnMut()| {
+        u64::try_from(allocation_counter::measure(fill).bytes_current).unwrap_or_default()
+    };
+    for (key, bytes) in stores::bytes(held)? {
+        println!("{key}\t{bytes}");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use buttress_limit::{LimitLayer, Limiter, MemoryStore, Rule};
+use buttress::limit::{LimitLayer, Limiter, MemoryStore, Rule};
 use governor::RateLimiter;
 use http::{
     HeaderValue, Request,
@@ -17,15 +17,7 @@ use crate::{
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![
-        admits(),
-        with_headers(),
-        two_rules(),
-        failures_only(),
-        refuses(),
-        refuses_grpc(),
-        check(),
-    ]
+    vec![admits(), with_headers(), two_rules(), failures_only(), refuses(), refuses_grpc(), check()]
 }
 
 /// What the peers' refusals are made of.
@@ -33,7 +25,7 @@ type Body = axum::body::Body;
 type GrpcBody = tonic::body::Body;
 
 fn request() -> Request<Nothing> {
-    Headers::None.request_from_connect_info()
+    Headers::None.request_from_peer()
 }
 
 fn grpc() -> Request<Nothing> {
@@ -85,14 +77,11 @@ fn with_headers() -> Case {
 /// All or nothing; of the peers, the first rule's charge stays where the second one refuses.
 fn two_rules() -> Case {
     Case::new("limit, two rules, with headers", from_peer(), || {
-        let layer = ours([Quota::Plenty.rule("general")?, Quota::PlentyAtOnce.rule("burst")?])?;
+        let layer = ours(limits::rules()?)?;
         Ok(serve(layer.layer(BareOf::<Body>::new()), request()))
     })
     .peer("tower_governor, twice", || {
-        let layers = (
-            limits::tower_governor_with_headers(Quota::Plenty)?,
-            limits::tower_governor_with_headers(Quota::PlentyAtOnce)?,
-        );
+        let layers = limits::tower_governors()?;
         Ok(serve(layers.layer(BareOf::<Body>::new()), request()))
     })
     .peer("axum-governor", || {

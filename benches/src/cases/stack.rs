@@ -1,26 +1,34 @@
+use axum::body::Body;
 use buttress::{
-    Stack, client_ip::ClientIp, context::ContextLayer, headers::SecurityHeadersLayer,
-    observe::ObserveLayer, request_id::RequestIdLayer,
+    Stack,
+    client_ip::ClientIp,
+    context::ContextLayer,
+    headers::SecurityHeadersLayer,
+    limit::{Key, LimitLayer},
+    observe::ObserveLayer,
+    request_id::RequestIdLayer,
 };
+use http::{Request, Response};
 use tower::util::option_layer;
 use tower_http::timeout::TimeoutLayer;
 use tower_layer::Layer;
+use tower_service::Service;
 
 use super::{
     Headers,
     event::{heard_by_fmt, heard_by_ours},
 };
 use crate::{
-    Case, Side,
+    Case, Failure, Side,
     case::bare,
-    drive::{Answer, Bare, serve, with_timer},
-    peers,
+    drive::{Answer, Bare, BareOf, Nothing, serve, with_timer},
+    limits, peers,
 };
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![empty(), eight_layers()];
     cases.extend(Headers::BOTH.map(production));
-    cases.extend(Headers::BOTH.map(with_web_headers));
+    cases.extend(Headers::BOTH.map(whole));
     cases
 }
 
@@ -53,30 +61,53 @@ fn eight_layers() -> Case {
 /// As it comes: context with the client's address, id, trace, JSON line, metrics, 9 headers,
 /// problem documents, CSRF, timeout, body limit.
 fn production(headers: Headers) -> Case {
-    whole(format!("stack, production, {headers}"), headers, SecurityHeadersLayer::api)
+    let ours = || Ok(stack(SecurityHeadersLayer::api()));
+    let peers = || peers::stack(&SecurityHeadersLayer::api(), ());
+    case(format!("stack, production, {headers}"), headers, ours, peers)
 }
 
-fn with_web_headers(headers: Headers) -> Case {
-    let name = format!("stack, production with the 12 of web, {headers}");
-    whole(name, headers, SecurityHeadersLayer::web).asked(10_000, 12)
+/// All that is asked of a whole stack.
+fn whole(headers: Headers) -> Case {
+    let ours = || {
+        let limit = LimitLayer::new(Key::client(), limits::rules()?)?;
+        Ok(stack(SecurityHeadersLayer::web()).limit(limit))
+    };
+    let peers = || peers::stack(&SecurityHeadersLayer::web(), limits::tower_governors::<Body>()?);
+    let name = format!("stack, production with limits and the 12 of web, {headers}");
+    case(name, headers, ours, peers).asked(10_000, 12)
 }
 
-fn whole(name: String, headers: Headers, preset: fn() -> SecurityHeadersLayer) -> Case {
+fn stack(headers: SecurityHeadersLayer) -> Stack {
+    Stack::production(ClientIp::peer().peer_from(limits::peer)).headers(headers)
+}
+
+fn case<L, S, B>(
+    name: String,
+    headers: Headers,
+    ours: impl Fn() -> Result<Stack, Failure> + Send + Sync + 'static,
+    peers: impl Fn() -> Result<L, Failure> + Send + Sync + 'static,
+) -> Case
+where
+    L: Layer<BareOf<Body>, Service = S>,
+    S: Service<Request<Nothing>, Response = Response<B>> + 'static,
+    B: http_body::Body,
+{
     Case::new(name, from_peer(headers), move || {
-        let stack = Stack::production(ClientIp::peer()).headers(preset());
-        let service = stack.layer(Bare(Answer::Empty));
+        let service = ours()?.layer(BareOf::<Body>::new());
         heard_by_ours(with_timer(serve(service, headers.request_from_peer()))?)
     })
     .peer("tower-http and others", move || {
-        let service = peers::stack(&preset())?.layer(Bare(Answer::Empty));
+        let service = peers()?.layer(BareOf::new());
         Ok(heard_by_fmt(with_timer(serve(service, headers.request_from_peer()))?))
     })
+    .peers_calibrate()
 }
 
+/// The bodies are axum's, which `tower_governor` asks for.
 fn from_peer(headers: Headers) -> Side {
     let name = match headers {
         Headers::None => "a request with its peer",
         Headers::Eight => "a request with its peer and 8 headers",
     };
-    bare(name, move || with_timer(serve(Bare(Answer::Empty), headers.request_from_peer())))
+    bare(name, move || with_timer(serve(BareOf::<Body>::new(), headers.request_from_peer())))
 }
