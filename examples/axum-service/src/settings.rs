@@ -68,12 +68,16 @@ fn client_ip() -> Result<ClientIp, String> {
 
 fn limits() -> Result<Limits, String> {
     let (general, burst) = (quota("LIMIT_GENERAL", GENERAL)?, quota("LIMIT_BURST", BURST)?);
-    let redis = match text("REDIS_URL")? {
-        // It may have a password in it, and is not said.
-        Some(url) => Some(RedisStore::new(&url).map_err(|error| format!("REDIS_URL: {error}"))?),
-        None => None,
-    };
-    Limits::new(general, burst, redis).map_err(|error| error.to_string())
+    Limits::new(general, burst, redis()?).map_err(|error| error.to_string())
+}
+
+fn redis() -> Result<Option<RedisStore>, String> {
+    let Some(url) = text("REDIS_URL")? else { return Ok(None) };
+    // It may have a password in it, and is not said.
+    let redis = RedisStore::new(&url).map_err(|error| {
+        format!("REDIS_URL: {error}; write redis://[user:password@]host[:port][/database]")
+    })?;
+    Ok(Some(redis))
 }
 
 fn quota(name: &str, default: Quota) -> Result<Quota, String> {
