@@ -11,8 +11,11 @@ macro_rules! pages {
 }
 
 pages! {
+    limits: "guide/limits.md",
     observability: "guide/observability.md",
     from_println: "recipes/from-println.md",
+    one_limit: "recipes/one-limit.md",
     prometheus: "recipes/prometheus.md",
+    sign_in: "recipes/sign-in.md",
     tracing_opentelemetry: "recipes/tracing-opentelemetry.md",
 }

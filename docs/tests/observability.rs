@@ -20,6 +20,7 @@ use std::{
 
 use axum::body::Body;
 use buttress_core::{context, observe::ObserveLayer};
+use buttress_limit::{Key, LimitLayer, RedisStore, Rule, SlowDown, seconds};
 use buttress_log::Sink;
 use buttress_metrics::{
     Exposition, Format, HttpMetrics, MAX_SERIES, ProcessMetrics, RuntimeMetrics,
@@ -64,8 +65,13 @@ async fn exposed() -> Names {
         response.into_body().collect().await.unwrap();
     }
     let (writer, _guard) = Sink::to(std::io::sink()).open().unwrap();
+    // It is there to be asked; nobody has to answer.
+    let redis = RedisStore::new("redis://127.0.0.1").unwrap();
+    let slow = SlowDown::new(1, seconds(1), seconds(1)).unwrap();
+    let limit = LimitLayer::with_store(redis, Key::everyone(), [Rule::auth()]).unwrap();
     let page = Exposition::new()
         .http(&metrics)
+        .source(limit.slow_down(slow).handle())
         .source(writer)
         .source(ProcessMetrics::new())
         .source(RuntimeMetrics::current().unwrap());
@@ -101,6 +107,7 @@ impl Names {
                 if LABEL_LISTS.contains(&name) {
                     let (list, after) = rest.split_once(')').unwrap();
                     let labels = list.trim_start_matches('(').split(',').map(str::trim);
+                    let labels = labels.filter(|label| !label.is_empty());
                     names.labels.extend(labels.map(str::to_owned));
                     rest = after;
                 } else if !OPERATORS.contains(&name) && !is_called(rest) {
