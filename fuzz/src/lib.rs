@@ -68,6 +68,15 @@ pub const TARGETS: &[Target] = &[
             "httpRequest", "password", "user", "credentials", "Bearer ", "://", ":", "@", "eyJ", "beside",
         ],
     },
+    Target {
+        name: "limit",
+        run: targets::limit,
+        dictionary: &[
+            "/", "\n", "ms", "s", "m", "h", "d", "/s", "/1s", "/15m", "/2h", "/366d", "/367d", "0", "00", "1",
+            "100", "10", " ", "\t", "-1", "+1", "1.5", "1e9", "4294967296", "4294967297", "999999999999999",
+            "1000000000000000", "18446744073709551615", "18446744073709551616", "x", "\u{661}", "\x11\x11\x11",
+        ],
+    },
 ];
 
 /// The target of this name.

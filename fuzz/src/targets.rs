@@ -23,8 +23,9 @@ use serde_json::{Value, json};
 use tracing::{Dispatch, dispatcher::with_default, field::Empty};
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
-pub use self::log::log;
+pub use self::{limit::limit, log::log};
 
+mod limit;
 mod log;
 
 /// A header map refuses to grow without end; this many lines are enough.
