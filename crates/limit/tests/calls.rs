@@ -117,7 +117,7 @@ async fn a_charge_can_be_made_when_the_answer_has_left() {
     assert_eq!(left(&handle), 9);
     let elsewhere = std::thread::spawn(move || {
         charge.charge(4);
-        charge.clone().refund(1);
+        charge.refund(1);
     });
     elsewhere.join().unwrap();
     assert_eq!(left(&handle), 6);
@@ -283,14 +283,15 @@ mod slow_down {
         let permits = Arc::new(Semaphore::new(1));
         let inner = Inner { permits: Arc::clone(&permits), ready: false };
         let mut service = layer.layer(inner);
-        let mut call = async || {
-            std::future::poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
+        let mut call = || {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(service.poll_ready(&mut cx).is_ready());
             Box::pin(service.call(get()))
         };
 
         // Not polled, and waiting.
         for polls in 0..3 {
-            let mut waiting = call().await;
+            let mut waiting = call();
             for _ in 0..polls {
                 assert!(poll_once(&mut waiting).is_pending());
             }
@@ -299,7 +300,7 @@ mod slow_down {
             assert_eq!(handle.stats().waiting, 0);
         }
         // After its time, while no inner service is ready.
-        let mut parked = call().await;
+        let mut parked = call();
         assert!(poll_once(&mut parked).is_pending());
         let busy = permits.acquire().await.unwrap();
         tokio::time::advance(Duration::from_secs(2)).await;
@@ -307,7 +308,7 @@ mod slow_down {
         assert_eq!(handle.stats().waiting, 0);
         drop((parked, busy));
         // Within the inner service.
-        let mut inside = call().await;
+        let mut inside = call();
         assert!(poll_once(&mut inside).is_pending());
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(poll_once(&mut inside).is_pending());

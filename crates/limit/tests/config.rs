@@ -1,7 +1,7 @@
 //! What cannot be right is refused when it is made, with what and why.
 
 #![cfg(not(loom))]
-#![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test is meant to panic")]
 
 use std::time::Duration;
 

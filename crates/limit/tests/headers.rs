@@ -46,7 +46,7 @@ fn check_run(
     let layer = if all { layer.headers_of_all_rules() } else { layer };
     let mut service =
         layer.layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) }));
-    let limit = rules.iter().map(|rule| limit_of(rule)).min().unwrap();
+    let limit = rules.iter().map(limit_of).min().unwrap();
     for cost in costs.iter().cycle().take(requests) {
         let request = Request::builder().header("cost", *cost).body(()).unwrap();
         let answer = service.call(request).now_or_never().unwrap().unwrap();
