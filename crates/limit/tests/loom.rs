@@ -73,17 +73,38 @@ fn a_charge_that_one_rule_refuses_is_rolled_back_in_the_others() {
 }
 
 #[test]
+fn the_last_slot_goes_to_one_of_two_new_keys_and_the_other_shares() {
+    // Keys under one lock, and under two.
+    for other in ["b", "c", "d", "e", "f", "g"] {
+        model(move || {
+            let one = "a";
+            let limiter = limiter([("r", 1)]);
+            // All slots but one.
+            assert_eq!(["x", "y", "z"].map(|key| admits(&limiter, key)), [1, 1, 1]);
+            let thread = {
+                let limiter = limiter.clone();
+                thread::spawn(move || admits(&limiter, other))
+            };
+            assert_eq!(admits(&limiter, one) + thread.join().unwrap(), 2);
+            assert_eq!(limiter.store().times_full(), 1);
+            assert_eq!(admits(&limiter, one) + admits(&limiter, other), 0);
+        });
+    }
+}
+
+#[test]
 fn a_slot_whose_time_has_passed_goes_to_one_of_two_that_want_it() {
     model(|| {
         let limiter = limiter([("r", 1)]);
-        let _ = admits(&limiter, "old");
-        let other = limiter.clone();
-        let late = seconds(100);
-        let check = move |limiter: &Limiter, key: &str| {
-            u64::from(!limiter.check_at(key, 1, late).is_limited())
+        let at = |limiter: &Limiter, key: &str, second| {
+            u64::from(!limiter.check_at(key, 1, seconds(second)).is_limited())
         };
-        let thread = thread::spawn(move || check(&other, "new"));
-        assert_eq!(check(&limiter, "old") + thread.join().unwrap(), 2);
-        assert_eq!(check(&limiter, "old") + check(&limiter, "new"), 0);
+        let _ = at(&limiter, "old", 35);
+        // Of the others, each is taken and live.
+        assert_eq!(["x", "y", "z"].map(|key| at(&limiter, key, 90)), [1, 1, 1]);
+        let other = limiter.clone();
+        let thread = thread::spawn(move || at(&other, "new", 100));
+        assert_eq!(at(&limiter, "old", 100) + thread.join().unwrap(), 2);
+        assert_eq!(at(&limiter, "old", 100) + at(&limiter, "new", 100), 0);
     });
 }

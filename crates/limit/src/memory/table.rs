@@ -18,8 +18,9 @@ use crate::{
 
 mod insert;
 
-/// Locks for those who take a slot for a key that is new. A key has one of them.
-const STRIPES: usize = if cfg!(loom) { 1 } else { 256 };
+/// Locks for those who take a slot for a key that is new. A key has one of them. Under loom two:
+/// keys of one lock and of two meet in other ways.
+const STRIPES: usize = if cfg!(loom) { 2 } else { 256 };
 /// Cells for those who find no slot, for each variant.
 const SHARED: usize = if cfg!(loom) { 1 } else { 16 };
 
