@@ -17,7 +17,17 @@ use crate::{
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![admits(), with_headers(), two_rules(), failures_only(), refuses(), refuses_grpc(), check()]
+    let cases = [
+        admits(),
+        with_headers(),
+        two_rules(),
+        failures_only(),
+        refuses(),
+        refuses_grpc(),
+        check(),
+    ];
+    // Each peer is governor, with a clock of its own.
+    cases.map(Case::peers_calibrate).into()
 }
 
 /// What the peers' refusals are made of.
