@@ -129,34 +129,34 @@ impl LimitHandle {
 impl Metrics for LimitHandle {
     fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
         let stats = self.stats();
+        let limit = ("limit", self.shared.name());
         let mut requests = |outcome, count: u64| {
             let help = "Requests that a limit decided on, but for those that a rule refused.";
             let sample = Sample::counter("limit_requests_total", help, float(count));
-            each(sample.labels(&[("outcome", outcome)]));
+            each(sample.labels(&[limit, ("outcome", outcome)]));
         };
         requests("admitted", stats.admitted);
         requests("allowed", stats.allowed);
         requests("denied", stats.denied);
         requests("missing_key", stats.missing_key);
         requests("too_many_waiting", stats.too_many_waiting);
-        for (tier, bound) in self.rules() {
+        let mut refusals = |rule, tier, shadow: bool, count: u64| {
             let help = "Requests that a rule refused, or would have refused in the shadow.";
-            let count =
-                bound.counts.refused.load(Relaxed) + bound.counts.shadow_refused.load(Relaxed);
-            let shadow = if bound.rule.shadow { "true" } else { "false" };
-            let labels = [("rule", bound.rule.name()), ("tier", tier), ("shadow", shadow)];
-            each(Sample::counter("limit_refusals_total", help, float(count)).labels(&labels));
+            let shadow = ("shadow", if shadow { "true" } else { "false" });
+            let sample = Sample::counter("limit_refusals_total", help, float(count));
+            each(sample.labels(&[limit, ("rule", rule), ("tier", tier), shadow]));
+        };
+        for (tier, Bound { rule, counts, .. }) in self.rules() {
+            let count = counts.refused.load(Relaxed) + counts.shadow_refused.load(Relaxed);
+            refusals(rule.name(), tier, rule.shadow, count);
         }
         if let Some((name, _)) = &self.shared.foreign {
-            let help = "Requests that a rule refused, or would have refused in the shadow.";
-            let count = self.shared.counts.foreign_refused.load(Relaxed);
-            let labels = [("rule", *name), ("tier", ""), ("shadow", "false")];
-            each(Sample::counter("limit_refusals_total", help, float(count)).labels(&labels));
+            refusals(name, "", false, self.shared.counts.foreign_refused.load(Relaxed));
         }
         for (tier, bound) in self.rules().filter(|(_, bound)| bound.rule.failures_only) {
             let help = "Charges that were given back to requests that did not fail.";
             let count = bound.counts.refunded.load(Relaxed);
-            let labels = [("rule", bound.rule.name()), ("tier", tier)];
+            let labels = [limit, ("rule", bound.rule.name()), ("tier", tier)];
             each(Sample::counter("limit_refunds_total", help, float(count)).labels(&labels));
         }
         let store = self.shared.store.memory();
@@ -180,7 +180,8 @@ impl Metrics for LimitHandle {
         }
         if self.shared.slow.is_on() {
             let help = "Requests that are slowed down now.";
-            each(Sample::gauge("limit_waiting_requests", help, float(stats.waiting as u64)));
+            let sample = Sample::gauge("limit_waiting_requests", help, float(stats.waiting as u64));
+            each(sample.labels(&[limit]));
         }
     }
 }

@@ -68,6 +68,7 @@ impl LimitLayer {
         let plan = store.bind(rules, key.rungs())?;
         Ok(Self {
             shared: Arc::new(Shared {
+                name: None,
                 store,
                 key,
                 plans: vec![("", plan)],
@@ -85,6 +86,12 @@ impl LimitLayer {
                 counts: Arc::default(),
             }),
         })
+    }
+
+    /// What its metrics call it, in the label `limit`; the default is its first rule's name. Limits
+    /// on one page of metrics have different names, or the page shows the first one's numbers only.
+    pub fn name(self, name: &'static str) -> Self {
+        self.with(|shared| shared.name = Some(name))
     }
 
     /// Other rules for the requests of a tier, which [`tier_by`](Self::tier_by) tells. A rule of

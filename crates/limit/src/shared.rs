@@ -44,6 +44,7 @@ type IsFailure = Arc<dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Shared {
+    pub(crate) name: Option<&'static str>,
     pub(crate) store: Store,
     pub(crate) key: Key,
     /// The first is of those who have no tier.
@@ -179,6 +180,12 @@ impl Shared {
         };
         self.counts.admit(keys);
         decided
+    }
+
+    /// What metrics call it.
+    pub(crate) fn name(&self) -> &str {
+        let first = || self.plans.first().and_then(|(_, plan)| plan.rules.first());
+        self.name.or_else(|| first().map(|bound| bound.rule.name())).unwrap_or_default()
     }
 
     /// When a setting has changed: what can be told of them all, once.

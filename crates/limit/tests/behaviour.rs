@@ -482,8 +482,8 @@ async fn the_handle_steers_and_tells() {
     handle.collect(&mut |sample| {
         seen.push((sample.name.to_owned(), sample.labels.len(), sample.value));
     });
-    assert!(seen.contains(&("limit_requests_total".to_owned(), 1, 2.0)), "{seen:?}");
-    assert!(seen.contains(&("limit_refusals_total".to_owned(), 3, 1.0)), "{seen:?}");
+    assert!(seen.contains(&("limit_requests_total".to_owned(), 2, 2.0)), "{seen:?}");
+    assert!(seen.contains(&("limit_refusals_total".to_owned(), 4, 1.0)), "{seen:?}");
     // Those of one name stand together.
     let mut names: Vec<_> = seen.iter().map(|(name, ..)| name).collect();
     names.dedup();

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use buttress::{
-    limit::{
-        ConfigError, Fallback, Key, LimitHandle, LimitLayer, MemoryStore, Quota, RedisStore, Rule,
-        SlowDown, Store, minutes, requests, seconds,
-    },
-    source::{Metrics, Sample},
+use buttress::limit::{
+    ConfigError, Fallback, Key, LimitHandle, LimitLayer, MemoryStore, Quota, RedisStore, Rule,
+    SlowDown, Store, minutes, requests, seconds,
 };
 use tokio::time::timeout;
 
@@ -34,12 +31,6 @@ pub(crate) struct Limits {
     pub(crate) search: LimitLayer,
     pub(crate) slow: LimitLayer,
     redis: Option<RedisStore>,
-}
-
-/// A limit's numbers, told apart from those of the others.
-struct Named {
-    limit: &'static str,
-    handle: LimitHandle,
 }
 
 impl Limits {
@@ -82,23 +73,8 @@ impl Limits {
     }
 
     /// For a page of metrics.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = impl Metrics + 'static> {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = LimitHandle> {
         let Self { every, login, search, slow, .. } = self;
-        [("every", every), ("login", login), ("search", search), ("slow", slow)]
-            .into_iter()
-            .map(|(limit, layer)| Named { limit, handle: layer.handle() })
-    }
-}
-
-impl Metrics for Named {
-    fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
-        self.handle.collect(&mut |sample| {
-            // The store is the same for all.
-            if sample.name.starts_with("limit_store_") {
-                return each(sample);
-            }
-            let labels = [&[("limit", self.limit)], sample.labels].concat();
-            each(sample.labels(&labels));
-        });
+        [every, login, search, slow].map(LimitLayer::handle).into_iter()
     }
 }

@@ -127,7 +127,7 @@ impl<W: Write> Tour<W> {
         self.story.claim("what one rule refuses, the other did not count", free, general)?;
 
         let page = self.caller.ask(&Ask::get("/metrics")).await?.text;
-        let sample = "limit_refusals_total{limit=\"every\",rule=\"burst\",";
+        let sample = "limit_refusals_total{limit=\"general\",rule=\"burst\",";
         let line = page.lines().find(|line| line.starts_with(sample)).unwrap_or_default();
         self.story.shown(line)?;
         self.story.claim("and it is counted, for Prometheus", line.ends_with(" 1"), &page)?;

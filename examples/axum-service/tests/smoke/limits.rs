@@ -105,10 +105,10 @@ async fn the_eleventh_at_once_is_refused_and_costs_nothing() {
     assert_eq!(line["client_ip"], "127.0.0.1");
 
     for (name, value) in [
-        (r#"limit_requests_total{limit="every",outcome="admitted"}"#, 10),
-        (r#"limit_refusals_total{limit="every",rule="burst",tier="",shadow="false"}"#, 1),
-        (r#"limit_refusals_total{limit="every",rule="general",tier="",shadow="false"}"#, 0),
-        (r#"limit_requests_total{limit="login",outcome="admitted"}"#, 0),
+        (r#"limit_requests_total{limit="general",outcome="admitted"}"#, 10),
+        (r#"limit_refusals_total{limit="general",rule="burst",tier="",shadow="false"}"#, 1),
+        (r#"limit_refusals_total{limit="general",rule="general",tier="",shadow="false"}"#, 0),
+        (r#"limit_requests_total{limit="auth",outcome="admitted"}"#, 0),
         (r#"limit_waiting_requests{limit="slow"}"#, 0),
         ("limit_store_slots", 131_072),
     ] {
