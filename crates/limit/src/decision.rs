@@ -26,6 +26,38 @@ pub struct Decision<'a> {
     pub(crate) retry_after: Option<Duration>,
     pub(crate) next_unit: Duration,
     pub(crate) reset_after: Duration,
+    pub(crate) source: Source,
+}
+
+/// Who has decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// A store in memory.
+    #[default]
+    Memory,
+    /// Redis, asked for it.
+    Redis,
+    /// Units that were taken from Redis before.
+    Lease,
+    /// What Redis has said when it refused the same key before.
+    DenyCache,
+    /// The fall-back, while Redis does not answer.
+    Fallback,
+}
+
+impl Source {
+    /// In one word, as on metrics: `memory`, `redis`, `lease`, `deny_cache` or `fallback`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis => "redis",
+            Self::Lease => "lease",
+            Self::DenyCache => "deny_cache",
+            Self::Fallback => "fallback",
+        }
+    }
 }
 
 impl<'a> Decision<'a> {
@@ -71,5 +103,11 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub const fn reset_after(&self) -> Duration {
         self.reset_after
+    }
+
+    /// Who has decided.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
     }
 }

@@ -53,8 +53,6 @@ pub enum ConfigErrorKind {
     Network,
     /// A delay of nothing, or a longest delay that is shorter than the first.
     Delay,
-    /// A way to count that the store does not have.
-    Algorithm,
     /// An address that no Redis can have.
     Redis,
     /// The operating system has no random bytes for the store's secret.

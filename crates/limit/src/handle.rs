@@ -5,6 +5,8 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use buttress_core::source::{Metrics, Sample};
 use http::Request;
 
+#[cfg(feature = "redis")]
+use crate::decision::Source;
 use crate::{
     decision::Decision,
     key::{Found, Keys},
@@ -54,6 +56,9 @@ pub struct LimitStats {
     pub too_many_waiting: u64,
     /// Requests that are waiting now.
     pub waiting: usize,
+    /// Who has decided, for a store in Redis: of all layers over it together.
+    #[cfg(feature = "redis")]
+    pub redis: Option<crate::RedisStats>,
 }
 
 impl LimitHandle {
@@ -79,11 +84,12 @@ impl LimitHandle {
     /// have what the key is made of.
     pub fn reset<B>(&self, request: &Request<B>) -> bool {
         let Some((plan, keys)) = self.find(request) else { return false };
-        with_claims!(plan, |N| plan.claims::<N>(&keys, 1).reset(self.shared.store.table()));
         #[cfg(feature = "redis")]
         if let Some(redis) = self.shared.store.remote() {
             redis.reset(plan, &keys);
+            return true;
         }
+        with_claims!(plan, |N| plan.claims::<N>(&keys, 1).reset(self.shared.store.table()));
         true
     }
 
@@ -103,6 +109,8 @@ impl LimitHandle {
             missing_key: counts.missing.load(Relaxed),
             too_many_waiting: counts.too_many_waiting.load(Relaxed),
             waiting: self.shared.slow.waiting(),
+            #[cfg(feature = "redis")]
+            redis: self.shared.store.remote().map(crate::RedisStore::stats),
         }
     }
 
@@ -168,13 +176,20 @@ impl Metrics for LimitHandle {
         if let Some(redis) = self.shared.store.remote() {
             let stats = redis.stats();
             let help = "Decisions by where they were taken.";
-            for (source, count) in [("redis", stats.by_redis), ("fallback", stats.by_fallback)] {
+            for (source, count) in [
+                (Source::Redis, stats.by_redis),
+                (Source::Lease, stats.by_lease),
+                (Source::DenyCache, stats.by_deny_cache),
+                (Source::Fallback, stats.by_fallback),
+            ] {
                 let sample = Sample::counter("limit_store_decisions_total", help, float(count));
-                each(sample.labels(&[("source", source)]));
+                each(sample.labels(&[("source", source.as_str())]));
             }
             let help = "Questions that Redis did not answer in time, or with an error.";
             let failures = float(stats.failures);
             each(Sample::counter("limit_store_failures_total", help, failures));
+            let help = "Refunds and later charges that were lost, as too many waited to be sent.";
+            each(Sample::counter("limit_store_lost_total", help, float(stats.lost)));
             let help = "Whether Redis decides: 1, or the fall-back: 0.";
             each(Sample::gauge("limit_store_up", help, if stats.is_up { 1.0 } else { 0.0 }));
         }

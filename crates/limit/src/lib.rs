@@ -29,12 +29,12 @@ mod store;
 mod sync;
 
 #[cfg(feature = "redis")]
-pub use self::redis::{Fallback, RedisStats, RedisStore};
+pub use self::redis::{Fallback, RedisLimiter, RedisStats, RedisStore};
 #[cfg(feature = "slow-down")]
 pub use self::slow::SlowDown;
 pub use self::{
     charge::Charge,
-    decision::Decision,
+    decision::{Decision, Source},
     error::{ConfigError, ConfigErrorKind},
     future::ResponseFuture,
     handle::{LimitHandle, LimitStats},

@@ -97,6 +97,13 @@ impl MemoryStore {
         Self { table: Arc::new(Table::new(self.capacity(), secret)) }
     }
 
+    /// An empty table of a node whose clock is so far ahead.
+    #[cfg(all(test, feature = "redis"))]
+    pub(crate) fn ahead(&self, by: Duration) -> Self {
+        let table = Table::new(self.capacity(), self.table.secret().clone());
+        Self { table: Arc::new(table.ahead(by)) }
+    }
+
     /// What to do where there is no slot for a new key.
     #[must_use]
     pub fn full(self, full: Full) -> Self {

@@ -12,7 +12,7 @@ use std::{
 use http::HeaderValue;
 
 use crate::{
-    decision::Decision,
+    decision::{Decision, Source},
     error::{ConfigError, ConfigErrorKind as Kind},
     headers,
     key::{Keys, MAX_RUNGS, Rungs},
@@ -28,6 +28,9 @@ mod claims;
 /// The most that one request is charged against: rules times rungs.
 pub(crate) const MAX_CLAIMS: usize = 12;
 
+#[cfg(feature = "redis")]
+static IDS: AtomicU64 = AtomicU64::new(0);
+
 /// The rules of one tier. All of them admit a request, or none is charged for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -37,6 +40,9 @@ pub(crate) struct Plan {
     pub(crate) has_failures_only: bool,
     /// Rules times rungs.
     most_claims: usize,
+    /// Of its own, in the process.
+    #[cfg(feature = "redis")]
+    pub(crate) id: u64,
 }
 
 /// A rule, and where its counts are.
@@ -127,6 +133,8 @@ impl Plan {
             has_failures_only: bound.iter().any(|bound| bound.rule.failures_only),
             rules: bound.into(),
             most_claims: claims,
+            #[cfg(feature = "redis")]
+            id: IDS.fetch_add(1, Relaxed),
         })
     }
 
@@ -202,7 +210,7 @@ impl Bound {
 }
 
 impl Decision<'_> {
-    const UNLIMITED: Self = Self {
+    pub(crate) const UNLIMITED: Self = Self {
         rule: "",
         limited: false,
         limit: u64::MAX,
@@ -210,6 +218,7 @@ impl Decision<'_> {
         retry_after: None,
         next_unit: Duration::ZERO,
         reset_after: Duration::ZERO,
+        source: Source::Memory,
     };
 }
 
@@ -223,6 +232,7 @@ impl<'a> Decision<'a> {
             retry_after: None,
             next_unit: Duration::from_nanos(level.next_unit),
             reset_after: Duration::from_nanos(level.reset),
+            source: Source::Memory,
         }
     }
 }

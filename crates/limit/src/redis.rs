@@ -12,51 +12,67 @@ use std::{
 use redis::Client;
 
 use self::{
-    link::{Job, Link, Live},
+    counting::Owed,
+    link::Link,
     script::{Call, Mode, Of},
 };
 use crate::{
     error::{ConfigError, ConfigErrorKind as Kind},
     key::{Key, Keys, Secret},
     memory::MemoryStore,
-    meter::Nanos,
-    plan::{Plan, Which},
-    rule::Rule,
+    plan::Plan,
+    rule::{Rule, check_name},
 };
 
 mod ask;
 mod breaker;
+mod counting;
+mod denied;
+mod forgot;
+mod layer;
+mod lease;
+mod limiter;
 mod link;
+mod outage;
 mod script;
+mod supervise;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-pub(crate) use self::{ask::Begin, script::check};
+pub(crate) use self::ask::Question;
+pub use self::limiter::RedisLimiter;
 
 /// In front of every key.
 const PREFIX: &str = "limit:";
 /// How long a decision may take.
 const TIMEOUT: Duration = Duration::from_millis(30);
+/// The most units of a lease.
+const MAX_LEASE: u32 = 1_000;
 
 /// Counts in one Redis, for all nodes that use it: they share each limit exactly.
 ///
 /// A decision is one call of a script, whatever the number of rules, and it goes by the server's
-/// clock. It takes no longer than the [timeout](Self::timeout), 30 ms: then, or where Redis is
-/// down, refuses to write or is out of memory, the [fall-back](Fallback) decides. After five
-/// failures in a row, or where half of at least twenty in a second failed, or with a lost
-/// connection, no request waits for Redis at all, until a task in the background has made a charge
-/// over a new connection. It tries again after 50 ms, and later every half second, with jitter.
+/// clock. A key that Redis has refused is refused without asking again, until its time has come; a
+/// [lease](Self::lease) spares more calls. A call takes no longer than the
+/// [timeout](Self::timeout), 30 ms: then, or where Redis is down, refuses to write or is out of
+/// memory, the [fall-back](Fallback) decides. After five failures in a row, or where half of at
+/// least twenty in a second failed, or with a lost connection, no request waits for Redis at all,
+/// until a task in the background has made a charge over a new connection. It tries again after
+/// 50 ms, and later every half second, with jitter; then the keys come back over a quarter of a
+/// second.
 ///
 /// What Redis counts is mirrored in a table in memory, by which an outage begins where Redis has
-/// left off. What was charged in an outage, Redis does not learn. Refunds and later charges are
-/// sent in the background; up to 1,024 wait for it, and those of an outage are lost.
+/// left off. What an outage charged (to 16,384 counts) is told to Redis when it is back, and also
+/// what a key owed before, if Redis has lost its counts. Refunds and later charges are sent in the
+/// background; up to 1,024 wait for it.
 ///
-/// Keys are `limit:{hash}:rule:rung`, expire when they say nothing any more, and a key's rules share a
-/// hash tag. The hash has no secret but what [`secret`](Self::secret) gives it, since all nodes
-/// must find the same. Sliding windows are refused. It needs Redis 5 or later.
+/// Keys begin with the [prefix](Self::prefix), expire when they say nothing any more, and those of
+/// one request share a hash tag. The hash has no secret but what [`secret`](Self::secret) gives it,
+/// since all nodes must find the same. It needs Redis 5 or later.
 ///
 /// The first request connects, and is decided by the fall-back; await [`connected`](Self::connected)
-/// when the service starts.
+/// when the service starts. Set it up before its first use: what changes how it connects begins
+/// anew, apart from clones that were made before.
 ///
 /// ```no_run
 /// use buttress_limit::{Fallback, Key, LimitLayer, RedisStore, Rule};
@@ -75,6 +91,7 @@ pub struct RedisStore {
     client: Client,
     prefix: Arc<str>,
     timeout: Duration,
+    lease: u32,
     fallback: Fallback,
     link: Arc<Link>,
     counts: Arc<Counts>,
@@ -85,8 +102,8 @@ pub struct RedisStore {
 #[non_exhaustive]
 pub enum Fallback {
     /// Each node by its own mirror. With a share of 1, the default, by the whole quota; of `K`, by
-    /// a `K`th of it, and one request at least: what `K` nodes admit together is then no more than
-    /// the quota, as long as no rule's burst is less than `K`.
+    /// a `K`th of what is left of each rule and of what comes back, and one request at least: what
+    /// `K` nodes admit together is then no more than the quota, or `K` where the quota is less.
     Local {
         /// Among how many nodes the quota is shared; 0 is as 1.
         share: u32,
@@ -111,42 +128,51 @@ pub struct RedisStats {
     pub is_up: bool,
     /// Decisions by Redis.
     pub by_redis: u64,
+    /// Decisions by units that were taken from Redis before.
+    pub by_lease: u64,
+    /// Refusals by what Redis had said before.
+    pub by_deny_cache: u64,
     /// Decisions by the fall-back.
     pub by_fallback: u64,
     /// Questions that had no answer in time, or an error for one.
     pub failures: u64,
+    /// Refunds and later charges that were lost, as too many waited to be sent.
+    pub lost: u64,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     redis: AtomicU64,
+    lease: AtomicU64,
+    denied: AtomicU64,
     fallback: AtomicU64,
 }
 
-/// A question that is on its way.
-pub(crate) struct Asking {
-    live: Live,
-    link: Arc<Link>,
-    counts: Arc<Counts>,
-    call: Call,
-}
-
 impl RedisStore {
-    /// At this address: `redis://[user:password@]host[:port][/database]`. Nothing is connected yet.
+    /// At this address: `redis://[user:password@]host[:port][/database]`, or
+    /// `redis+unix:///path`. Nothing is connected yet.
     ///
     /// # Errors
-    /// When it is no such address, or the operating system has no random bytes.
+    /// When it is no such address, or the operating system has no random bytes. `rediss://` is
+    /// refused: the connection is not encrypted, so that beyond a network of one's own it is to go
+    /// through a tunnel.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
+        if url.starts_with("rediss:") || url.starts_with("valkeys:") {
+            let message = "the address of Redis: no TLS here: \
+                           use redis:// to a tunnel on this node (stunnel, a service mesh)";
+            return Err(ConfigError::new(Kind::Redis, message));
+        }
         // The address may have a password in it, and is not said.
-        let client = Client::open(url).map_err(|error| {
-            let message = format!("the address of Redis: {error}");
+        let client = Client::open(url).map_err(|_| {
+            let message = "the address of Redis: it must be redis://[user:password@]host[:port]\
+                           [/database] or redis+unix:///path";
             ConfigError::new(Kind::Redis, message)
         })?;
         let memory = MemoryStore::new()?.with_secret(Secret::of(b""));
         let prefix: Arc<str> = PREFIX.into();
-        let link = link(&client, &memory, &prefix, TIMEOUT)?;
+        let link = link(&client, &memory, &prefix, (TIMEOUT, 1))?;
         let (fallback, counts) = (Fallback::default(), Arc::default());
-        Ok(Self { memory, client, prefix, timeout: TIMEOUT, fallback, link, counts })
+        Ok(Self { memory, client, prefix, timeout: TIMEOUT, lease: 1, fallback, link, counts })
     }
 
     /// How long a decision may take; 30 ms.
@@ -158,6 +184,37 @@ impl RedisStore {
             return Err(ConfigError::new(Kind::Delay, "the timeout must be longer than nothing"));
         }
         self.timeout = timeout;
+        self.begin_anew()
+    }
+
+    /// Takes so many requests' charges (2 to 1,000; 1 is the default, and none) from Redis at once
+    /// for a key, where there is room for them, and admits the next ones without asking: one round
+    /// trip for so many requests.
+    ///
+    /// What a node has not used after a second it gives back; with a node that ends, it is lost, and
+    /// comes back with time. Until then others cannot have it: a client may be refused up to
+    /// `K × (requests - 1)` too early where it comes to `K` nodes, and as many may be admitted up to
+    /// a second after they were charged. All rules are charged for them together or not at all.
+    ///
+    /// # Errors
+    /// When it is none, or more than 1,000.
+    pub fn lease(mut self, requests: u32) -> Result<Self, ConfigError> {
+        if !(1..=MAX_LEASE).contains(&requests) {
+            let message = format!("a lease of {requests}: it must be of 1 to {MAX_LEASE}");
+            return Err(ConfigError::new(Kind::Requests, message));
+        }
+        self.lease = requests;
+        self.begin_anew()
+    }
+
+    /// What every key in Redis begins with, in place of `limit:`; another for each service whose
+    /// rules of the same names are not to share their counts.
+    ///
+    /// # Errors
+    /// When it is not 1 to 64 ASCII letters, digits and `_` `-` `.` `:` `/`.
+    pub fn prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        check_name(prefix).map_err(|error| error.about("the prefix"))?;
+        self.prefix = prefix.into();
         self.begin_anew()
     }
 
@@ -183,12 +240,12 @@ impl RedisStore {
     /// # Errors
     /// As there.
     pub fn mirror_capacity(mut self, slots: usize) -> Result<Self, ConfigError> {
-        let secret = self.table().secret().clone();
+        let secret = self.memory.table.secret().clone();
         self.memory = MemoryStore::with_capacity(slots)?.with_secret(secret);
         self.begin_anew()
     }
 
-    /// Waits until Redis decides. It is for a service's start; requests never wait for it.
+    /// Waits until Redis decides, for every key. It is for a service's start; requests never wait for it.
     pub async fn connected(&self) {
         self.link.start();
         self.link.becomes(true).await;
@@ -205,8 +262,11 @@ impl RedisStore {
         RedisStats {
             is_up: self.link.is_up(),
             by_redis: self.counts.redis.load(Relaxed),
+            by_lease: self.counts.lease.load(Relaxed),
+            by_deny_cache: self.counts.denied.load(Relaxed),
             by_fallback: self.counts.fallback.load(Relaxed),
             failures: self.link.failures.load(Relaxed),
+            lost: self.link.lost.load(Relaxed),
         }
     }
 
@@ -216,69 +276,48 @@ impl RedisStore {
         &self.memory
     }
 
-    /// Nothing was asked yet of one that is being made.
     fn begin_anew(mut self) -> Result<Self, ConfigError> {
-        self.link = link(&self.client, &self.memory, &self.prefix, self.timeout)?;
+        let settings = (self.timeout, self.lease);
+        self.link = link(&self.client, &self.memory, &self.prefix, settings)?;
         Ok(self)
     }
+}
 
-    fn asking(&self, of: Of<'_>) -> Option<Asking> {
-        self.link.start();
-        let live = self.link.live()?;
-        let call = Call::new(&self.prefix, Mode::Check, of, 0, 0);
-        let (link, counts) = (Arc::clone(&self.link), Arc::clone(&self.counts));
-        Some(Asking { live, link, counts, call })
+impl Counts {
+    fn redis(&self) {
+        self.redis.fetch_add(1, Relaxed);
     }
 
-    fn later(&self, mode: Mode, of: Of<'_>, ago: Nanos) {
-        let call = Call::new(&self.prefix, mode, of, 0, ago);
-        if !call.is_empty() && self.link.is_up() {
-            self.link.later(Job::Run(call));
-        }
+    fn lease(&self) {
+        self.lease.fetch_add(1, Relaxed);
     }
 
-    fn forget(&self, call: Call) {
-        if self.link.is_up() {
-            self.link.later(Job::Forget(call));
-        }
+    fn denied(&self) {
+        self.denied.fetch_add(1, Relaxed);
     }
 
-    fn count_fallback(&self) {
-        self.counts.fallback.fetch_add(1, Relaxed);
+    fn fallback(&self) {
+        self.fallback.fetch_add(1, Relaxed);
     }
 }
 
-impl Asking {
-    async fn answer(self) -> Option<Vec<i64>> {
-        let answer = self.link.ask(self.live, &self.call).await?;
-        self.counts.redis.fetch_add(1, Relaxed);
-        Some(answer)
-    }
-}
-
-/// The probe is a decision like any other, for a key that nobody has.
+/// The probe is a charge like any other, for a key that nobody has.
 fn link(
     client: &Client,
     memory: &MemoryStore,
     prefix: &str,
-    timeout: Duration,
+    (timeout, lease): (Duration, u32),
 ) -> Result<Arc<Link>, ConfigError> {
     let probe = MemoryStore::with_capacity(0)?;
     let plan = Plan::bind(&probe.table, [Rule::burst()], Key::everyone().rungs())?;
     let mut hasher = memory.table.secret().hasher();
     hasher.write(b"probe");
     let keys = Keys::one(hasher.finish());
-    let prefix = format!("{prefix}probe:");
     // Without a question: it must not be refused.
-    let call = Call::new(&prefix, Mode::Force, Of::all(&plan, &keys, 1), 0, 0);
-    Ok(Link::new(client.clone(), call, timeout))
-}
-
-impl<'a> Of<'a> {
-    /// All that a request of this cost is asked for.
-    const fn all(plan: &'a Plan, keys: &'a Keys, cost: u64) -> Self {
-        Self { plan, keys, cost, which: Which::All, charged: u16::MAX }
-    }
+    let of = Of::all(&plan, &keys, 1);
+    let call = Call::new(&format!("{prefix}probe:"), Mode::Force, of, |_| Owed::default());
+    let probe = (call, format!("{prefix}born"));
+    Ok(Link::new(client.clone(), probe, memory.clone(), (timeout, lease)))
 }
 
 impl fmt::Debug for RedisStore {

@@ -10,7 +10,7 @@ use buttress_core::reject::{Reject, Rejection};
 use http::{Extensions, HeaderMap, Request, StatusCode};
 
 #[cfg(feature = "redis")]
-use crate::redis::Begin;
+use crate::redis::Question;
 use crate::{
     charge::Charge,
     future::Later,
@@ -69,7 +69,7 @@ pub(crate) struct Shared {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Asked {
     pub(crate) charged: u16,
-    at: Nanos,
+    pub(crate) at: Nanos,
     standing: Option<Standing>,
     used: u64,
 }
@@ -112,11 +112,10 @@ impl Shared {
         let Some((_, plan)) = self.plans.get(index) else { return Decided::Now(Pass::Nothing) };
         let cost = self.cost.as_ref().map_or(1, |cost| cost(&RequestHead::of(request)));
         #[cfg(feature = "redis")]
-        let cost = match self.store.remote().map(|redis| redis.begin(self, index, &keys, cost)) {
-            None => cost,
-            Some(Begin::Here(cost)) => cost,
-            Some(Begin::Decided(decided)) => return decided,
-        };
+        if let Some(redis) = self.store.remote() {
+            let later = self.charge_later.then(|| request.extensions_mut());
+            return redis.decide(self, index, keys, cost, later);
+        }
         let now = table.now();
         let asked = match self.ask_known(plan, &keys, cost, now) {
             Some(asked) => Ok(asked),
@@ -263,28 +262,28 @@ impl Shared {
     /// Charges for what is done already; answers when.
     pub(crate) fn force(&self, receipt: &Receipt, cost: u64) -> Nanos {
         let Some((_, plan)) = self.plans.get(receipt.plan) else { return receipt.at };
+        #[cfg(feature = "redis")]
+        if let Some(redis) = self.store.remote() {
+            return redis.force(Question { plan, keys: receipt.keys, cost });
+        }
         let table = self.store.table();
         let now = table.now();
         with_claims!(plan, |N| plan.claims::<N>(&receipt.keys, cost).force(table, now));
-        #[cfg(feature = "redis")]
-        if let Some(redis) = self.store.remote() {
-            redis.force(plan, &receipt.keys, cost);
-        }
         now
     }
 
     pub(crate) fn refund(&self, receipt: &Receipt, which: Which) {
         let Some((_, plan)) = self.plans.get(receipt.plan) else { return };
+        #[cfg(feature = "redis")]
+        if let Some(redis) = self.store.remote() {
+            return redis.refund(plan, receipt, which);
+        }
         let table = self.store.table();
         let (then, now) = (receipt.at, table.now());
         with_claims!(plan, |N| {
             let claims = plan.claims::<N>(&receipt.keys, receipt.cost);
             claims.refund(table, then, now, (which, receipt.charged));
         });
-        #[cfg(feature = "redis")]
-        if let Some(redis) = self.store.remote() {
-            redis.refund(plan, receipt, which, now);
-        }
     }
 }
 

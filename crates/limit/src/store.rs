@@ -44,18 +44,12 @@ impl From<RedisStore> for Store {
 }
 
 impl Store {
-    /// Binds the rules, if this store can count by them.
     pub(crate) fn bind(
         &self,
         rules: impl IntoIterator<Item = Rule>,
         rungs: &Rungs,
     ) -> Result<Plan, ConfigError> {
-        let plan = Plan::bind(self.table(), rules, rungs)?;
-        #[cfg(feature = "redis")]
-        if self.remote().is_some() {
-            plan.rules.iter().try_for_each(|bound| crate::redis::check(&bound.rule))?;
-        }
-        Ok(plan)
+        Plan::bind(self.table(), rules, rungs)
     }
 
     #[cfg(feature = "redis")]

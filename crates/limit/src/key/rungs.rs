@@ -85,6 +85,12 @@ impl Keys {
         *first
     }
 
+    /// The widest.
+    #[cfg(feature = "redis")]
+    pub(crate) fn last(&self) -> Hashed {
+        self.iter().last().unwrap_or(self.first())
+    }
+
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Hashed> + '_ {
         self.keys.iter().copied().take(self.len)

@@ -25,6 +25,8 @@ pub(crate) struct Claim<'a> {
     pub(crate) cell: Option<u64>,
     /// The cell after the charge; `None` where there is not so much left.
     pub(crate) next: Option<u64>,
+    /// How much later than now its cells are to be read.
+    pub(crate) shift: Nanos,
     /// It found no slot.
     pub(crate) full: bool,
     pub(super) place: Option<Place<'a>>,
@@ -56,6 +58,7 @@ impl<'a> Claim<'a> {
             owner: 0,
             cell: None,
             next: None,
+            shift: 0,
             full: false,
             place: None,
         }
@@ -69,7 +72,12 @@ impl<'a> Claim<'a> {
     #[inline]
     pub(crate) fn level(&self, refused: bool, now: Nanos) -> Level {
         let cell = if refused { self.cell } else { self.next.or(self.cell) };
-        self.meter.level(cell, now)
+        self.meter.level(cell, now.wrapping_add(self.shift))
+    }
+
+    /// How long until it would be admitted; `None` for what can never pass.
+    pub(crate) fn wait(&self, now: Nanos) -> Option<Nanos> {
+        self.meter.wait(self.cell, self.cost, now.wrapping_add(self.shift))
     }
 
     #[inline]

@@ -55,6 +55,12 @@ impl Table {
         }
     }
 
+    #[cfg(all(test, feature = "redis"))]
+    pub(super) fn ahead(mut self, by: std::time::Duration) -> Self {
+        self.epoch -= by;
+        self
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.lines.len() * SLOTS
     }

@@ -19,7 +19,7 @@ pub(crate) struct Variant(u8);
 
 impl Variant {
     #[inline]
-    pub(super) const fn number(self) -> u8 {
+    pub(crate) const fn number(self) -> u8 {
         self.0
     }
 

@@ -48,6 +48,13 @@ impl Fixed {
         self.cell(self.ticks.at(now), &Open { left, count: count.min(self.limit) })
     }
 
+    /// A cell's count, and how long its window is still open.
+    #[cfg(feature = "redis")]
+    pub(crate) fn count(&self, cell: Option<u64>, now: Nanos) -> (u64, Nanos) {
+        let open = self.open(cell, self.ticks.at(now));
+        open.map_or((0, 0), |open| (open.count, self.ticks.take(open.left)))
+    }
+
     pub(crate) const fn period(&self) -> Nanos {
         self.period
     }

@@ -161,6 +161,13 @@ impl Gcra {
         self.ticks.at(now).wrapping_add(debt) & CELL_MASK
     }
 
+    /// What a cell owes, counted in such parts of a unit.
+    #[cfg(feature = "redis")]
+    pub(crate) fn owed(&self, cell: Option<u64>, parts: u128, now: Nanos) -> u64 {
+        let debt = u128::from(Self::debt(cell, self.ticks.at(now))) * parts;
+        u64::try_from(debt.div_ceil(self.unit.into())).unwrap_or(u64::MAX)
+    }
+
     /// When all debt is paid; `None` where it is.
     #[cfg(feature = "governor")]
     pub(crate) fn arrival(&self, cell: u64, now: Nanos) -> Option<Nanos> {

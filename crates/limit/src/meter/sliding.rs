@@ -34,7 +34,46 @@ impl Sliding {
         self.limit
     }
 
-    pub(super) const fn period(&self) -> Nanos {
+    /// The cell of two windows' counts, of which this one began so long ago; and how much later
+    /// than now it is to be read, where windows begin at other times than here.
+    #[cfg(feature = "redis")]
+    pub(crate) fn told(&self, (last, this): (u64, u64), into: Nanos, now: Nanos) -> (u64, Nanos) {
+        let here = self.counts(None, now);
+        let into = into.min(self.period - 1);
+        let (last, this) = (last.min(self.limit), this.min(self.limit));
+        (self.cell(Counts { last, this, into, ..here }), into.wrapping_sub(here.into))
+    }
+
+    /// The cell, by windows that begin as they do here, of one that is to be read so much later:
+    /// as if each window's requests had come evenly.
+    #[cfg(feature = "redis")]
+    pub(crate) fn aligned(&self, cell: u64, shift: Nanos, now: Nanos) -> u64 {
+        let there = self.counts(Some(cell), now.wrapping_add(shift));
+        let here = self.counts(None, now);
+        let part = |count: u64, of: Nanos, whole: Nanos| {
+            let part = u128::from(count) * u128::from(of);
+            u64::try_from(part.div_ceil(u128::from(whole.max(1)))).unwrap_or(self.limit)
+        };
+        let (this, last) = if here.into >= there.into {
+            let more = part(there.last, here.into - there.into, self.period);
+            (there.this + more, there.last - more)
+        } else {
+            let less = part(there.this, there.into - here.into, there.into);
+            let kept = part(there.last, self.period - (there.into - here.into), self.period);
+            (there.this - less, kept + less)
+        };
+        self.cell(Counts { this: this.min(self.limit), last: last.min(self.limit), ..here })
+    }
+
+    /// What counts as used, rounded up.
+    #[cfg(feature = "redis")]
+    pub(crate) fn used(&self, cell: Option<u64>, now: Nanos) -> u64 {
+        let counts = self.counts(cell, now);
+        let faded = u128::from(counts.last) * u128::from(self.period - counts.into);
+        counts.this + u64::try_from(faded.div_ceil(self.period.into())).unwrap_or(counts.last)
+    }
+
+    pub(crate) const fn period(&self) -> Nanos {
         self.period
     }
 

@@ -130,7 +130,7 @@ impl<'a, const N: usize> Claims<'a, N> {
     pub(crate) fn wait(&self, now: Nanos) -> Option<Nanos> {
         let mut longest = 0;
         for (_, claim) in self.iter().filter(|(_, claim)| claim.refuses()) {
-            longest = longest.max(claim.meter.wait(claim.cell, claim.cost, now)?);
+            longest = longest.max(claim.wait(now)?);
         }
         Some(longest)
     }
@@ -185,9 +185,7 @@ impl<'a, const N: usize> Claims<'a, N> {
         };
         if refused {
             let refusing = self.iter().filter(|(_, claim)| claim.refuses());
-            let wait = |claim: &Claim<'_>| {
-                claim.meter.wait(claim.cell, claim.cost, now).unwrap_or(Nanos::MAX)
-            };
+            let wait = |claim: &Claim<'_>| claim.wait(now).unwrap_or(Nanos::MAX);
             return refusing.max_by_key(|(_, claim)| wait(claim)).map(standing);
         }
         let all = self.iter().filter(|(_, claim)| !claim.shadow).map(standing);
@@ -222,7 +220,7 @@ impl<'a, const N: usize> Claims<'a, N> {
             let (level, claim) = own
                 .map(|(_, claim)| (claim.level(true, now), claim))
                 .min_by_key(|(level, _)| tightness(*level))?;
-            let wait = claim.meter.wait(claim.cell, claim.cost, now);
+            let wait = claim.wait(now);
             let limited = wait != Some(0);
             let retry_after = wait.filter(|_| limited).map(Duration::from_nanos);
             Some(Decision { limited, retry_after, ..Decision::of(bound, level) })

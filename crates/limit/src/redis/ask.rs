@@ -1,108 +1,277 @@
-//! How a layer asks the store.
+//! How a request's question is answered: by a lease, by what Redis has said before, by Redis, or
+//! by the fall-back.
 
-use std::{sync::Arc, time::Duration};
-
-use buttress_core::reject::Rejection;
-use http::StatusCode;
+use std::sync::Arc;
 
 use super::{
     Fallback, RedisStore,
-    script::{Call, Mode, Of, read},
+    counting::{Counting, Owed},
+    lease::{Holder, Taken, Unit},
+    link::{Answer, Link, Live, Then},
+    script::{Call, Claimed, Mode, Of, claimed, read},
 };
 use crate::{
+    decision::Source,
     key::Keys,
-    memory::table::Table,
-    meter::Nanos,
+    memory::{Claim, table::Table},
+    meter::{Meter, Nanos},
     plan::{Claims, Plan, Which, with_claims},
-    shared::{Decided, LAYER, Pass, Receipt, Shared},
+    shared::Receipt,
 };
 
-/// In a receipt: it was Redis that charged. No claim has so high a number.
-const BY_REDIS: u16 = 1 << 15;
+/// In a receipt: Redis has charged, or the fall-back has. No claim has so high a number.
+pub(crate) const BY_REDIS: u16 = 1 << 15;
+pub(crate) const BY_FALLBACK: u16 = 1 << 14;
+/// How long a refusal by a rule that counts failures only is good without asking. The charges of
+/// requests that are on their way to another node are soon given back there.
+const FAILURES_ONLY: Nanos = 1_000_000_000;
+/// What can never pass is refused so long without asking.
+const NEVER: Nanos = 1_000_000_000;
 
-/// What becomes of a request.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-pub(crate) enum Begin {
-    /// The table in memory decides, at this cost.
-    Here(u64),
-    Decided(Decided),
+/// A request, as the rules are asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) keys: Keys,
+    pub(crate) cost: u64,
+}
+
+/// Who is told what the rules say.
+pub(crate) trait Hear<'a> {
+    type Heard;
+
+    /// `all` of the rules, the shadows too, had enough left, or not.
+    fn hear<const N: usize>(&self, claims: &Claims<'a, N>, now: Nanos, all: bool) -> Self::Heard;
+}
+
+/// What has been decided.
+pub(crate) enum Ruling<T> {
+    Heard(T, By),
+    /// The fall-back lets everyone pass.
+    Open,
+    /// The fall-back lets nobody pass.
+    Closed,
+}
+
+/// Who has decided, and when Redis charged for it, if that was before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct By {
+    pub(crate) source: Source,
+    pub(crate) at: Option<Nanos>,
+}
+
+impl By {
+    const fn now(source: Source) -> Self {
+        Self { source, at: None }
+    }
+
+    /// For a receipt.
+    pub(crate) const fn flag(self) -> u16 {
+        match self.source {
+            Source::Redis | Source::Lease => BY_REDIS,
+            Source::Fallback => BY_FALLBACK,
+            Source::Memory | Source::DenyCache => 0,
+        }
+    }
+}
+
+/// A decision that needs no answer, or a question to be sent.
+pub(crate) enum Begin<T> {
+    Ruled(Ruling<T>),
+    Ask(Box<Asking>),
+}
+
+/// A question to be sent.
+pub(crate) struct Asking {
+    live: Live,
+    call: Call,
+    began: Nanos,
+    lease: Option<Leasing>,
+}
+
+/// Dropped, nobody asks for a lease any more.
+struct Leasing {
+    link: Arc<Link>,
+    holder: Holder,
+}
+
+impl Drop for Leasing {
+    fn drop(&mut self) {
+        self.link.leases.give_up(&self.holder);
+    }
 }
 
 impl RedisStore {
-    /// Asks Redis, where it answers; where it does not, nothing waits for it.
-    pub(crate) fn begin(
-        &self,
-        shared: &Arc<Shared>,
-        index: usize,
-        keys: &Keys,
-        cost: u64,
-    ) -> Begin {
-        let Some((_, plan)) = shared.plans.get(index) else { return Begin::Here(cost) };
-        let Some(asking) = self.asking(Of::all(plan, keys, cost)) else {
-            return self.fall_back(plan, cost);
+    /// What can be decided without waiting.
+    pub(crate) fn begin<'a, H: Hear<'a>>(
+        &'a self,
+        question: Question<'a>,
+        hear: &H,
+    ) -> Begin<H::Heard> {
+        self.link.start();
+        let (table, key) = (self.table(), question.keys.first());
+        let now = table.now();
+        let holder = question.holder();
+        let taken = self.link.leases.take(&holder, now);
+        if let Taken::Unit(unit) = taken {
+            return Begin::Ruled(self.leased(question, unit, hear));
+        }
+        let lease = match taken {
+            Taken::Ask(times) if times > 1 => Some((times, self.leasing(holder))),
+            _ => None,
         };
-        let (shared, keys) = (Arc::clone(shared), *keys);
-        Begin::Decided(Decided::Later(Box::pin(async move {
-            let answer = asking.answer().await;
-            let Some(store) = shared.store.remote() else { return Ok(Pass::Nothing) };
-            match store.conclude(&shared, index, &keys, cost, answer) {
-                Decided::Now(pass) => Ok(pass),
-                Decided::Refused(refusal) => Err(Box::new(refusal)),
-                Decided::Later(later) => later.await,
-            }
-        })))
+        let Some(live) = self.link.live(key) else {
+            return Begin::Ruled(self.fall_back(question, true, hear));
+        };
+        if self.link.denied.has(key, now)
+            && let Some(ruling) = self.denied(question, now, hear)
+        {
+            return Begin::Ruled(ruling);
+        }
+        let forgot = self.link.forgot.has(key);
+        let base = |claimed: &Claimed<'_>| match forgot {
+            true => self.mirrored(claimed.claim, now),
+            false => Owed::default(),
+        };
+        let (times, lease) = lease.map_or((1, None), |(times, leasing)| (times, Some(leasing)));
+        let call = Call::new(&self.prefix, Mode::Check, question.all(), base).times(times);
+        Begin::Ask(Box::new(Asking { live, call, began: now, lease }))
     }
 
-    fn conclude(
-        &self,
-        shared: &Arc<Shared>,
-        index: usize,
-        keys: &Keys,
-        cost: u64,
-        answer: Option<Vec<i64>>,
-    ) -> Decided {
-        let Some((_, plan)) = shared.plans.get(index) else { return Decided::Now(Pass::Nothing) };
-        let table = self.table();
-        let decided = answer.and_then(|answer| {
-            let now = table.now();
-            with_claims!(plan, |N| {
-                let mut claims = plan.claims::<N>(keys, cost);
-                let all = read(&mut claims, &answer, now)?;
-                self.mirror(&claims, now);
-                Some(shared.told(index, &claims, now, all))
-            })
-        });
-        match decided {
-            Some(Ok(mut asked)) => {
-                asked.charged |= BY_REDIS;
-                shared.conclude(index, keys, cost, asked, None)
-            }
-            Some(Err(refusal)) => Decided::Refused(refusal),
-            None => match self.fall_back(plan, cost) {
-                Begin::Decided(decided) => decided,
-                Begin::Here(cost) => {
-                    let now = table.now();
-                    match with_claims!(plan, |N| shared.ask::<N>(index, keys, cost, now)) {
-                        Ok(asked) => shared.conclude(index, keys, cost, asked, None),
-                        Err(refusal) => Decided::Refused(refusal),
-                    }
+    /// Asks Redis, and without an answer the fall-back.
+    pub(crate) async fn ask<'a, H: Hear<'a>>(
+        &'a self,
+        question: Question<'a>,
+        asking: Asking,
+        hear: &H,
+    ) -> Ruling<H::Heard> {
+        let Asking { live, call, began, lease } = asking;
+        let generation = live.generation;
+        match self.link.ask(live, &call).await {
+            Answer::Said(answer) => {
+                if let Some(ruling) = self.said(question, &answer, began, lease.as_ref(), hear) {
+                    return ruling;
                 }
-            },
+                self.link.failed(generation, &"an answer that is none", false);
+                self.fall_back(question, false, hear)
+            }
+            Answer::Refused => self.fall_back(question, true, hear),
+            Answer::Unknown => self.fall_back(question, false, hear),
         }
     }
 
-    /// Without an answer of Redis.
-    fn fall_back(&self, plan: &Plan, cost: u64) -> Begin {
-        self.count_fallback();
-        match self.fallback {
-            Fallback::Local { share } => Begin::Here(shared_cost(plan, cost, share)),
-            Fallback::Open => Begin::Decided(Decided::Now(Pass::Nothing)),
-            Fallback::Closed => {
-                let no = Rejection::new(LAYER, "store_down", StatusCode::SERVICE_UNAVAILABLE)
-                    .with_retry_after(Duration::from_secs(1));
-                Begin::Decided(Decided::Refused(no.into()))
+    /// By what Redis has answered.
+    fn said<'a, H: Hear<'a>>(
+        &'a self,
+        question: Question<'a>,
+        answer: &[i64],
+        began: Nanos,
+        lease: Option<&Leasing>,
+        hear: &H,
+    ) -> Option<Ruling<H::Heard>> {
+        let (table, key) = (self.table(), question.keys.first());
+        let now = table.now();
+        let heard = with_claims!(question.plan, |N| {
+            let mut claims = question.claims::<N>();
+            let (times, all) = read(&mut claims, answer, now)?;
+            self.mirror(&claims, now);
+            self.link.forgot.told(key);
+            if claims.is_refused() {
+                self.link.denied.put(key, began, began.saturating_add(good_for(&claims, now)));
             }
+            if let (Some(leasing), Some(more @ 1..)) = (lease, times.checked_sub(1)) {
+                let charged = claims.charged();
+                let unit = Unit { at: began, charged, left: 0 };
+                let back = || {
+                    let of = Of { charged, ..question.all() };
+                    Call::new(&self.prefix, Mode::Refund, of, |_| Owed::default())
+                };
+                if let Some(back) = self.link.leases.put(leasing.holder, more, unit, back) {
+                    self.link.later(back, Then::Nothing);
+                }
+                self.link.chores.notify_one();
+                give_back(&mut claims, more, now);
+            }
+            hear.hear(&claims, now, all)
+        });
+        self.counts.redis();
+        Some(Ruling::Heard(heard, By::now(Source::Redis)))
+    }
+
+    /// By a unit that is paid for.
+    fn leased<'a, H: Hear<'a>>(
+        &'a self,
+        question: Question<'a>,
+        unit: Unit,
+        hear: &H,
+    ) -> Ruling<H::Heard> {
+        self.counts.lease();
+        let (table, Unit { at, charged, left }) = (self.table(), unit);
+        let now = table.now();
+        let heard = with_claims!(question.plan, |N| {
+            let mut claims = question.claims::<N>();
+            claims.peek(table, now);
+            for (index, claim) in claims.iter_mut().enumerate() {
+                let cell = || claim.cell.unwrap_or_else(|| claim.meter.force(None, 0, now));
+                claim.next = (charged & (1 << index) != 0).then(cell);
+            }
+            give_back(&mut claims, left, now);
+            let all = claims.iter().all(|(_, claim)| claim.next.is_some());
+            hear.hear(&claims, now, all)
+        });
+        Ruling::Heard(heard, By { source: Source::Lease, at: Some(at) })
+    }
+
+    /// By what Redis has said before, if that refuses it.
+    fn denied<'a, H: Hear<'a>>(
+        &'a self,
+        question: Question<'a>,
+        now: Nanos,
+        hear: &H,
+    ) -> Option<Ruling<H::Heard>> {
+        let heard = with_claims!(question.plan, |N| {
+            let mut claims = question.claims::<N>();
+            claims.peek(self.table(), now);
+            if !claims.is_refused() {
+                return None;
+            }
+            hear.hear(&claims, now, false)
+        });
+        self.counts.denied();
+        Some(Ruling::Heard(heard, By::now(Source::DenyCache)))
+    }
+
+    /// Without an answer of Redis; where it surely has not charged, it is told later.
+    fn fall_back<'a, H: Hear<'a>>(
+        &'a self,
+        question: Question<'a>,
+        tells: bool,
+        hear: &H,
+    ) -> Ruling<H::Heard> {
+        self.counts.fallback();
+        let share = match self.fallback {
+            Fallback::Local { share } => share,
+            Fallback::Open => return Ruling::Open,
+            Fallback::Closed => return Ruling::Closed,
+        };
+        let table = self.table();
+        let heard = with_claims!(question.plan, |N| {
+            let mut claims = question.claims::<N>();
+            scale(&mut claims, share);
+            let (now, all) = claims.decide(table, table.now(), || table.now());
+            if tells && !claims.is_refused() {
+                self.remember(question, &claims, share);
+            }
+            hear.hear(&claims, now, all)
+        });
+        Ruling::Heard(heard, By::now(Source::Fallback))
+    }
+
+    fn remember<const N: usize>(&self, question: Question<'_>, claims: &Claims<'_, N>, share: u32) {
+        for claimed in claimed(&self.prefix, question.plan, &question.keys, claims) {
+            self.link.outage.charged(&claimed, share);
         }
+        self.link.chores.notify_one();
     }
 
     /// What Redis counts, so that an outage does not begin with a fresh burst.
@@ -110,27 +279,97 @@ impl RedisStore {
         let refused = claims.is_refused();
         for (_, claim) in claims.iter() {
             let cell = if refused { claim.cell } else { claim.next.or(claim.cell) };
-            if let Some(cell) = cell {
-                self.table().mirror(claim, cell, now);
+            match (cell, claim.meter) {
+                (Some(cell), Meter::Sliding(sliding)) => {
+                    let cell = sliding.aligned(cell, claim.shift, now);
+                    self.table().mirror(claim, cell, now);
+                }
+                (Some(cell), _) => self.table().mirror(claim, cell, now),
+                // It may be that others have given back what it owed.
+                (None, _) => self.table().reset(claim),
             }
         }
     }
 
-    /// Takes back what Redis has charged; the table was told already.
-    pub(crate) fn refund(&self, plan: &Plan, receipt: &Receipt, which: Which, now: Nanos) {
-        if receipt.charged & BY_REDIS != 0 {
-            let Receipt { keys, cost, charged, at, .. } = receipt;
-            let of = Of { plan, keys, cost: *cost, which, charged: *charged };
-            self.later(Mode::Refund, of, now.saturating_sub(*at));
+    fn mirrored(&self, claim: &Claim<'_>, now: Nanos) -> Owed {
+        let mut own = Claim::new(claim.variant, claim.meter, claim.key, 0);
+        self.table().peek(&mut own, now);
+        Counting::of(claim.meter).owed(claim.meter, own.cell, now)
+    }
+
+    /// Takes back what was charged.
+    pub(crate) fn refund(&self, plan: &Plan, receipt: &Receipt, which: Which) {
+        let Receipt { keys, cost, charged, at, .. } = receipt;
+        let (table, by_fallback) = (self.table(), charged & BY_FALLBACK != 0);
+        let now = table.now();
+        let mut of = Of { plan, keys, cost: *cost, which, charged: *charged & !BY_FALLBACK };
+        with_claims!(plan, |N| {
+            let mut claims = plan.claims::<N>(keys, *cost);
+            if by_fallback {
+                scale(&mut claims, self.fallback.share());
+            }
+            claims.refund(table, *at, now, (which, of.charged));
+            for (index, claimed) in claimed(&self.prefix, plan, keys, &claims).enumerate() {
+                if by_fallback && self.link.outage.refunded(&claimed, *at, now) {
+                    of.charged &= !(1 << index);
+                }
+            }
+        });
+        self.link.denied.forgive(keys.first(), now);
+        if charged & (BY_REDIS | BY_FALLBACK) != 0 {
+            let ago = now.saturating_sub(*at);
+            let call = Call::new(&self.prefix, Mode::Refund, of, |_| Owed::default());
+            self.later(call.ago(ago), Then::Forgive(keys.first()));
         }
     }
 
-    pub(crate) fn force(&self, plan: &Plan, keys: &Keys, cost: u64) {
-        self.later(Mode::Force, Of::all(plan, keys, cost), 0);
+    /// Charges without asking; answers when.
+    pub(crate) fn force(&self, question: Question<'_>) -> Nanos {
+        let table = self.table();
+        let now = table.now();
+        let is_live = self.link.live(question.keys.first()).is_some();
+        with_claims!(question.plan, |N| {
+            let mut claims = question.claims::<N>();
+            if !is_live {
+                scale(&mut claims, self.fallback.share());
+            }
+            claims.force(table, now);
+            if !is_live {
+                self.remember(question, &claims, self.fallback.share());
+            }
+        });
+        if is_live {
+            let call = Call::new(&self.prefix, Mode::Force, question.all(), |_| Owed::default());
+            self.later(call, Then::Nothing);
+        }
+        now
     }
 
+    /// Forgets the counts of these keys.
     pub(crate) fn reset(&self, plan: &Plan, keys: &Keys) {
-        self.forget(Call::new(&self.prefix, Mode::Check, Of::all(plan, keys, 0), 0, 0));
+        with_claims!(plan, |N| {
+            let claims = plan.claims::<N>(keys, 1);
+            claims.reset(self.table());
+            for claimed in claimed(&self.prefix, plan, keys, &claims) {
+                self.link.outage.forget(&claimed);
+            }
+        });
+        self.link.denied.forgive(keys.first(), self.table().now());
+        self.link.leases.forget(keys);
+        let all = Of::all(plan, keys, 1);
+        let call = Call::new(&self.prefix, Mode::Forget, all, |_| Owed::default());
+        self.later(call, Then::Forget(*keys));
+    }
+
+    fn later(&self, call: Call, then: Then) {
+        if !call.is_empty() {
+            self.link.start();
+            self.link.later(call, then);
+        }
+    }
+
+    fn leasing(&self, holder: Holder) -> Leasing {
+        Leasing { link: Arc::clone(&self.link), holder }
     }
 
     pub(crate) fn table(&self) -> &Table {
@@ -138,9 +377,48 @@ impl RedisStore {
     }
 }
 
-/// A node that charges `share` times as much admits that part of the quota; one request at least.
-fn shared_cost(plan: &Plan, cost: u64, share: u32) -> u64 {
-    let most = plan.rules.iter().map(|bound| bound.rule.meter.limit() / bound.rule.cost.max(1));
-    let most = most.min().unwrap_or(u64::MAX);
-    cost.saturating_mul(share.into()).min(most).max(cost)
+impl<'a> Question<'a> {
+    const fn all(&self) -> Of<'_> {
+        Of::all(self.plan, &self.keys, self.cost)
+    }
+
+    fn claims<const N: usize>(self) -> Claims<'a, N> {
+        self.plan.claims::<N>(&self.keys, self.cost)
+    }
+
+    const fn holder(self) -> Holder {
+        Holder { keys: self.keys, plan: self.plan.id, cost: self.cost }
+    }
+}
+
+impl Fallback {
+    const fn share(self) -> u32 {
+        match self {
+            Self::Local { share } => share,
+            Self::Open | Self::Closed => 1,
+        }
+    }
+}
+
+/// A node that charges so many times as much admits that part of a quota; one request at least.
+fn scale<const N: usize>(claims: &mut Claims<'_, N>, share: u32) {
+    for claim in claims.iter_mut() {
+        let part = claim.cost.saturating_mul(share.into()).min(claim.meter.limit());
+        claim.cost = claim.cost.max(part);
+    }
+}
+
+/// Units that are charged, and that nobody has used yet.
+fn give_back<const N: usize>(claims: &mut Claims<'_, N>, units: u32, now: Nanos) {
+    for claim in claims.iter_mut() {
+        let (cost, now) = (claim.cost.saturating_mul(units.into()), now.wrapping_add(claim.shift));
+        claim.next = claim.next.map(|next| claim.meter.refund(next, cost, now, now));
+    }
+}
+
+/// How long a refusal is good without asking Redis again.
+fn good_for<const N: usize>(claims: &Claims<'_, N>, now: Nanos) -> Nanos {
+    let wait = claims.wait(now).unwrap_or(NEVER);
+    let mut refusing = claims.refusing();
+    if refusing.any(|bound| bound.rule.failures_only) { wait.min(FAILURES_ONLY) } else { wait }
 }

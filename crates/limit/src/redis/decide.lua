@@ -1,74 +1,124 @@
--- One decision. KEYS: a count for each rule. ARGV: what to do, the time in microseconds (0: the
--- server's), how long ago a charge was that is given back, then for each key: how it is counted,
--- two numbers of that, the limit, the cost, whether it only shadows.
--- Answers for each key: whether there was enough left, and two numbers of where it stands.
-local mode, now, ago = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- One decision. KEYS: a count for each rule. ARGV: what to do; the time in microseconds (0: the
+-- server's); how long ago a charge was that is given back; how many times the costs, or as many of
+-- these as there is room for; then for each key: how it is counted, two numbers of that, the limit,
+-- the cost, whether it only shadows, and where it begins that Redis does not know: what is owed,
+-- and for how long.
+-- Answers how many times was charged; then for each key whether there was enough left, and three
+-- numbers of where it stands.
+local mode, now, ago, times = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+if mode == 'forget' then
+  redis.call('DEL', unpack(KEYS))
+  return { 0 }
+end
 if now == 0 then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
-local counts, refused = {}, false
+local asks = mode == 'check'
+local counts, room = {}, times
 for i, key in ipairs(KEYS) do
-  local at = 6 * i - 2
-  local kind, limit, cost = ARGV[at], tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local one, two = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local count = { key = key, kind = kind, shadow = ARGV[at + 5] == '1' }
-  local a, b, c = string.match(redis.call('GET', key) or '', '^' .. kind .. ' (%d+) (%d+) (%d+)$')
+  local at = 7 * i - 2
+  local kind, one, two = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local limit, cost, shadow = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), ARGV[at + 5] == '1'
+  local base, left = string.match(ARGV[at + 6], '^(%d+) (%d+)$')
+  -- What somebody else has put there is none of ours.
+  local value = redis.pcall('GET', key)
+  value = type(value) == 'string' and value or ''
+  local a, b, c = string.match(value, '^' .. kind .. ' (%d+) (%d+) (%d+)$')
+  a, b, c = tonumber(a), tonumber(b), tonumber(c)
+  local count = { key = key, kind = kind, one = one, two = two, limit = limit, cost = cost }
+  count.is_told = not a and tonumber(base) > 0
   if kind == 'g' then
     -- A debt, as it was at a time. `two` of it are paid in a microsecond, `one` of it is a unit.
-    local debt = 0
+    local debt = tonumber(base)
     if a then
-      debt = tonumber(a)
-      if tonumber(c) ~= two then
-        debt = math.ceil(debt * two / tonumber(c))
-      end
-      debt = math.max(debt - math.max(now - tonumber(b), 0) * two, 0)
+      debt = c ~= two and math.ceil(a * two / c) or a
+      debt = math.max(debt - math.max(now - b, 0) * two, 0)
     end
-    local price, most = cost * one, limit * one
-    count.found, count.more, count.per = debt, now, two
-    if mode == 'refund' then
-      -- Not what time has given back already.
-      local owed = math.max(math.max(price, most) - ago * two, 0)
-      count.next = math.max(debt - math.min(price, owed), 0)
-    elseif mode == 'force' then
-      count.next = math.min(debt + price, math.max(16 * most, debt))
-    elseif cost <= limit and debt + price <= most then
-      count.next = debt + price
+    count.stands, count.free, count.price = debt, limit * one - debt, cost * one
+  elseif kind == 'w' then
+    -- A number, and the end of its window of `one` microseconds.
+    count.stands, count.ends = tonumber(base), now + tonumber(left)
+    if a then
+      count.stands, count.ends = a, math.min(b, now + one)
     end
-    count.lives = math.ceil((count.next or 0) / two / 1000)
+    if count.ends <= now then
+      count.stands, count.ends = 0, now + one
+    end
+    count.free, count.price = limit - count.stands, cost
   else
-    -- A number, and the end of its window.
-    local number, ends = 0, now + one
-    if a and tonumber(b) > now then
-      number, ends = tonumber(a), math.min(tonumber(b), now + one)
+    -- Two windows' numbers. A window is `one` ticks long, of `two` microseconds each.
+    local tick = math.floor(now / two)
+    count.window, count.into = math.floor(tick / one), tick % one
+    count.stands, count.last = tonumber(base), 0
+    if a and b >= count.window then
+      count.stands, count.last = a, c
+    elseif a then
+      count.stands, count.last = 0, b == count.window - 1 and a or 0
     end
-    count.found, count.more, count.per = number, ends, one
-    if mode == 'refund' then
-      count.next = now - ago >= ends - one and math.max(number - cost, 0) or number
-    elseif mode == 'force' then
-      count.next = math.min(number + cost, limit)
-    elseif number + cost <= limit then
-      count.next = number + cost
-    end
-    count.lives = math.ceil((ends - now) / 1000)
+    count.free = (limit - count.stands) * one - count.last * (one - count.into)
+    count.price = cost * one
   end
-  refused = refused or (not count.next and not count.shadow)
+  -- What costs nothing always passes, what costs more than there can ever be never does.
+  local fits = cost > limit and 0 or math.floor(count.free / count.price)
+  count.fits = cost == 0 and times or math.max(fits, 0)
+  if asks and not shadow then
+    room = math.min(room, count.fits)
+  end
   counts[i] = count
 end
-local reply = {}
+local refused = room == 0
+local reply = { room }
 for i, count in ipairs(counts) do
-  local stands = count.found
-  if not refused and count.next then
-    stands = count.next
-    if stands == 0 then
+  local one, two, limit = count.one, count.two, count.limit
+  local passed = not asks or count.fits >= math.max(room, 1)
+  local units = passed and not refused and count.cost * room or 0
+  -- What Redis was told is kept, also by a refusal.
+  if units > 0 or count.is_told then
+    local lives, x, y, z = 0, 0, 0, 0
+    if count.kind == 'g' then
+      local debt, price, most = count.stands, units * one, limit * one
+      if mode == 'refund' then
+        -- Not what time has given back already.
+        local owed = math.max(math.max(price, most) - ago * two, 0)
+        debt = math.max(debt - math.min(price, owed), 0)
+      elseif mode == 'owe' then
+        debt = math.min(debt + units, math.max(16 * most, debt))
+      else
+        debt = math.min(debt + price, math.max(16 * most, debt))
+      end
+      count.stands, lives = debt, debt / two
+      x, y, z = debt, now, two
+    elseif count.kind == 'w' then
+      if mode ~= 'refund' then
+        count.stands = math.min(count.stands + units, limit)
+      elseif now - ago >= count.ends - one then
+        count.stands = math.max(count.stands - units, 0)
+      end
+      x, y, z, lives = count.stands, count.ends, one, count.ends - now
+    else
+      if mode ~= 'refund' then
+        count.stands = math.min(count.stands + units, limit)
+      else
+        local since = count.window - math.floor(math.floor((now - ago) / two) / one)
+        if since == 0 then
+          count.stands = math.max(count.stands - units, 0)
+        elseif since == 1 then
+          count.last = math.max(count.last - units, 0)
+        end
+      end
+      x, y, z, lives = count.stands, count.window, count.last, (2 * one - count.into) * two
+    end
+    if x == 0 and (count.last or 0) == 0 then
       redis.call('DEL', count.key)
     else
-      local value = string.format('%s %.0f %.0f %.0f', count.kind, stands, count.more, count.per)
-      redis.call('SET', count.key, value, 'PX', string.format('%.0f', count.lives + 1))
+      local value = string.format('%s %.0f %.0f %.0f', count.kind, x, y, z)
+      redis.call('SET', count.key, value, 'PX', string.format('%.0f', math.ceil(lives / 1000) + 1))
     end
   end
-  reply[3 * i - 2] = count.next and 1 or 0
-  reply[3 * i - 1] = stands
-  reply[3 * i] = count.more - now
+  reply[4 * i - 2] = passed and 1 or 0
+  reply[4 * i - 1] = count.stands
+  reply[4 * i] = count.ends and count.ends - now or (count.into or 0)
+  reply[4 * i + 1] = count.last or 0
 end
 return reply

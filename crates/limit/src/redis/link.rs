@@ -3,8 +3,8 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -12,37 +12,49 @@ use std::{
 use redis::{Client, RedisError, aio::MultiplexedConnection};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, watch},
-    time::{sleep, timeout},
+    sync::{Notify, mpsc, watch},
+    time::timeout,
 };
 
 use super::{
     breaker::Breaker,
+    denied::Denied,
+    forgot::Forgot,
+    lease::Leases,
+    outage::Outage,
     script::{Call, SCRIPT},
+    supervise::{self, Start},
+};
+use crate::{
+    key::{Hashed, Keys},
+    memory::MemoryStore,
 };
 
-/// For a connection and its probe; no request waits for them.
-const PROBE: Duration = Duration::from_millis(500);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Refunds and later charges that wait to be sent; those beyond are lost.
 const JOBS: usize = 1_024;
+/// In so many steps the keys come back to a Redis that does.
+pub(super) const RAMP: u32 = 8;
 
+/// The connection, and what a node knows of what is behind it.
 pub(super) struct Link {
     timeout: Duration,
     state: Mutex<State>,
+    /// Of how many of the steps the keys are asked for in Redis.
+    ramp: AtomicU32,
     is_up: watch::Sender<bool>,
     jobs: mpsc::Sender<Job>,
     /// Until the supervisor takes it.
     start: Mutex<Option<Start>>,
     is_started: AtomicBool,
+    pub(super) memory: MemoryStore,
+    pub(super) denied: Denied,
+    pub(super) leases: Leases,
+    pub(super) outage: Outage,
+    pub(super) forgot: Forgot,
+    /// There are leases or debts to be looked after.
+    pub(super) chores: Arc<Notify>,
     pub(super) failures: AtomicU64,
-}
-
-struct Start {
-    client: Client,
-    probe: Call,
-    jobs: mpsc::Receiver<Job>,
+    pub(super) lost: AtomicU64,
 }
 
 #[derive(Default)]
@@ -55,29 +67,70 @@ struct State {
 /// A connection that answers.
 #[derive(Clone)]
 pub(super) struct Live {
-    connection: MultiplexedConnection,
-    digest: Arc<str>,
-    generation: u64,
+    pub(super) connection: MultiplexedConnection,
+    pub(super) digest: Arc<str>,
+    pub(super) generation: u64,
+}
+
+/// What came of a question.
+pub(super) enum Answer {
+    Said(Vec<i64>),
+    /// An error: nothing was charged.
+    Refused,
+    /// Nobody knows whether it was charged.
+    Unknown,
 }
 
 /// What is done without anyone waiting for it.
 #[derive(Debug)]
-pub(super) enum Job {
-    Run(Call),
-    Forget(Call),
+pub(super) struct Job {
+    pub(super) call: Call,
+    pub(super) since: Instant,
+    pub(super) then: Then,
+}
+
+/// When it is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then {
+    Nothing,
+    /// Something was given back to the key.
+    Forgive(Hashed),
+    /// The counts themselves are to go.
+    Forget(Keys),
+}
+
+/// A question that nobody waits for any more, unless it is disarmed.
+struct Unanswered<'a> {
+    link: &'a Link,
+    generation: u64,
+    asked: Instant,
+    is_over: bool,
 }
 
 impl Link {
-    pub(super) fn new(client: Client, probe: Call, timeout: Duration) -> Arc<Self> {
+    pub(super) fn new(
+        client: Client,
+        (probe, born): (Call, String),
+        memory: MemoryStore,
+        (timeout, lease): (Duration, u32),
+    ) -> Arc<Self> {
         let (jobs, receiver) = mpsc::channel(JOBS);
         Arc::new(Self {
             timeout,
             state: Mutex::default(),
+            ramp: AtomicU32::new(0),
             is_up: watch::Sender::new(false),
             jobs,
-            start: Mutex::new(Some(Start { client, probe, jobs: receiver })),
+            start: Mutex::new(Some(Start::new(client, probe, born, receiver))),
             is_started: AtomicBool::new(false),
+            memory,
+            denied: Denied::new(),
+            leases: Leases::new(lease),
+            outage: Outage::new(),
+            forgot: Forgot::new(),
+            chores: Arc::default(),
             failures: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         })
     }
 
@@ -91,12 +144,25 @@ impl Link {
         if let Some(start) = start {
             self.is_started.store(true, Relaxed);
             let changes = self.is_up.subscribe();
-            drop(runtime.spawn(supervise(Arc::downgrade(self), start, changes)));
+            let chores = Arc::clone(&self.chores);
+            let link = Arc::downgrade(self);
+            drop(runtime.spawn(supervise::run(link, start, changes, chores)));
         }
     }
 
-    /// The connection, if it answers; else there is nothing to wait for.
-    pub(super) fn live(&self) -> Option<Live> {
+    /// The runtime has ended on which the connection was. Another one may begin anew.
+    pub(super) fn stopped(&self, start: Start) {
+        self.lose(&mut self.state());
+        *self.start.lock().unwrap_or_else(PoisonError::into_inner) = Some(start);
+        self.is_started.store(false, Relaxed);
+    }
+
+    /// The connection, if it answers, and this key is asked for there; else there is nothing to
+    /// wait for.
+    pub(super) fn live(&self, key: Hashed) -> Option<Live> {
+        if key.spread() % u64::from(RAMP) >= u64::from(self.ramp.load(Relaxed)) {
+            return None;
+        }
         self.state().live.clone()
     }
 
@@ -111,26 +177,32 @@ impl Link {
     }
 
     /// Asks, and waits no longer than the timeout.
-    pub(super) async fn ask(&self, live: Live, call: &Call) -> Option<Vec<i64>> {
+    pub(super) async fn ask(&self, live: Live, call: &Call) -> Answer {
         let generation = live.generation;
-        match timeout(self.timeout, live.run(call)).await {
+        let mut unanswered =
+            Unanswered { link: self, generation, asked: Instant::now(), is_over: false };
+        let answer = timeout(self.timeout, live.run(call)).await;
+        unanswered.is_over = true;
+        match answer {
             Ok(Ok(answer)) => {
                 self.succeeded(generation);
-                Some(answer)
+                Answer::Said(answer)
             }
             Ok(Err(error)) => {
                 self.failed(generation, &error, error.is_unrecoverable_error());
-                None
+                if error.code().is_some() { Answer::Refused } else { Answer::Unknown }
             }
             Err(elapsed) => {
                 self.failed(generation, &elapsed, false);
-                None
+                Answer::Unknown
             }
         }
     }
 
-    pub(super) fn later(&self, job: Job) {
-        let _ = self.jobs.try_send(job);
+    pub(super) fn later(&self, call: Call, then: Then) {
+        if self.jobs.try_send(Job { call, since: Instant::now(), then }).is_err() {
+            self.lost.fetch_add(1, Relaxed);
+        }
     }
 
     fn succeeded(&self, generation: u64) {
@@ -141,41 +213,60 @@ impl Link {
     }
 
     /// Of a connection that is lost nobody waits for the next failure.
-    fn failed(&self, generation: u64, error: &dyn fmt::Display, is_lost: bool) {
+    pub(super) fn failed(&self, generation: u64, error: &dyn fmt::Display, is_lost: bool) {
         self.failures.fetch_add(1, Relaxed);
-        let mut state = self.state();
-        // A failure of one that is given up already says nothing of the next one.
-        if state.generation != generation || state.live.is_none() {
-            return;
-        }
-        if state.breaker.count(true, Instant::now()) || is_lost {
-            state.live = None;
-            drop(state);
-            tracing::warn!(%error, "Redis is down: limits are decided by the fall-back");
-            self.is_up.send_replace(false);
-        }
+        self.count(generation, error, |breaker| breaker.count(true, Instant::now()) || is_lost);
     }
 
-    fn connected(&self, connection: MultiplexedConnection, digest: Arc<str>) {
+    fn count(
+        &self,
+        generation: u64,
+        error: &dyn fmt::Display,
+        opens: impl FnOnce(&mut Breaker) -> bool,
+    ) {
+        let mut state = self.state();
+        // A failure of one that is given up already says nothing of the next one.
+        if state.generation != generation || state.live.is_none() || !opens(&mut state.breaker) {
+            return;
+        }
+        self.lose(&mut state);
+        drop(state);
+        tracing::warn!(%error, "Redis is down: limits are decided by the fall-back");
+    }
+
+    /// Both under one lock, with [`connected`](Self::connected): else it could stay said to be up
+    /// with nothing there, and nobody would connect again.
+    fn lose(&self, state: &mut State) {
+        state.live = None;
+        self.ramp.store(0, Relaxed);
+        self.is_up.send_replace(false);
+    }
+
+    /// For the first of the keys; answers the connection's number.
+    pub(super) fn connected(&self, connection: MultiplexedConnection, digest: Arc<str>) -> u64 {
         let mut state = self.state();
         state.generation += 1;
         state.breaker = Breaker::default();
         state.live = Some(Live { connection, digest, generation: state.generation });
-        drop(state);
-        tracing::warn!("Redis is up: limits are decided by it");
-        self.is_up.send_replace(true);
+        state.generation
     }
 
-    async fn run(&self, job: Job) {
-        let Some(mut live) = self.live() else { return };
-        match job {
-            Job::Run(call) => drop(self.ask(live, &call).await),
-            Job::Forget(call) => {
-                let forget = call.forget();
-                let forget = forget.query_async::<()>(&mut live.connection);
-                drop(timeout(self.timeout, forget).await);
+    /// For so many steps of the keys; false where the connection is lost again.
+    pub(super) fn ramp(&self, generation: u64, step: u32) -> bool {
+        let state = self.state();
+        let is_it = state.generation == generation && state.live.is_some();
+        if is_it {
+            self.ramp.store(step, Relaxed);
+            if step == RAMP {
+                tracing::warn!("Redis is up: limits are decided by it");
+                self.is_up.send_replace(true);
             }
         }
+        is_it
+    }
+
+    pub(super) fn current(&self) -> Option<Live> {
+        self.state().live.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -184,7 +275,7 @@ impl Link {
 }
 
 impl Live {
-    async fn run(mut self, call: &Call) -> Result<Vec<i64>, RedisError> {
+    pub(super) async fn run(mut self, call: &Call) -> Result<Vec<i64>, RedisError> {
         let by_digest = call.command("EVALSHA", &self.digest);
         match by_digest.query_async(&mut self.connection).await {
             Err(error) if error.code() == Some("NOSCRIPT") => {
@@ -195,58 +286,15 @@ impl Live {
     }
 }
 
-/// Connects, says what nobody waits for, and connects again, until the store is dropped.
-async fn supervise(link: Weak<Link>, mut start: Start, mut changes: watch::Receiver<bool>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let connected = timeout(PROBE, connect(&start.client, &start.probe)).await;
-        let Some(alive) = link.upgrade() else { return };
-        let Ok(Ok((connection, digest))) = connected else {
-            drop(alive);
-            sleep(jittered(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            continue;
-        };
-        alive.connected(connection, digest);
-        drop(alive);
-        pause = FIRST_PAUSE;
-        loop {
-            let down = async { changes.wait_for(|is_up| !*is_up).await.is_ok() };
-            tokio::select! {
-                there_is_a_store = down => match there_is_a_store {
-                    true => break,
-                    false => return,
-                },
-                job = start.jobs.recv() => {
-                    let (Some(job), Some(link)) = (job, link.upgrade()) else { return };
-                    link.run(job).await;
-                }
-            }
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let (asked, timeout) = (self.asked, self.link.timeout);
+            self.link.count(self.generation, &"no answer", |breaker| {
+                breaker.give_up(asked, Instant::now(), timeout)
+            });
         }
-        // What was to be said to a server that is gone.
-        while start.jobs.try_recv().is_ok() {}
     }
-}
-
-/// A connection over which a charge was made: a replica, a server that loads its data and one that
-/// is out of memory answer a `PING` too.
-async fn connect(
-    client: &Client,
-    probe: &Call,
-) -> Result<(MultiplexedConnection, Arc<str>), RedisError> {
-    let connection = client.get_multiplexed_async_connection().await?;
-    let mut own = connection.clone();
-    let digest: String = redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut own).await?;
-    let digest: Arc<str> = digest.into();
-    let live = Live { connection: own, digest: Arc::clone(&digest), generation: 0 };
-    live.run(probe).await?;
-    Ok((connection, digest))
-}
-
-/// Half of it to all of it, so that nodes do not come back in step.
-fn jittered(pause: Duration) -> Duration {
-    let dice = getrandom::u32().unwrap_or(u32::MAX);
-    pause.mul_f64(0.5 + f64::from(dice) / f64::from(u32::MAX) / 2.0)
 }
 
 impl fmt::Debug for Link {

@@ -2,20 +2,18 @@
 
 use redis::Cmd;
 
+use super::counting::{Counting, DEEPEST, Owed, Stands};
 use crate::{
-    error::{ConfigError, ConfigErrorKind as Kind},
-    key::Keys,
+    key::{Hashed, Keys},
+    memory::Claim,
     meter::{Meter, Nanos},
     plan::{Claims, Plan, Which, with_claims},
-    rule::Rule,
 };
 
 pub(super) const SCRIPT: &str = include_str!("decide.lua");
 
 /// Lua's numbers are whole up to here.
-const WHOLE: u128 = 1 << 53;
-/// How many bursts deep a debt may go that is charged afterwards.
-const DEEPEST: u64 = 16;
+pub(super) const WHOLE: u128 = 1 << 53;
 
 /// What is done with the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +21,21 @@ pub(crate) enum Mode {
     Check,
     Force,
     Refund,
+    /// As `Force`, with the cost as the count counts.
+    Owe,
+    /// No counts any more.
+    Forget,
 }
 
 /// A script's call without its name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
+    mode: Mode,
+    /// In microseconds; 0 for the server's own time.
+    now: u64,
+    /// How long ago a charge was that is given back.
+    ago: Nanos,
+    times: u32,
     keys: Vec<String>,
     arguments: Vec<String>,
 }
@@ -43,109 +51,74 @@ pub(crate) struct Of<'a> {
     pub(crate) charged: u16,
 }
 
-/// How a meter counts in Redis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Counting {
-    kind: &'static str,
-    one: u128,
-    two: u128,
-}
-
-impl Counting {
-    /// A debt is counted in such parts that a microsecond pays a whole number of them, and a unit
-    /// is a whole number of them.
-    fn of(meter: &Meter) -> Option<Self> {
-        match meter {
-            Meter::Gcra(gcra) => {
-                let (nanos, units) = gcra.interval();
-                let (mut unit, mut paid) = reduced(nanos, units * 1_000);
-                let deepest = u128::from(meter.limit() * DEEPEST);
-                // Too fine for Lua: a little slower, never faster.
-                while deepest * unit >= WHOLE && paid > 1 {
-                    (unit, paid) = (unit.div_ceil(2), paid / 2);
-                }
-                Some(Self { kind: "g", one: unit, two: paid })
-            }
-            Meter::Fixed(fixed) => {
-                let micros = fixed.period().div_ceil(1_000);
-                Some(Self { kind: "w", one: micros.into(), two: 0 })
-            }
-            Meter::Sliding(_) => None,
-        }
+impl<'a> Of<'a> {
+    /// All that a request of this cost is asked for.
+    pub(super) const fn all(plan: &'a Plan, keys: &'a Keys, cost: u64) -> Self {
+        Self { plan, keys, cost, which: Which::All, charged: u16::MAX }
     }
-
-    /// The cell of where a count stands; `None` where nothing is owed.
-    fn cell(self, meter: &Meter, (stands, more): (i64, i64), now: Nanos) -> Option<u64> {
-        let stands = u64::try_from(stands).ok().filter(|stands| *stands > 0)?;
-        match meter {
-            Meter::Gcra(gcra) => Some(gcra.owing(stands, self.one, now)),
-            Meter::Fixed(fixed) => {
-                let left = u64::try_from(more).unwrap_or(0).saturating_mul(1_000);
-                Some(fixed.counted(stands, left, now))
-            }
-            Meter::Sliding(_) => None,
-        }
-    }
-}
-
-/// In lowest terms.
-fn reduced(a: u128, b: u128) -> (u128, u128) {
-    let (mut common, mut rest) = (a, b);
-    while rest != 0 {
-        (common, rest) = (rest, common % rest);
-    }
-    let common = common.max(1);
-    (a / common, b / common)
-}
-
-/// Whether Redis can count by this rule.
-pub(crate) fn check(rule: &Rule) -> Result<(), ConfigError> {
-    if Counting::of(&rule.meter).is_some() {
-        return Ok(());
-    }
-    let message = format!("{}: Redis counts no sliding windows: use a quota itself", rule.name());
-    Err(ConfigError::new(Kind::Algorithm, message))
 }
 
 impl Call {
-    /// `now` is in microseconds, 0 for the server's own time.
-    pub(crate) fn new(prefix: &str, mode: Mode, of: Of<'_>, now: u64, ago: Nanos) -> Self {
-        let mode = match mode {
-            Mode::Check => "check",
-            Mode::Force => "force",
-            Mode::Refund => "refund",
-        };
-        let arguments = vec![mode.to_owned(), now.to_string(), (ago / 1_000).to_string()];
-        let mut call = Self { keys: Vec::new(), arguments };
-        let plan = of.plan;
-        with_claims!(plan, |N| call.fill(prefix, of, &plan.claims::<N>(of.keys, of.cost)));
+    pub(crate) const fn empty(mode: Mode) -> Self {
+        Self { mode, now: 0, ago: 0, times: 1, keys: Vec::new(), arguments: Vec::new() }
+    }
+
+    /// Where Redis knows nothing of a count, it begins with what `base` says of its claim.
+    pub(crate) fn new(
+        prefix: &str,
+        mode: Mode,
+        of: Of<'_>,
+        base: impl Fn(&Claimed<'_>) -> Owed,
+    ) -> Self {
+        let mut call = Self::empty(mode);
+        with_claims!(of.plan, |N| {
+            let claims = of.plan.claims::<N>(of.keys, of.cost);
+            for (index, claimed) in claimed(prefix, of.plan, of.keys, &claims).enumerate() {
+                let rule = of.plan.rules.get(usize::from(claimed.claim.owner));
+                let is_meant =
+                    of.which == Which::All || rule.is_some_and(|bound| bound.rule.failures_only);
+                if is_meant && of.charged & (1 << index) != 0 {
+                    // What can never pass stays so, in numbers that Lua knows.
+                    let cost = claimed.claim.cost.min(claimed.claim.meter.limit() * DEEPEST);
+                    let base = base(&claimed);
+                    call.push(claimed.key(), claimed.claim.meter, cost, claimed.claim.shadow, base);
+                }
+            }
+        });
         call
     }
 
-    fn fill<const N: usize>(&mut self, prefix: &str, of: Of<'_>, claims: &Claims<'_, N>) {
-        let (mut last, mut rung) = (None, 0);
-        for (index, (owner, claim)) in claims.iter().enumerate() {
-            rung = if last.replace(owner) == Some(owner) { rung + 1 } else { 0 };
-            let Some(bound) = of.plan.rules.get(owner) else { continue };
-            let Some(counting) = Counting::of(claim.meter) else { continue };
-            let is_meant = of.which == Which::All || bound.rule.failures_only;
-            if !is_meant || of.charged & (1 << index) == 0 {
-                continue;
-            }
-            let (name, key) = (bound.rule.name(), claim.key.whole());
-            self.keys.push(format!("{prefix}{{{key:032x}}}:{name}:{rung}"));
-            let limit = claim.meter.limit();
-            // What can never pass stays so, in numbers that Lua knows.
-            let cost = claim.cost.min(limit * DEEPEST);
-            self.arguments.extend([
-                counting.kind.to_owned(),
-                counting.one.to_string(),
-                counting.two.to_string(),
-                limit.to_string(),
-                cost.to_string(),
-                u8::from(claim.shadow).to_string(),
-            ]);
-        }
+    pub(super) fn push(&mut self, key: String, meter: &Meter, cost: u64, shadow: bool, base: Owed) {
+        let counting = Counting::of(meter);
+        self.keys.push(key);
+        self.arguments.extend([
+            counting.kind.to_owned(),
+            counting.one.to_string(),
+            counting.two.to_string(),
+            meter.limit().to_string(),
+            cost.to_string(),
+            u8::from(shadow).to_string(),
+            format!("{} {}", base.much, base.left),
+        ]);
+    }
+
+    /// So many times the costs.
+    pub(super) const fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// So much longer ago.
+    pub(super) const fn ago(mut self, nanos: Nanos) -> Self {
+        self.ago = self.ago.saturating_add(nanos);
+        self
+    }
+
+    /// At this time, not the server's.
+    #[cfg(test)]
+    pub(super) const fn at(mut self, micros: u64) -> Self {
+        self.now = micros;
+        self
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -154,34 +127,83 @@ impl Call {
 
     /// By the script's digest, or with the whole of it.
     pub(super) fn command(&self, by: &str, script: &str) -> Cmd {
+        let mode = match self.mode {
+            Mode::Check => "check",
+            Mode::Force => "force",
+            Mode::Refund => "refund",
+            Mode::Owe => "owe",
+            Mode::Forget => "forget",
+        };
         let mut command = redis::cmd(by);
-        command.arg(script).arg(self.keys.len()).arg(&self.keys).arg(&self.arguments);
-        command
-    }
-
-    pub(super) fn forget(&self) -> Cmd {
-        let mut command = redis::cmd("DEL");
-        command.arg(&self.keys);
+        command.arg(script).arg(self.keys.len()).arg(&self.keys);
+        command.arg(mode).arg(self.now).arg(self.ago / 1_000).arg(self.times).arg(&self.arguments);
         command
     }
 }
 
-/// Writes an answer into the claims that it was asked of. True where all of them, the shadows too,
-/// had enough left; `None` where it is no answer to them.
+/// A claim, and where in Redis its count is.
+pub(crate) struct Claimed<'a> {
+    pub(super) claim: &'a Claim<'a>,
+    prefix: &'a str,
+    name: &'a str,
+    /// Of the widest rung: what all counts of a request share, so that a cluster has them on one
+    /// node, and what the counts of a wide rung share whatever the narrow one is.
+    tag: Hashed,
+    rung: usize,
+}
+
+/// The claims of a plan with their keys.
+pub(super) fn claimed<'a, const N: usize>(
+    prefix: &'a str,
+    plan: &'a Plan,
+    keys: &Keys,
+    claims: &'a Claims<'a, N>,
+) -> impl Iterator<Item = Claimed<'a>> {
+    let tag = keys.last();
+    let (mut last, mut rung) = (None, 0);
+    claims.iter().map(move |(owner, claim)| {
+        rung = if last.replace(owner) == Some(owner) { rung + 1 } else { 0 };
+        let name = plan.rules.get(owner).map_or("", |bound| bound.rule.name());
+        Claimed { claim, prefix, name, tag, rung }
+    })
+}
+
+impl Claimed<'_> {
+    /// Of its count, among those of a table.
+    pub(super) const fn number(&self) -> (u128, u8) {
+        (self.claim.key.whole(), self.claim.variant.number())
+    }
+
+    pub(super) fn key(&self) -> String {
+        let Self { prefix, name, rung, .. } = self;
+        let (tag, own) = (self.tag.whole(), self.claim.key.whole());
+        if own == tag && *rung == 0 {
+            return format!("{prefix}{{{tag:032x}}}:{name}");
+        }
+        format!("{prefix}{{{tag:032x}}}:{name}:{rung}:{own:032x}")
+    }
+}
+
+/// Writes an answer into the claims that it was asked of. How many times was charged, and whether
+/// all of them, the shadows too, had enough left; `None` where it is no answer to them.
 pub(crate) fn read<const N: usize>(
     claims: &mut Claims<'_, N>,
     answer: &[i64],
     now: Nanos,
-) -> Option<bool> {
-    let mut answers = answer.chunks_exact(3);
-    let mut all = true;
+) -> Option<(u32, bool)> {
+    let (times, answers) = answer.split_first()?;
+    let times = u32::try_from(*times).ok()?;
+    let mut answers = answers.chunks_exact(4);
+    let (mut all, mut refused) = (true, false);
     for claim in claims.iter_mut() {
-        let [passed, stands, more] = *answers.next()? else { return None };
-        claim.cell = Counting::of(claim.meter)?.cell(claim.meter, (stands, more), now);
+        let [passed, stands, time, last] = *answers.next()? else { return None };
+        Counting::of(claim.meter).tell(claim, Stands { stands, time, last }, now);
         // Where nothing is owed, a cell to which nothing was charged says the same.
         let next = || claim.cell.unwrap_or_else(|| claim.meter.force(None, 0, now));
         claim.next = (passed == 1).then(next);
         all &= passed == 1;
+        refused |= claim.refuses();
     }
-    answers.next().is_none().then_some(all)
+    let is_whole = answers.next().is_none() && answers.remainder().is_empty();
+    (is_whole && refused == (times == 0)).then_some((times, all))
 }

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test is meant to panic")]
 
 use buttress_testkit::redis::Server;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 
 use super::{
-    script::{Call, Mode, Of, SCRIPT, read},
+    script::{SCRIPT, read},
     *,
 };
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
 };
 
 /// Far from the beginning, as a server's time is.
-const BEGIN: u64 = 1_900_000_000_000_000;
+const BEGIN: u64 = 1_890_000_000_000_000;
 
 struct Asked {
     plan: Plan,
@@ -41,7 +45,8 @@ impl Asked {
     async fn run(&mut self, mode: Mode, key: &str, cost: u64, at: Duration) -> Vec<i64> {
         let keys = self.keys(key);
         let at = BEGIN + u64::try_from(at.as_micros()).unwrap();
-        let call = Call::new(PREFIX, mode, Of::all(&self.plan, &keys, cost), at, 0);
+        let of = Of::all(&self.plan, &keys, cost);
+        let call = Call::new(PREFIX, mode, of, |_| Owed::default()).at(at);
         call.command("EVAL", SCRIPT).query_async(&mut self.connection).await.unwrap()
     }
 
@@ -95,6 +100,110 @@ async fn it_says_what_redis_cell_and_the_memory_store_say() {
     }
 }
 
+/// The same table, from what an outage decides by: the mirror, which Redis fills, and then alone.
+#[tokio::test]
+async fn the_fall_back_goes_on_where_redis_has_left_off() {
+    let server = Server::start().await.unwrap();
+    let rule = Rule::new("cell", requests(1).per(seconds(1)).burst(5)).unwrap();
+    let steps = [(0, 1), (0, 1), (0, 3), (0, 1), (3_000, 1), (3_100, 1), (4_000, 1), (8_000, 1)];
+    let steps = steps.into_iter().chain([(9_500, 1), (9_500, 0), (9_500, 2), (9_500, 5)]);
+    for outage in 0..=12 {
+        let memory = crate::Limiter::new(MemoryStore::new().unwrap(), [rule.clone()]).unwrap();
+        let mut redis = Asked::new(&server, [rule.clone()]).await;
+        let store = RedisStore::new(&server.url()).unwrap();
+        let plan = Plan::bind(store.table(), [rule.clone()], Key::everyone().rungs()).unwrap();
+        let key = format!("outage {outage}");
+        for (step, (at, cost)) in steps.clone().enumerate() {
+            let (keys, now) = (redis.keys(&key), crate::memory::nanos(millis(at)));
+            let expected = memory.check_at(&key, cost, millis(at));
+            let mut claims = plan.claims::<1>(&keys, cost);
+            if step < outage {
+                let answer = redis.run(Mode::Check, &key, cost, millis(at)).await;
+                read(&mut claims, &answer, now).unwrap();
+                store.mirror(&claims, now);
+            } else {
+                claims.decide(store.table(), now, || now);
+            }
+            assert_eq!(claims.decision(now), expected, "{outage} {step}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_a_minute_off_decides_the_same() {
+    let server = Server::start().await.unwrap();
+    let rules = algorithms(10).into_iter().zip(["gcra", "fixed", "sliding"]);
+    let rules: Vec<Rule> = rules.map(|(way, name)| Rule::new(name, way).unwrap()).collect();
+    for rule in rules {
+        let store = |ahead| {
+            let mut store = RedisStore::new(&server.url()).unwrap().timeout(seconds(5)).unwrap();
+            store.memory = store.memory.ahead(ahead);
+            store.begin_anew().unwrap()
+        };
+        let nodes = [store(seconds(0)), store(seconds(60)), store(seconds(90))];
+        let mut left = Vec::new();
+        let limiters = nodes.map(|node| RedisLimiter::new(node, [rule.clone()]).unwrap());
+        for limiter in &limiters {
+            limiter.store().connected().await;
+        }
+        for turn in 0..12 {
+            let decision = limiters[turn % 3].check("ada").await;
+            assert_eq!(decision.source(), crate::Source::Redis);
+            left.push((decision.is_limited(), decision.remaining()));
+            let waits = decision.retry_after().unwrap_or_default();
+            assert!(waits <= minutes(2), "{waits:?}");
+        }
+        let expected: Vec<(bool, u64)> =
+            (0..10).rev().map(|n| (false, n)).chain([(true, 0), (true, 0)]).collect();
+        assert_eq!(left, expected, "{rule}");
+    }
+}
+
+/// Nanoseconds times requests, so that nothing is ever rounded.
+fn model(quota: &crate::Quota, tat: &mut u128, cost: u64, micros: u64) -> bool {
+    let [n, burst] = [quota.requests(), quota.limit()].map(u128::from);
+    let now = u128::from(micros) * 1_000 * n;
+    let next = (*tat).max(now) + u128::from(cost) * quota.period().as_nanos();
+    let fits = cost == 0 || next <= now + burst * quota.period().as_nanos();
+    if fits {
+        *tat = next;
+    }
+    fits
+}
+
+#[test]
+fn it_decides_as_a_model_without_bound_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(Server::start()).unwrap();
+    let period = prop_oneof![
+        (1_u64..2_000).prop_map(Duration::from_millis),
+        (1_u64..2_000).prop_map(Duration::from_secs),
+    ];
+    let step = prop_oneof![Just(0_u64), 0_u64..1_000, 0_u64..3_000_000];
+    let steps = proptest::collection::vec((step, 0_u64..4), 1..60);
+    let case = (1_u64..200, period, 1_u64..200, steps, any::<u32>());
+    let mut runner = TestRunner::new(Config { cases: 48, ..Config::default() });
+    let outcome = runner.run(&case, |(n, period, burst, steps, key)| {
+        let quota = requests(n).per(period).burst(burst);
+        prop_assume!(quota.check().is_ok());
+        runtime.block_on(async {
+            let rule = Rule::new("model", quota).unwrap();
+            let mut redis = Asked::new(&server, [rule]).await;
+            let interval = u64::try_from(period.as_micros()).unwrap().div_ceil(n);
+            let (mut tat, mut at, key) = (0, 0, format!("{key} {quota}"));
+            redis::cmd("FLUSHALL").query_async::<()>(&mut redis.connection).await.unwrap();
+            for (step, cost) in steps {
+                at += step * interval / 1_000_000;
+                let expected = model(&quota, &mut tat, cost, BEGIN + at);
+                let said = redis.check(&key, cost, Duration::from_micros(at)).await;
+                prop_assert_eq!(!said.is_limited(), expected);
+            }
+            Ok(())
+        })
+    });
+    outcome.unwrap();
+}
+
 #[tokio::test]
 async fn it_decides_as_the_memory_store_does() {
     let server = Server::start().await.unwrap();
@@ -102,6 +211,7 @@ async fn it_decides_as_the_memory_store_does() {
         Rule::new("thirds", requests(3).per(seconds(1)).burst(7)).unwrap(),
         Rule::new("sevenths", requests(7).per(millis(1_100)).burst(9)).unwrap(),
         Rule::new("windows", requests(40).per(seconds(5)).fixed_window()).unwrap(),
+        Rule::new("sliding", requests(60).per(seconds(6)).sliding_counter()).unwrap(),
         Rule::general().shadow(),
     ];
     let memory = crate::Limiter::new(MemoryStore::new().unwrap(), rules.clone()).unwrap();
@@ -166,6 +276,24 @@ async fn a_later_charge_is_not_refused_and_a_debt_has_an_end() {
     redis.run(Mode::Force, "a", u64::MAX, seconds(0)).await;
     let decision = redis.check("a", 1, seconds(0)).await;
     assert_eq!(decision.reset_after(), minutes(16 * 15));
+}
+
+#[tokio::test]
+async fn what_costs_nothing_passes_however_deep_the_debt() {
+    let server = Server::start().await.unwrap();
+    for algorithm in algorithms(5) {
+        let mut redis = Asked::new(&server, [Rule::new("deep", algorithm).unwrap()]).await;
+        let key = format!("{algorithm:?}");
+        redis.run(Mode::Force, &key, 50, seconds(0)).await;
+        assert!(redis.check(&key, 1, seconds(1)).await.is_limited(), "{key}");
+        assert!(!redis.check(&key, 0, seconds(1)).await.is_limited(), "{key}");
+    }
+}
+
+/// 5 in a minute, each way.
+fn algorithms(n: u64) -> [crate::Algorithm; 3] {
+    let quota = requests(n).per(minutes(1));
+    [quota.into(), quota.fixed_window().into(), quota.sliding_counter().into()]
 }
 
 #[tokio::test]
