@@ -10,7 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
 };
 
 use buttress_core::{
@@ -498,6 +497,7 @@ mod slow_down {
     use super::*;
     use buttress_limit::SlowDown;
     use futures_util::FutureExt;
+    use std::time::Duration;
     use tokio::time::Instant;
 
     fn layer(max_waiting: usize) -> LimitLayer {
