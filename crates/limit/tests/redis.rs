@@ -203,6 +203,24 @@ async fn a_reset_forgets_in_redis_too() {
     }
 }
 
+#[tokio::test]
+async fn it_needs_no_more_rights_than_it_says() {
+    let server = Server::start().await.unwrap();
+    let rights = "+eval +evalsha +script|load +get +set +del +time";
+    let user = format!("ACL SETUSER limits on >hunter2 ~limit:* {rights}");
+    assert_eq!(server.command(&user).await.unwrap(), "+OK");
+    let url = format!("redis://limits:hunter2@{}", server.address());
+    let store = connected(RedisStore::new(&url).unwrap().timeout(seconds(5)).unwrap()).await;
+    let layer = layer(&store, hundred());
+    assert_eq!(admitted(&layer, "ada", 101).await, 100);
+    assert_eq!(server.command("SCRIPT FLUSH").await.unwrap(), "+OK");
+    assert!(layer.handle().reset(&by("ada")));
+    while admitted(&layer, "ada", 1).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((store.stats().failures, store.stats().by_fallback), (0, 0));
+}
+
 #[test]
 fn what_cannot_be_right_is_refused() {
     assert_eq!(RedisStore::new("http://localhost").unwrap_err().kind(), Kind::Redis);

@@ -144,6 +144,29 @@ async fn who_was_refused_before_a_restart_is_refused_after_it() {
 }
 
 #[tokio::test]
+async fn the_keys_come_back_one_after_another() {
+    let mut server = Server::start().await.unwrap();
+    let store = patient(&server).await;
+    let limiter = limiter(&store, [Rule::general()]);
+    down(&[&store], &mut server).await;
+    server.restart().await.unwrap();
+    let begin = Instant::now();
+    let mut shares = Vec::new();
+    while !store.stats().is_up && begin.elapsed() < seconds(5) {
+        let mut by_redis = 0;
+        for key in 0..64_u8 {
+            let decision = limiter.check_cost([key], 0).await;
+            by_redis += u32::from(decision.source() == Source::Redis);
+        }
+        shares.push(by_redis);
+        tokio::task::yield_now().await;
+    }
+    assert!(begin.elapsed() < seconds(1) + SLACK, "{:?}", begin.elapsed());
+    assert!(shares.iter().any(|by_redis| (1..60).contains(by_redis)), "{shares:?}");
+    assert!(shares.is_sorted(), "{shares:?}");
+}
+
+#[tokio::test]
 async fn a_success_in_an_outage_is_not_charged_after_it() {
     let mut server = Server::start().await.unwrap();
     let store = patient(&server).await;

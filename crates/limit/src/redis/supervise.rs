@@ -83,15 +83,19 @@ pub(super) async fn run(
             pause = (pause * 2).min(LONGEST_PAUSE);
             continue;
         };
-        pause = FIRST_PAUSE;
         if has_forgotten {
             alive.forgot.all();
         }
-        if admit(&alive, connection, digest, is_first).await {
-            drop(alive);
-            if !serve(link, start, &mut changes, &chores).await {
-                return;
-            }
+        let is_admitted = admit(&alive, connection, digest, is_first).await;
+        drop(alive);
+        if !is_admitted {
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            continue;
+        }
+        pause = FIRST_PAUSE;
+        if !serve(link, start, &mut changes, &chores).await {
+            return;
         }
     }
 }
@@ -145,6 +149,9 @@ async fn admit(
 /// Tells Redis what the fall-back has charged. What cannot be told is forgotten: once is enough, as
 /// nobody knows what of it was heard.
 async fn tell(link: &Link) {
+    if link.current().is_none() {
+        return;
+    }
     let mut calls = link.outage.take(link.memory.table.now()).peekable();
     while calls.peek().is_some() {
         let batch: Vec<Call> = calls.by_ref().take(BATCH).collect();

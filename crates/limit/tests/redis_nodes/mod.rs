@@ -12,7 +12,7 @@ use tower::{Layer, ServiceExt, service_fn};
 /// The store's own.
 pub const TIMEOUT: Duration = Duration::from_millis(30);
 /// What may come on top of it on a machine that is busy.
-pub const SLACK: Duration = Duration::from_millis(70);
+pub const SLACK: Duration = Duration::from_millis(170);
 
 /// A store that waits long enough for a machine that is busy.
 pub async fn patient(server: &Server) -> RedisStore {
