@@ -29,6 +29,7 @@ mod breaker;
 mod counting;
 mod denied;
 mod forgot;
+mod later;
 mod layer;
 mod lease;
 mod limiter;

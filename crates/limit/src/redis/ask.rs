@@ -15,8 +15,7 @@ use crate::{
     key::Keys,
     memory::{Claim, table::Table},
     meter::{Meter, Nanos},
-    plan::{Claims, Plan, Which, with_claims},
-    shared::Receipt,
+    plan::{Claims, Plan, with_claims},
 };
 
 /// In a receipt: Redis has charged, or the fall-back has. No claim has so high a number.
@@ -267,7 +266,12 @@ impl RedisStore {
         Ruling::Heard(heard, By::now(Source::Fallback))
     }
 
-    fn remember<const N: usize>(&self, question: Question<'_>, claims: &Claims<'_, N>, share: u32) {
+    pub(super) fn remember<const N: usize>(
+        &self,
+        question: Question<'_>,
+        claims: &Claims<'_, N>,
+        share: u32,
+    ) {
         for claimed in claimed(&self.prefix, question.plan, &question.keys, claims) {
             self.link.outage.charged(&claimed, share);
         }
@@ -297,77 +301,6 @@ impl RedisStore {
         Counting::of(claim.meter).owed(claim.meter, own.cell, now)
     }
 
-    /// Takes back what was charged.
-    pub(crate) fn refund(&self, plan: &Plan, receipt: &Receipt, which: Which) {
-        let Receipt { keys, cost, charged, at, .. } = receipt;
-        let (table, by_fallback) = (self.table(), charged & BY_FALLBACK != 0);
-        let now = table.now();
-        let mut of = Of { plan, keys, cost: *cost, which, charged: *charged & !BY_FALLBACK };
-        with_claims!(plan, |N| {
-            let mut claims = plan.claims::<N>(keys, *cost);
-            if by_fallback {
-                scale(&mut claims, self.fallback.share());
-            }
-            claims.refund(table, *at, now, (which, of.charged));
-            for (index, claimed) in claimed(&self.prefix, plan, keys, &claims).enumerate() {
-                if by_fallback && self.link.outage.refunded(&claimed, *at, now) {
-                    of.charged &= !(1 << index);
-                }
-            }
-        });
-        self.link.denied.forgive(keys.first(), now);
-        if charged & (BY_REDIS | BY_FALLBACK) != 0 {
-            let ago = now.saturating_sub(*at);
-            let call = Call::new(&self.prefix, Mode::Refund, of, |_| Owed::default());
-            self.later(call.ago(ago), Then::Forgive(keys.first()));
-        }
-    }
-
-    /// Charges without asking; answers when.
-    pub(crate) fn force(&self, question: Question<'_>) -> Nanos {
-        let table = self.table();
-        let now = table.now();
-        let is_live = self.link.live(question.keys.first()).is_some();
-        with_claims!(question.plan, |N| {
-            let mut claims = question.claims::<N>();
-            if !is_live {
-                scale(&mut claims, self.fallback.share());
-            }
-            claims.force(table, now);
-            if !is_live {
-                self.remember(question, &claims, self.fallback.share());
-            }
-        });
-        if is_live {
-            let call = Call::new(&self.prefix, Mode::Force, question.all(), |_| Owed::default());
-            self.later(call, Then::Nothing);
-        }
-        now
-    }
-
-    /// Forgets the counts of these keys.
-    pub(crate) fn reset(&self, plan: &Plan, keys: &Keys) {
-        with_claims!(plan, |N| {
-            let claims = plan.claims::<N>(keys, 1);
-            claims.reset(self.table());
-            for claimed in claimed(&self.prefix, plan, keys, &claims) {
-                self.link.outage.forget(&claimed);
-            }
-        });
-        self.link.denied.forgive(keys.first(), self.table().now());
-        self.link.leases.forget(keys);
-        let all = Of::all(plan, keys, 1);
-        let call = Call::new(&self.prefix, Mode::Forget, all, |_| Owed::default());
-        self.later(call, Then::Forget(*keys));
-    }
-
-    fn later(&self, call: Call, then: Then) {
-        if !call.is_empty() {
-            self.link.start();
-            self.link.later(call, then);
-        }
-    }
-
     fn leasing(&self, holder: Holder) -> Leasing {
         Leasing { link: Arc::clone(&self.link), holder }
     }
@@ -378,11 +311,11 @@ impl RedisStore {
 }
 
 impl<'a> Question<'a> {
-    const fn all(&self) -> Of<'_> {
+    pub(super) const fn all(&self) -> Of<'_> {
         Of::all(self.plan, &self.keys, self.cost)
     }
 
-    fn claims<const N: usize>(self) -> Claims<'a, N> {
+    pub(super) fn claims<const N: usize>(self) -> Claims<'a, N> {
         self.plan.claims::<N>(&self.keys, self.cost)
     }
 
@@ -391,17 +324,8 @@ impl<'a> Question<'a> {
     }
 }
 
-impl Fallback {
-    const fn share(self) -> u32 {
-        match self {
-            Self::Local { share } => share,
-            Self::Open | Self::Closed => 1,
-        }
-    }
-}
-
 /// A node that charges so many times as much admits that part of a quota; one request at least.
-fn scale<const N: usize>(claims: &mut Claims<'_, N>, share: u32) {
+pub(super) fn scale<const N: usize>(claims: &mut Claims<'_, N>, share: u32) {
     for claim in claims.iter_mut() {
         let part = claim.cost.saturating_mul(share.into()).min(claim.meter.limit());
         claim.cost = claim.cost.max(part);
