@@ -67,7 +67,7 @@ impl LimitHandle {
     }
 
     /// Where the client of such a request stands with each rule; nothing is charged. Empty where
-    /// the request does not have what the key is made of.
+    /// the request does not have what the key is made of. Over Redis it is what this node knows.
     #[must_use]
     pub fn peek<B>(&self, request: &Request<B>) -> Vec<Decision<'_>> {
         let Some((plan, keys)) = self.find(request) else { return Vec::new() };

@@ -77,7 +77,14 @@ pub(super) async fn run(
         let is_first = start.known.is_none();
         let connected = timeout(PROBE, connect(start)).await;
         let Some(alive) = link.upgrade() else { return };
-        let Ok(Ok((connection, digest, has_forgotten))) = connected else {
+        let connected = connected.map_err(|elapsed| elapsed.to_string());
+        let connected = connected.and_then(|done| done.map_err(|error| error.to_string()));
+        let Ok((connection, digest, has_forgotten)) = connected.inspect_err(|error| {
+            // Later it is said that Redis is down, when it goes.
+            if is_first && pause == FIRST_PAUSE {
+                tracing::warn!(%error, "Redis is not there: limits are decided by the fall-back");
+            }
+        }) else {
             drop(alive);
             sleep(jittered(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
