@@ -144,6 +144,39 @@ async fn who_was_refused_before_a_restart_is_refused_after_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_loads_its_data_is_down_until_it_has() {
+    let (full, server) = (Server::start().await.unwrap(), Server::start().await.unwrap());
+    let store = connected(RedisStore::new(&server.url()).unwrap()).await;
+    let limiter = limiter(&store, [hundred()]);
+    let fill = r#"EVAL "for i = 1, 1000 do redis.call('SET', i, i) end" 0"#;
+    let _ = full.command(fill).await.unwrap();
+    for (server, setting) in [
+        (&full, "repl-diskless-sync-delay 0"),
+        // A millisecond for each key, and time for others after each.
+        (&server, "key-load-delay 1000"),
+        (&server, "loading-process-events-interval-bytes 1024"),
+    ] {
+        let set = format!("CONFIG SET {setting}");
+        assert_eq!(server.command(&set).await.unwrap(), "+OK");
+    }
+    let (host, port) = (full.address().ip(), full.address().port());
+    assert_eq!(server.command(&format!("REPLICAOF {host} {port}")).await.unwrap(), "+OK");
+    while !server.command("GET 1").await.unwrap().starts_with("-LOADING") {
+        tokio::task::yield_now().await;
+    }
+    let begin = Instant::now();
+    assert_eq!(passed(&limiter, "ada", 200).await, 100);
+    assert!(!store.stats().is_up);
+    assert!(begin.elapsed() < seconds(1), "{:?}", begin.elapsed());
+    while server.command("REPLICAOF NO ONE").await.unwrap() != "+OK" {
+        tokio::task::yield_now().await;
+    }
+    store.connected().await;
+    let decision = limiter.check("ada").await;
+    assert_eq!((decision.is_limited(), decision.source()), (true, Source::Redis));
+}
+
+#[tokio::test]
 async fn the_keys_come_back_one_after_another() {
     let mut server = Server::start().await.unwrap();
     let store = patient(&server).await;
