@@ -245,18 +245,14 @@ impl ClientIp {
     ///
     /// The answer is the peer or an address out of the header, IPv4 where it is an IPv4 address
     /// inside IPv6. It takes time linear in the header's length.
+    #[inline]
     #[must_use]
     pub fn resolve(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = cidr::unmap(peer);
         if !self.is_proxy(peer) {
             return peer;
         }
-        let lines = headers.get_all(&self.header).iter().rev().map(HeaderValue::as_bytes);
-        if self.header == FORWARDED {
-            self.walk(peer, lines.flat_map(hops::forwarded))
-        } else {
-            self.walk(peer, lines.flat_map(hops::listed))
-        }
+        self.resolve_behind(peer, headers)
     }
 
     /// Whether the peer is one of the trusted proxies, so that what it says in other headers, a
@@ -294,6 +290,15 @@ impl ClientIp {
         self.proxies.as_deref().unwrap_or_default()
     }
 
+    fn resolve_behind(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let lines = headers.get_all(&self.header).iter().rev().map(HeaderValue::as_bytes);
+        if self.header == FORWARDED {
+            self.walk(proxy, lines.flat_map(hops::forwarded))
+        } else {
+            self.walk(proxy, lines.flat_map(hops::listed))
+        }
+    }
+
     /// From hop to hop, nearest first, for as long as the one who tells is trusted.
     fn walk(&self, peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = peer;
@@ -307,6 +312,7 @@ impl ClientIp {
         client
     }
 
+    #[inline]
     fn is_proxy(&self, ip: IpAddr) -> bool {
         self.proxies().iter().any(|proxy| proxy.contains(ip))
     }

@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
+pub(crate) use self::document::Prepared;
 use crate::{
     context::{self, RequestContext},
-    value::{Members, Value, write_json_str},
+    value::{Members, Value},
 };
+
+mod document;
 
 /// The media type of a problem document (RFC 9457 §6.1).
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -197,66 +200,6 @@ impl Problem {
     pub(crate) const fn kept_detail(&self) -> Option<&Cow<'static, str>> {
         self.detail.as_ref()
     }
-
-    /// The document, with the ids of `request` or else of the one that
-    /// [`for_request`](Self::for_request) found.
-    pub(crate) fn document(&self, request: Option<&RequestContext>) -> Vec<u8> {
-        let request = request.or(self.request.as_ref());
-        let request_id = request.and_then(RequestContext::request_id_str);
-        let trace_id = request.and_then(RequestContext::trace).map(|trace| hex(trace.trace_id()));
-        let trace_id = trace_id.as_ref().and_then(|digits| std::str::from_utf8(digits).ok());
-        let unless_set = |name| move |_: &&str| self.members.get(name).is_none();
-
-        let summary = [("type", self.kind()), ("title", Some(self.title()))];
-        let particular = [
-            ("detail", self.detail()),
-            ("instance", self.instance()),
-            ("request_id", request_id.filter(unless_set("request_id"))),
-            ("trace_id", trace_id.filter(unless_set("trace_id"))),
-        ];
-        // Exact where nothing needs an escape: `Bytes` are made of a full `Vec` as it is, and with
-        // one more allocation of any other.
-        let texts = summary.iter().chain(&particular);
-        let texts = texts
-            .filter_map(|(name, text)| Some(r#","":"""#.len() + name.len() + text.as_ref()?.len()));
-        let members = self.members.iter().map(|(name, _)| r#","":"""#.len() + name.len() + 24);
-        let room = texts.chain(members).sum::<usize>() + r#","status":500}"#.len();
-
-        let mut out = Vec::with_capacity(room);
-        write_texts(&mut out, &summary);
-        out.extend_from_slice(br#","status":"#);
-        out.extend_from_slice(self.status.as_str().as_bytes());
-        write_texts(&mut out, &particular);
-        for (name, value) in self.members.iter() {
-            out.push(b',');
-            write_json_str(&mut out, name);
-            out.push(b':');
-            value.write_json(&mut out);
-        }
-        out.push(b'}');
-        out
-    }
-}
-
-/// Members that have a text; their names need no escape.
-fn write_texts(out: &mut Vec<u8>, members: &[(&str, Option<&str>)]) {
-    for (name, text) in members {
-        if let Some(text) = text {
-            out.extend_from_slice(if out.is_empty() { br#"{""# } else { br#",""# });
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(br#"":"#);
-            write_json_str(out, text);
-        }
-    }
-}
-
-fn hex(id: &[u8; 16]) -> [u8; 32] {
-    let mut digits = [0; 32];
-    let nibbles = id.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    for (digit, nibble) in digits.iter_mut().zip(nibbles) {
-        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-    }
-    digits
 }
 
 #[cfg(test)]

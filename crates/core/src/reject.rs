@@ -23,11 +23,11 @@
 //! assert_eq!(answer.extensions().get::<Rejected>().unwrap().reason(), "quota_exceeded");
 //! ```
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 
@@ -35,7 +35,7 @@ pub use self::grpc::{GrpcCode, grpc_message};
 use crate::{
     body::ResponseBody,
     context,
-    problem::{PROBLEM_JSON, Problem},
+    problem::{PROBLEM_JSON, Prepared, Problem},
     value::Value,
 };
 
@@ -161,10 +161,17 @@ impl Rejected {
 #[must_use = "a rejection does nothing until it is turned into a response"]
 pub struct Rejection {
     rejected: Rejected,
-    problem: Problem,
+    words: Words,
     grpc: GrpcCode,
     retry_after: Option<Duration>,
     headers: HeaderMap,
+}
+
+/// What it says.
+#[derive(Clone, Debug)]
+enum Words {
+    Own(Problem),
+    Prepared(Arc<Prepared>),
 }
 
 impl Rejection {
@@ -173,7 +180,7 @@ impl Rejection {
     pub fn new(layer: &'static str, reason: &'static str, status: StatusCode) -> Self {
         Self {
             rejected: Rejected { layer, reason },
-            problem: Problem::new(status),
+            words: Words::Own(Problem::new(status)),
             grpc: GrpcCode::from_status(status),
             retry_after: None,
             headers: HeaderMap::new(),
@@ -181,30 +188,59 @@ impl Rejection {
     }
 
     /// Says more. The client reads it: name no host, no user, no secret.
-    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.problem = self.problem.with_detail(detail);
-        self
+    pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.map_problem(|problem| problem.with_detail(detail))
     }
 
     /// Names the kind of problem by a URI (the document's `type`).
-    pub fn with_kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
-        self.problem = self.problem.with_kind(uri);
-        self
+    pub fn with_kind(self, uri: impl Into<Cow<'static, str>>) -> Self {
+        self.map_problem(|problem| problem.with_kind(uri))
     }
 
     /// Adds an extension member to the problem document.
-    pub fn with_member(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl Into<Value>,
-    ) -> Self {
-        self.problem = self.problem.with_member(name, value);
-        self
+    pub fn with_member(self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.map_problem(|problem| problem.with_member(name, value))
     }
 
     /// Takes the detail away, for clients that are told no more than the reason.
-    pub fn without_detail(mut self) -> Self {
-        self.problem = self.problem.without_detail();
+    pub fn without_detail(self) -> Self {
+        self.map_problem(Problem::without_detail)
+    }
+
+    /// Writes the problem document now, but for the ids of the request: for a refusal that is made
+    /// once, kept, and cloned for each answer. The clones share the document, and a word that is
+    /// changed after this makes it a rejection like any other.
+    ///
+    /// ```
+    /// use buttress_core::{
+    ///     body::ResponseBody,
+    ///     reject::{DefaultResponder, Protocol, Rejection},
+    /// };
+    /// use http::{Response, StatusCode};
+    /// use std::time::Duration;
+    ///
+    /// let full = Rejection::new("queue", "full", StatusCode::SERVICE_UNAVAILABLE)
+    ///     .with_detail("too many wait already")
+    ///     .prepared();
+    /// let answer: Response<ResponseBody<()>> = full
+    ///     .clone()
+    ///     .with_retry_after(Duration::from_secs(2))
+    ///     .respond(&DefaultResponder, Protocol::Http);
+    /// assert_eq!(answer.headers()["retry-after"], "2");
+    /// ```
+    pub fn prepared(mut self) -> Self {
+        if let Words::Own(problem) = self.words {
+            self.words = Words::Prepared(Arc::new(Prepared::new(problem)));
+        }
+        self
+    }
+
+    #[inline]
+    fn map_problem(mut self, change: impl FnOnce(Problem) -> Problem) -> Self {
+        self.words = Words::Own(change(match self.words {
+            Words::Own(problem) => problem,
+            Words::Prepared(prepared) => prepared.problem.clone(),
+        }));
         self
     }
 
@@ -239,8 +275,8 @@ impl Rejection {
 
     /// The status in plain HTTP.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        self.problem.status()
+    pub fn status(&self) -> StatusCode {
+        self.problem().status()
     }
 
     /// The code in gRPC.
@@ -263,8 +299,11 @@ impl Rejection {
 
     /// The problem document.
     #[must_use]
-    pub const fn problem(&self) -> &Problem {
-        &self.problem
+    pub fn problem(&self) -> &Problem {
+        match &self.words {
+            Words::Own(problem) => problem,
+            Words::Prepared(prepared) => &prepared.problem,
+        }
     }
 
     /// The answer, in `responder`'s words, for a caller that speaks `protocol`.
@@ -273,6 +312,51 @@ impl Rejection {
     /// were added, as far as the responder did not write them, and [`Rejected`] is in its
     /// extensions.
     pub fn respond<R, B>(self, responder: &R, protocol: Protocol) -> Response<ResponseBody<B>>
+    where
+        R: Reject + ?Sized,
+    {
+        self.answer(responder, protocol, Extensions::new())
+    }
+
+    /// [`respond`](Self::respond)s to a request that is at hand, in the protocol that it speaks.
+    ///
+    /// Nothing of the request is in the answer, but its memory is put to use again: under an
+    /// attack, a refusal should cost no more than need be.
+    ///
+    /// ```
+    /// use buttress_core::{
+    ///     body::ResponseBody,
+    ///     reject::{DefaultResponder, Rejection},
+    /// };
+    /// use http::{Request, Response, StatusCode};
+    ///
+    /// let request = Request::post("/greeter").header("content-type", "application/grpc").body(())?;
+    /// let no = Rejection::new("auth", "no_token", StatusCode::UNAUTHORIZED);
+    /// let answer: Response<ResponseBody<()>> = no.respond_to(request, &DefaultResponder);
+    /// assert_eq!(answer.headers()["grpc-status"], "16");
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    pub fn respond_to<R, Q, B>(
+        self,
+        mut request: Request<Q>,
+        responder: &R,
+    ) -> Response<ResponseBody<B>>
+    where
+        R: Reject + ?Sized,
+    {
+        let protocol = Protocol::of(request.headers());
+        let mut extensions = std::mem::take(request.extensions_mut());
+        extensions.clear();
+        self.answer(responder, protocol, extensions)
+    }
+
+    /// `extensions` are empty, for an answer that has none.
+    fn answer<R, B>(
+        self,
+        responder: &R,
+        protocol: Protocol,
+        extensions: Extensions,
+    ) -> Response<ResponseBody<B>>
     where
         R: Reject + ?Sized,
     {
@@ -286,6 +370,9 @@ impl Rejection {
         }
         if !self.headers.is_empty() {
             add_missing(response.headers_mut(), self.headers);
+        }
+        if response.extensions().is_empty() {
+            *response.extensions_mut() = extensions;
         }
         response.extensions_mut().insert(self.rejected);
         response
@@ -307,8 +394,15 @@ fn add_missing(headers: &mut HeaderMap, extra: HeaderMap) {
     }
 }
 
-/// In one allocation; `HeaderValue::from(u64)` takes two.
+/// A number of up to three digits allocates nothing, any other once; `HeaderValue::from(u64)` does
+/// so twice.
 fn decimal(mut number: u64) -> HeaderValue {
+    let short = usize::try_from(number).ok().and_then(|number| DIGITS.get(number));
+    if let Some(digits) = short {
+        let zeros = digits.iter().take(2).take_while(|digit| **digit == b'0').count();
+        let digits = Bytes::from_static(digits.get(zeros..).unwrap_or_default());
+        return HeaderValue::from_maybe_shared(digits).unwrap_or(HeaderValue::from_static("1"));
+    }
     // 2⁶⁴ has 20 digits.
     let mut digits = *b"00000000000000000000";
     let mut unused = digits.len();
@@ -323,6 +417,23 @@ fn decimal(mut number: u64) -> HeaderValue {
     let digits = digits.get(unused..).unwrap_or_default();
     HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("1"))
 }
+
+/// `000` to `999`: most waits, in seconds.
+static DIGITS: [[u8; 3]; 1_000] = {
+    let mut table = [*b"000"; 1_000];
+    let mut rest: &mut [[u8; 3]] = &mut table;
+    let mut next = *b"000";
+    while let Some((first, others)) = rest.split_first_mut() {
+        *first = next;
+        next = match next {
+            [a, b'9', b'9'] => [a + 1, b'0', b'0'],
+            [a, b, b'9'] => [a, b + 1, b'0'],
+            [a, b, c] => [a, b, c + 1],
+        };
+        rest = others;
+    }
+    table
+};
 
 /// Puts a [`Rejection`] into words: a status, a media type and a body.
 ///
@@ -394,11 +505,15 @@ impl Reject for DefaultResponder {
 }
 
 fn http_answer(rejection: &Rejection) -> Response<Bytes> {
-    let document = rejection.problem.document(context::current().as_ref());
-    let mut response = Response::new(Bytes::from(document));
+    let context = context::current();
+    let document = match &rejection.words {
+        Words::Own(problem) => Bytes::from(problem.document(context.as_ref())),
+        Words::Prepared(prepared) => prepared.document(context.as_ref()),
+    };
+    let mut response = Response::new(document);
     *response.status_mut() = rejection.status();
-    // And `retry-after`.
-    *response.headers_mut() = HeaderMap::with_capacity(rejection.headers.len() + 2);
+    // And `retry-after`, and what layers further out add: a map that grows is made anew.
+    *response.headers_mut() = HeaderMap::with_capacity(rejection.headers.len() + 4);
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
     response
 }

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{body::ResponseBody, reject::Protocol};
+use buttress_core::body::ResponseBody;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -127,11 +127,9 @@ where
                     pass.note(self.request.as_mut());
                     self.step = Step::Admitted(pass);
                 }
-                Err(rejection) => {
-                    let request = self.request.as_ref();
-                    let protocol =
-                        request.map_or(Protocol::Http, |request| Protocol::of(request.headers()));
-                    let response = Some(self.shared.answer(*rejection, protocol));
+                Err(refusal) => {
+                    let request = self.request.take();
+                    let response = request.map(|request| self.shared.answer(*refusal, request));
                     return Poll::Ready(Ok(State::Refused { response }));
                 }
             }

@@ -118,14 +118,14 @@ pub(crate) fn policy(rules: &[Bound]) -> Option<HeaderValue> {
 
 /// `"general";r=97;t=9` of each.
 fn standings_value(plan: &Plan, standings: &[Standing]) -> Option<HeaderValue> {
+    let mut line = Line::default();
     if let [one] = standings {
-        let mut line = Line::default();
         line.standing(plan.rules.get(one.rule)?, one);
         return HeaderValue::from_bytes(line.text()).ok();
     }
     let mut list = Vec::with_capacity(standings.len() * 24);
     for standing in standings {
-        let mut line = Line::default();
+        line.clear();
         line.standing(plan.rules.get(standing.rule)?, standing);
         if !list.is_empty() {
             list.extend_from_slice(b", ");
@@ -147,49 +147,52 @@ pub(crate) const fn seconds(nanos: Nanos) -> u64 {
 }
 
 /// Room for a name of 64, two numbers of 20 digits and what is between them, without allocating.
+/// Written from its end, since that is how digits come.
 struct Line {
     bytes: [u8; 128],
-    len: usize,
+    begin: usize,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { bytes: [0; 128], len: 0 }
+        Self { bytes: [0; 128], begin: 128 }
     }
 }
 
 impl Line {
     fn standing(&mut self, bound: &Bound, standing: &Standing) {
-        self.push(&bound.prefix);
-        self.number(standing.level.remaining);
-        self.push(b";t=");
         self.number(seconds(standing.level.next_unit));
+        self.push(b";t=");
+        self.number(standing.level.remaining);
+        self.push(&bound.prefix);
     }
 
     fn push(&mut self, part: &[u8]) {
-        let end = self.len + part.len();
-        if let Some(room) = self.bytes.get_mut(self.len..end) {
+        let begin = self.begin.saturating_sub(part.len());
+        if let Some(room) = self.bytes.get_mut(begin..self.begin) {
             room.copy_from_slice(part);
-            self.len = end;
+            self.begin = begin;
         }
     }
 
     fn number(&mut self, mut number: u64) {
-        // 2⁶⁴ has 20 digits.
-        let mut digits = [b'0'; 20];
-        let mut unused = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit += u8::try_from(number % 10).unwrap_or(0);
-            unused -= 1;
+        while let Some((digit, before)) =
+            self.bytes.get_mut(..self.begin).and_then(<[u8]>::split_last_mut)
+        {
+            *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+            self.begin = before.len();
             number /= 10;
             if number == 0 {
                 break;
             }
         }
-        self.push(digits.get(unused..).unwrap_or_default());
     }
 
     fn text(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.get(self.begin..).unwrap_or_default()
+    }
+
+    const fn clear(&mut self) {
+        self.begin = self.bytes.len();
     }
 }

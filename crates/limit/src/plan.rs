@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use buttress_core::reject::Rejection;
 use http::HeaderValue;
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     memory::{Claim, Variant, table::Table},
     meter::{Level, Meter, Nanos},
     rule::Rule,
+    shared::refusal,
 };
 
 pub(crate) use self::claims::{Claims, with_claims};
@@ -54,6 +56,8 @@ pub(crate) struct Bound {
     pub(crate) prefix: Box<[u8]>,
     /// As a header's value.
     pub(crate) limit: HeaderValue,
+    /// Where it alone refuses.
+    rejection: Rejection,
     pub(crate) counts: Arc<Counts>,
 }
 
@@ -78,16 +82,21 @@ pub(crate) enum Which {
     FailuresOnly,
 }
 
-/// The cell of the one rule there is, after its charge.
+/// The cell of the one rule there is: after its charge, or of which not so much is left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
     meter: &'a Meter,
     cell: u64,
+    cost: u64,
 }
 
 impl Known<'_> {
     pub(crate) fn standing(self, now: Nanos) -> Standing {
         Standing { rule: 0, level: self.meter.level(Some(self.cell), now) }
+    }
+
+    pub(crate) fn wait(self, now: Nanos) -> Option<Nanos> {
+        self.meter.wait(Some(self.cell), self.cost, now)
     }
 
     pub(crate) fn used(self, now: Nanos) -> u64 {
@@ -142,8 +151,8 @@ impl Plan {
         self.most_claims
     }
 
-    /// Charges where there is one rule, for a key that is known and has enough left; answers the
-    /// level after it. Else nothing is charged, and [`claims`](Self::claims) tell.
+    /// Charges where there is one rule, for a key that is known; an error where it has not so much
+    /// left. `None` where nothing is charged, and [`claims`](Self::claims) tell.
     #[inline]
     pub(crate) fn charge_known(
         &self,
@@ -151,7 +160,7 @@ impl Plan {
         keys: &Keys,
         cost: u64,
         now: Nanos,
-    ) -> Option<Known<'_>> {
+    ) -> Option<Result<Known<'_>, Known<'_>>> {
         let ([bound], 1) = (&*self.rules, self.most_claims) else { return None };
         let [Some(rung), ..] = &bound.rungs else { return None };
         if bound.rule.shadow {
@@ -159,8 +168,8 @@ impl Plan {
         }
         let cost = cost.saturating_mul(bound.rule.cost);
         let rule = (rung.variant, &rung.meter);
-        let cell = table.charge_known(rule, keys.first(), cost, now)?;
-        Some(Known { meter: &rung.meter, cell })
+        let known = |cell| Known { meter: &rung.meter, cell, cost };
+        Some(table.charge_known(rule, keys.first(), cost, now)?.map(known).map_err(known))
     }
 
     /// What a request of this cost asks for.
@@ -179,6 +188,26 @@ impl Plan {
             }
         }
         claims
+    }
+
+    /// Of the one rule there is.
+    pub(crate) fn count_refusal(&self) {
+        if let [bound] = &*self.rules {
+            bound.counts.refused.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// What is said where these of the rules refuse, bit by bit.
+    pub(crate) fn rejection(&self, refusing: u16) -> Rejection {
+        let rules = self.rules.iter().zip(0..).filter(|(_, i)| refusing & (1 << i) != 0);
+        let mut rules = rules.map(|(bound, _)| bound);
+        match (rules.next(), rules.next()) {
+            (Some(one), None) => one.rejection.clone(),
+            (one, two) => {
+                let all = one.into_iter().chain(two).chain(rules);
+                refusal::exceeded(all.map(|bound| bound.rule.label()))
+            }
+        }
     }
 
     /// Of one success, for each rule that counts failures only.
@@ -205,7 +234,8 @@ impl Bound {
         }
         let limit = headers::number(rule.meter.limit());
         let prefix = headers::prefix(&rule);
-        Ok(Self { rule, rungs: bound, prefix, limit, counts: Arc::default() })
+        let rejection = refusal::exceeded([rule.label()]).prepared();
+        Ok(Self { rule, rungs: bound, prefix, limit, rejection, counts: Arc::default() })
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::{body::ResponseBody, reject::Protocol};
+use buttress_core::body::ResponseBody;
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -81,10 +81,7 @@ where
         };
         match shared.decide(&mut request) {
             Decided::Now(pass) => ResponseFuture::inner(self.inner.call(request), pass),
-            Decided::Refused(rejection) => {
-                let protocol = Protocol::of(request.headers());
-                ResponseFuture::refused(shared.answer(rejection, protocol))
-            }
+            Decided::Refused(refusal) => ResponseFuture::refused(shared.answer(refusal, request)),
             Decided::Later(later) => {
                 let not_ready_inner = self.inner.clone();
                 // What the ready one has reserved is for others while this one waits.

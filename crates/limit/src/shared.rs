@@ -32,7 +32,7 @@ pub(crate) use self::{
 mod access;
 mod counts;
 mod pass;
-mod refusal;
+pub(crate) mod refusal;
 
 /// In a rejection and on metrics.
 pub(crate) const LAYER: &str = "limit";
@@ -90,7 +90,7 @@ impl Shared {
     pub(crate) fn decide<B>(self: &Arc<Self>, request: &mut Request<B>) -> Decided {
         if self.denied.iter().any(|access| access.has(request)) {
             self.counts.denied.fetch_add(1, Relaxed);
-            return Decided::Refused(refusal::forbidden("denied").into());
+            return Decided::Refused(refusal::forbidden("denied"));
         }
         if self.allowed.iter().any(|access| access.has(request)) {
             self.counts.allowed.fetch_add(1, Relaxed);
@@ -105,7 +105,7 @@ impl Shared {
             }
             Found::Missing(_) => {
                 self.counts.missing.fetch_add(1, Relaxed);
-                return Decided::Refused(refusal::forbidden("missing_key").into());
+                return Decided::Refused(refusal::forbidden("missing_key"));
             }
         };
         let index = self.plan_of(request);
@@ -117,8 +117,8 @@ impl Shared {
             return redis.decide(self, index, keys, cost, later);
         }
         let now = table.now();
-        let asked = match self.ask_known(plan, &keys, cost, now) {
-            Some(asked) => Ok(asked),
+        let asked = match self.ask_known((index, plan), &keys, cost, now) {
+            Some(asked) => asked,
             None => with_claims!(plan, |N| self.ask::<N>(index, &keys, cost, now)),
         };
         match asked {
@@ -154,7 +154,7 @@ impl Shared {
         if let Some((name, wait)) = self.ask_foreign(keys) {
             self.refund(&receipt, Which::All);
             self.counts.foreign_refused.fetch_add(1, Relaxed);
-            let no = refusal::exceeded(vec![name.into()]).with_retry_after(wait);
+            let no = refusal::exceeded([name]).with_retry_after(wait);
             return Decided::Refused(no.into());
         }
         let is_later = self.charge_later && extensions.is_none();
@@ -195,7 +195,6 @@ impl Shared {
 
     /// Asks the rules.
     #[inline(never)]
-    #[expect(clippy::result_large_err, reason = "a box would be an allocation more, under attack")]
     pub(crate) fn ask<const N: usize>(
         &self,
         index: usize,
@@ -212,7 +211,6 @@ impl Shared {
 
     /// What the rules have said.
     #[inline]
-    #[expect(clippy::result_large_err, reason = "a box would be an allocation more, under attack")]
     pub(crate) fn told<const N: usize>(
         &self,
         index: usize,
@@ -234,15 +232,24 @@ impl Shared {
         })
     }
 
+    /// Asks the one rule there is about a key that it knows: what most requests come to.
     #[inline]
-    fn ask_known(&self, plan: &Plan, keys: &Keys, cost: u64, at: Nanos) -> Option<Asked> {
-        let known = plan.charge_known(self.store.table(), keys, cost, at)?;
-        Some(Asked {
-            charged: 1,
-            at,
-            standing: self.headers.any().then(|| known.standing(at)),
-            used: if self.slow.is_on() { known.used(at) } else { 0 },
-        })
+    fn ask_known(
+        &self,
+        (index, plan): (usize, &Plan),
+        keys: &Keys,
+        cost: u64,
+        at: Nanos,
+    ) -> Option<Result<Asked, Refusal>> {
+        match plan.charge_known(self.store.table(), keys, cost, at)? {
+            Ok(known) => Some(Ok(Asked {
+                charged: 1,
+                at,
+                standing: self.headers.any().then(|| known.standing(at)),
+                used: if self.slow.is_on() { known.used(at) } else { 0 },
+            })),
+            Err(known) => self.refuse_known((index, plan), known, at).map(Err),
+        }
     }
 
     /// The rules for this request, by their place.

@@ -196,6 +196,7 @@ impl fmt::Debug for Cidr {
 }
 
 /// The IPv4 address that an IPv6 address stands for, or the address itself.
+#[inline]
 pub(super) fn unmap(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     // The IPv4 address is always the last 32 bits.

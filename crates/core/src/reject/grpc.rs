@@ -106,7 +106,7 @@ pub(super) fn answer(rejection: &Rejection, content_type: &'static str) -> Respo
     *headers = HeaderMap::with_capacity(rejection.headers.len() + 4);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(GRPC_STATUS, rejection.grpc.as_header());
-    headers.insert(GRPC_MESSAGE, message(&rejection.problem));
+    headers.insert(GRPC_MESSAGE, message(rejection.problem()));
     response
 }
 

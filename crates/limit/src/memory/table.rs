@@ -138,8 +138,9 @@ impl Table {
         false
     }
 
-    /// One claim, of a key that is known and has enough left: what most requests ask, and a third
-    /// of the work. The cell after it, or `None` for [`decide`](Self::decide) to tell.
+    /// One claim, of a key that is known: what most requests ask, and a third
+    /// of the work. The cell after it; or, as an error, the cell of which not so much is left. For
+    /// [`decide`](Self::decide) to tell where it is `None`.
     #[inline]
     pub(crate) fn charge_known(
         &self,
@@ -147,14 +148,15 @@ impl Table {
         key: Hashed,
         cost: u64,
         now: Nanos,
-    ) -> Option<u64> {
+    ) -> Option<Result<u64, u64>> {
         if self.sweep.is_due(now) {
             return None;
         }
         let tag = Tag::new(variant.number(), key.print(PRINT_BITS));
         let place = self.find(key, tag)?;
-        let next = meter.charge(Some(place.word.cell()), cost, now)?;
-        swap(place.slot, place.word, tag.with(next)).then_some(next)
+        let cell = place.word.cell();
+        let Some(next) = meter.charge(Some(cell), cost, now) else { return Some(Err(cell)) };
+        swap(place.slot, place.word, tag.with(next)).then_some(Ok(next))
     }
 
     #[inline]

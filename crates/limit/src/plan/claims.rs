@@ -150,18 +150,10 @@ impl<'a, const N: usize> Claims<'a, N> {
         }
     }
 
-    /// The rules that refuse, by their place in the plan, each once.
-    pub(crate) fn refusing(&self) -> impl Iterator<Item = &'a Bound> {
-        let plan = self.plan;
-        let refuses =
-            move |index: usize| self.iter().any(|(owner, claim)| owner == index && claim.refuses());
-        let refusing: u16 =
-            (0..plan.rules.len()).filter(|i| refuses(*i)).fold(0, |bits, i| bits | 1 << i);
-        plan.rules
-            .iter()
-            .enumerate()
-            .filter(move |(i, _)| refusing & (1 << i) != 0)
-            .map(|(_, bound)| bound)
+    /// Which of the plan's rules refuse, bit by bit.
+    pub(crate) fn refusing(&self) -> u16 {
+        let refusing = self.iter().filter(|(_, claim)| claim.refuses());
+        refusing.fold(0, |bits, (owner, _)| bits | 1 << owner)
     }
 
     /// Each rule that can refuse, and where it stands: by its tightest rung.

@@ -4,30 +4,40 @@ use std::time::Duration;
 
 use buttress_core::{
     body::ResponseBody,
-    reject::{DefaultResponder, Protocol, Rejection},
+    reject::{DefaultResponder, Rejection},
     value::Value,
 };
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use super::{LAYER, Shared};
 use crate::{
     meter::Nanos,
-    plan::{Claims, Standing},
+    plan::{Claims, Known, Plan, Standing},
 };
 
 /// draft-ietf-httpapi-ratelimit-headers-11 §4, in IANA's registry of RFC 9457.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
-/// A no, and what is told with it.
+/// A no. It is put into words when it is answered.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    rejection: Rejection,
-    plan: usize,
-    standings: Standings,
+pub(crate) enum Refusal {
+    /// Of rules.
+    Quota {
+        plan: usize,
+        /// Which of the plan's rules refuse, bit by bit.
+        rules: u16,
+        /// `None` for what can never pass.
+        wait: Option<Nanos>,
+        standings: Standings,
+    },
+    /// Whatever else there is to refuse for, each of it rarer. Boxed: what is decided of a request
+    /// moves through a few hands.
+    Other(Box<Rejection>),
 }
 
+/// The tightest alone, or first of all.
 #[derive(Debug)]
-pub(super) enum Standings {
+pub(crate) enum Standings {
     None,
     One([Standing; 1]),
     All(Vec<Standing>),
@@ -35,7 +45,7 @@ pub(super) enum Standings {
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
-        Self { rejection, plan: 0, standings: Standings::None }
+        Self::Other(Box::new(rejection))
     }
 }
 
@@ -51,14 +61,16 @@ impl std::ops::Deref for Standings {
     }
 }
 
-pub(super) fn forbidden(reason: &'static str) -> Rejection {
-    Rejection::new(LAYER, reason, StatusCode::FORBIDDEN)
+pub(super) fn forbidden(reason: &'static str) -> Refusal {
+    Rejection::new(LAYER, reason, StatusCode::FORBIDDEN).into()
 }
 
-pub(super) fn exceeded(rules: Vec<Value>) -> Rejection {
+/// Because of these rules.
+pub(crate) fn exceeded(rules: impl IntoIterator<Item: Into<Value>>) -> Rejection {
+    let names: Vec<Value> = rules.into_iter().map(Into::into).collect();
     Rejection::new(LAYER, "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
         .with_kind(QUOTA_EXCEEDED)
-        .with_member("violated-policies", rules)
+        .with_member("violated-policies", names)
 }
 
 impl Shared {
@@ -69,20 +81,33 @@ impl Shared {
         claims: &Claims<'_, N>,
         now: Nanos,
     ) -> Refusal {
-        let names = claims.refusing().map(|bound| Value::from(bound.rule.label()));
-        let mut rejection = exceeded(names.collect());
-        if let Some(wait) = claims.wait(now) {
-            rejection = rejection.with_retry_after(Duration::from_nanos(wait));
-        }
         let standings = if self.headers.any() {
             self.standings(claims, claims.tightest(now), now)
         } else {
             Standings::None
         };
-        Refusal { rejection, plan, standings }
+        Refusal::Quota { plan, rules: claims.refusing(), wait: claims.wait(now), standings }
     }
 
-    /// The tightest alone or first.
+    /// The refusal of the one rule there is. `None` where by now there is enough left, for the
+    /// clock is read once more; see [`Claims::decide`].
+    pub(super) fn refuse_known(
+        &self,
+        (index, plan): (usize, &Plan),
+        known: Known<'_>,
+        at: Nanos,
+    ) -> Option<Refusal> {
+        let wait = known.wait(at);
+        let later = self.store.table().now();
+        if wait.is_some_and(|wait| later.saturating_sub(at) >= wait) {
+            return None;
+        }
+        plan.count_refusal();
+        let standings =
+            if self.headers.any() { Standings::One([known.standing(at)]) } else { Standings::None };
+        Some(Refusal::Quota { plan: index, rules: 1, wait, standings })
+    }
+
     pub(super) fn standings<const N: usize>(
         &self,
         claims: &Claims<'_, N>,
@@ -98,22 +123,38 @@ impl Shared {
     }
 
     /// The answer to who is refused.
-    pub(crate) fn answer<B>(
+    pub(crate) fn answer<Q, B>(
         &self,
         refusal: Refusal,
-        protocol: Protocol,
+        request: Request<Q>,
     ) -> Response<ResponseBody<B>> {
-        let Refusal { rejection, plan, standings } = refusal;
-        let mut response = match &self.responder {
-            Some(responder) => rejection.respond(&**responder, protocol),
-            None => rejection.respond(&DefaultResponder, protocol),
+        let (plan, rules, wait, standings) = match refusal {
+            Refusal::Other(rejection) => return self.respond(*rejection, request),
+            Refusal::Quota { plan, rules, wait, standings } => (plan, rules, wait, standings),
         };
-        if let Some((_, plan)) = self.plans.get(plan).filter(|_| !standings.is_empty()) {
+        let plan = self.plans.get(plan).map(|(_, plan)| plan);
+        let mut rejection = plan.map_or_else(|| exceeded([""; 0]), |plan| plan.rejection(rules));
+        if let Some(wait) = wait {
+            rejection = rejection.with_retry_after(Duration::from_nanos(wait));
+        }
+        let mut response = self.respond(rejection, request);
+        if let Some(plan) = plan {
             let headers = response.headers_mut();
-            // The map of an answer that is made for a refusal is full, and grows by doubling.
+            // Else it may grow, and by doubling.
             headers.reserve(self.headers.lines());
             self.headers.write(plan, &standings, headers);
         }
         response
+    }
+
+    fn respond<Q, B>(
+        &self,
+        rejection: Rejection,
+        request: Request<Q>,
+    ) -> Response<ResponseBody<B>> {
+        match &self.responder {
+            Some(responder) => rejection.respond_to(request, &**responder),
+            None => rejection.respond_to(request, &DefaultResponder),
+        }
     }
 }
