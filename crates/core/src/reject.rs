@@ -25,21 +25,19 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
-pub use self::grpc::{GrpcCode, grpc_message};
+pub use self::{
+    grpc::{GrpcCode, grpc_message},
+    respond::{DefaultResponder, Reject},
+};
 use crate::{
-    body::ResponseBody,
-    context,
-    problem::{PROBLEM_JSON, Prepared, Problem},
+    problem::{Prepared, Problem},
     value::Value,
 };
 
 mod grpc;
+mod respond;
 
 /// The protocol that a caller speaks, and so the form in which it understands a refusal.
 ///
@@ -164,7 +162,8 @@ pub struct Rejection {
     words: Words,
     grpc: GrpcCode,
     retry_after: Option<Duration>,
-    headers: HeaderMap,
+    // Most have none, and an empty map would still be moved, cloned and dropped with each.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What it says.
@@ -183,7 +182,7 @@ impl Rejection {
             words: Words::Own(Problem::new(status)),
             grpc: GrpcCode::from_status(status),
             retry_after: None,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -263,7 +262,7 @@ impl Rejection {
     /// What the answer itself says stays: `content-type`, `grpc-status`, and in HTTP `retry-after`
     /// where [`with_retry_after`](Self::with_retry_after) is known. `content-length` is not sent.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -291,9 +290,9 @@ impl Rejection {
         self.retry_after
     }
 
-    /// The headers that were added.
+    /// The headers that were added, line by line.
     #[must_use]
-    pub const fn headers(&self) -> &HeaderMap {
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
     }
 
@@ -305,222 +304,6 @@ impl Rejection {
             Words::Prepared(prepared) => &prepared.problem,
         }
     }
-
-    /// The answer, in `responder`'s words, for a caller that speaks `protocol`.
-    ///
-    /// Whatever the responder writes, the answer says when to come back and has the headers that
-    /// were added, as far as the responder did not write them, and [`Rejected`] is in its
-    /// extensions.
-    pub fn respond<R, B>(self, responder: &R, protocol: Protocol) -> Response<ResponseBody<B>>
-    where
-        R: Reject + ?Sized,
-    {
-        self.answer(responder, protocol, Extensions::new())
-    }
-
-    /// [`respond`](Self::respond)s to a request that is at hand, in the protocol that it speaks.
-    ///
-    /// Nothing of the request is in the answer, but its memory is put to use again: under an
-    /// attack, a refusal should cost no more than need be.
-    ///
-    /// ```
-    /// use buttress_core::{
-    ///     body::ResponseBody,
-    ///     reject::{DefaultResponder, Rejection},
-    /// };
-    /// use http::{Request, Response, StatusCode};
-    ///
-    /// let request = Request::post("/greeter").header("content-type", "application/grpc").body(())?;
-    /// let no = Rejection::new("auth", "no_token", StatusCode::UNAUTHORIZED);
-    /// let answer: Response<ResponseBody<()>> = no.respond_to(request, &DefaultResponder);
-    /// assert_eq!(answer.headers()["grpc-status"], "16");
-    /// # Ok::<(), http::Error>(())
-    /// ```
-    pub fn respond_to<R, Q, B>(
-        self,
-        mut request: Request<Q>,
-        responder: &R,
-    ) -> Response<ResponseBody<B>>
-    where
-        R: Reject + ?Sized,
-    {
-        let protocol = Protocol::of(request.headers());
-        let mut extensions = std::mem::take(request.extensions_mut());
-        extensions.clear();
-        self.answer(responder, protocol, extensions)
-    }
-
-    /// `extensions` are empty, for an answer that has none.
-    fn answer<R, B>(
-        self,
-        responder: &R,
-        protocol: Protocol,
-        extensions: Extensions,
-    ) -> Response<ResponseBody<B>>
-    where
-        R: Reject + ?Sized,
-    {
-        let mut response = responder.reject(&self, protocol).map(ResponseBody::from_bytes);
-        if let Some(after) = self.retry_after {
-            let (name, number) = match protocol {
-                Protocol::Http => (RETRY_AFTER, whole_seconds(after)),
-                Protocol::Grpc | Protocol::GrpcWeb => grpc::pushback(after),
-            };
-            response.headers_mut().entry(name).or_insert_with(|| decimal(number));
-        }
-        if !self.headers.is_empty() {
-            add_missing(response.headers_mut(), self.headers);
-        }
-        if response.extensions().is_empty() {
-            *response.extensions_mut() = extensions;
-        }
-        response.extensions_mut().insert(self.rejected);
-        response
-    }
-}
-
-/// Adds the lines of every header of which there is none.
-fn add_missing(headers: &mut HeaderMap, extra: HeaderMap) {
-    let mut missing = None;
-    for (name, value) in extra {
-        // A name comes with its first line alone.
-        if let Some(name) = name {
-            // The length is the body's to say (and nobody's in gRPC).
-            missing = (name != CONTENT_LENGTH && !headers.contains_key(&name)).then_some(name);
-        }
-        if let Some(name) = &missing {
-            headers.append(name, value);
-        }
-    }
-}
-
-/// A number of up to three digits allocates nothing, any other once; `HeaderValue::from(u64)` does
-/// so twice.
-fn decimal(mut number: u64) -> HeaderValue {
-    let short = usize::try_from(number).ok().and_then(|number| DIGITS.get(number));
-    if let Some(digits) = short {
-        let zeros = digits.iter().take(2).take_while(|digit| **digit == b'0').count();
-        let digits = Bytes::from_static(digits.get(zeros..).unwrap_or_default());
-        return HeaderValue::from_maybe_shared(digits).unwrap_or(HeaderValue::from_static("1"));
-    }
-    // 2⁶⁴ has 20 digits.
-    let mut digits = *b"00000000000000000000";
-    let mut unused = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit += u8::try_from(number % 10).unwrap_or(0);
-        unused -= 1;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    let digits = digits.get(unused..).unwrap_or_default();
-    HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("1"))
-}
-
-/// `000` to `999`: most waits, in seconds.
-static DIGITS: [[u8; 3]; 1_000] = {
-    let mut table = [*b"000"; 1_000];
-    let mut rest: &mut [[u8; 3]] = &mut table;
-    let mut next = *b"000";
-    while let Some((first, others)) = rest.split_first_mut() {
-        *first = next;
-        next = match next {
-            [a, b'9', b'9'] => [a + 1, b'0', b'0'],
-            [a, b, b'9'] => [a, b + 1, b'0'],
-            [a, b, c] => [a, b, c + 1],
-        };
-        rest = others;
-    }
-    table
-};
-
-/// Puts a [`Rejection`] into words: a status, a media type and a body.
-///
-/// It is asked by [`Rejection::respond`], which adds the rest. Any
-/// `Fn(&Rejection, Protocol) -> Response<Bytes>` is one; to change only some answers, hand the
-/// others to [`DefaultResponder`]:
-///
-/// ```
-/// use buttress_core::reject::{DefaultResponder, Protocol, Reject, Rejection};
-/// use bytes::Bytes;
-/// use http::Response;
-///
-/// let plain = |rejection: &Rejection, protocol: Protocol| match protocol {
-///     Protocol::Http => {
-///         let mut response = Response::new(Bytes::from_static(b"not now\n"));
-///         *response.status_mut() = rejection.status();
-///         response
-///     }
-///     _ => DefaultResponder.reject(rejection, protocol),
-/// };
-/// # fn is_responder(_: impl Reject) {}
-/// # is_responder(plain);
-/// ```
-pub trait Reject {
-    /// Makes the answer. It runs inside the request's context, and must not block.
-    fn reject(&self, rejection: &Rejection, protocol: Protocol) -> Response<Bytes>;
-}
-
-impl<F> Reject for F
-where
-    F: Fn(&Rejection, Protocol) -> Response<Bytes>,
-{
-    fn reject(&self, rejection: &Rejection, protocol: Protocol) -> Response<Bytes> {
-        self(rejection, protocol)
-    }
-}
-
-/// Answers in the caller's protocol: a problem document (RFC 9457), or a gRPC answer of trailers
-/// only.
-///
-/// The problem document carries the `request_id` and the `trace_id` of the current
-/// [`RequestContext`](crate::context::RequestContext), where it has them.
-///
-/// ```
-/// use buttress_core::{
-///     context::RequestContext,
-///     reject::{DefaultResponder, Protocol, Reject, Rejection},
-/// };
-/// use http::{HeaderValue, StatusCode};
-///
-/// let request = RequestContext::new();
-/// request.set_request_id(HeaderValue::from_static("01890a5d"));
-/// let no = Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS);
-/// let answer = request.scope(|| DefaultResponder.reject(&no, Protocol::Http));
-/// assert_eq!(answer.headers()["content-type"], "application/problem+json");
-/// assert!(String::from_utf8_lossy(answer.body()).contains("01890a5d"));
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DefaultResponder;
-
-impl Reject for DefaultResponder {
-    fn reject(&self, rejection: &Rejection, protocol: Protocol) -> Response<Bytes> {
-        match protocol {
-            Protocol::Http => http_answer(rejection),
-            Protocol::Grpc => grpc::answer(rejection, "application/grpc"),
-            Protocol::GrpcWeb => grpc::answer(rejection, "application/grpc-web"),
-        }
-    }
-}
-
-fn http_answer(rejection: &Rejection) -> Response<Bytes> {
-    let context = context::current();
-    let document = match &rejection.words {
-        Words::Own(problem) => Bytes::from(problem.document(context.as_ref())),
-        Words::Prepared(prepared) => prepared.document(context.as_ref()),
-    };
-    let mut response = Response::new(document);
-    *response.status_mut() = rejection.status();
-    // And `retry-after`, and what layers further out add: a map that grows is made anew.
-    *response.headers_mut() = HeaderMap::with_capacity(rejection.headers.len() + 4);
-    response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-    response
-}
-
-/// Rounded up: a client that came back earlier would be refused again.
-fn whole_seconds(after: Duration) -> u64 {
-    after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
 #[cfg(test)]

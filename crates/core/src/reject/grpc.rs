@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use super::Rejection;
 use crate::problem::Problem;
@@ -97,17 +97,12 @@ impl GrpcCode {
     }
 }
 
-/// HTTP 200 with the status among the headers and no body: "Trailers-Only" of the gRPC over
-/// HTTP/2 specification.
-pub(super) fn answer(rejection: &Rejection, content_type: &'static str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    let headers = response.headers_mut();
-    // And `grpc-retry-pushback-ms`.
-    *headers = HeaderMap::with_capacity(rejection.headers.len() + 4);
+/// The status goes among the headers of an answer that is 200 and has no body: "Trailers-Only" of
+/// the gRPC over HTTP/2 specification.
+pub(super) fn write(rejection: &Rejection, content_type: &'static str, headers: &mut HeaderMap) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(GRPC_STATUS, rejection.grpc.as_header());
     headers.insert(GRPC_MESSAGE, message(rejection.problem()));
-    response
 }
 
 /// Milliseconds, rounded up. A client reads them as a signed 32-bit number, and anything else or

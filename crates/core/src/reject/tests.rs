@@ -1,8 +1,13 @@
+use bytes::Bytes;
+use http::{Request, Response, header::RETRY_AFTER};
 use http_body::Body;
 use proptest::prelude::*;
 
-use super::*;
-use crate::context;
+use super::{
+    respond::{decimal, whole_seconds},
+    *,
+};
+use crate::{body::ResponseBody, context};
 
 fn quota() -> Rejection {
     Rejection::new("limit", "quota_exceeded", StatusCode::TOO_MANY_REQUESTS)
@@ -75,9 +80,69 @@ fn the_problem_document_names_the_request() {
 }
 
 #[test]
+fn a_prepared_rejection_says_what_it_would_say_unprepared() {
+    let nobody = context::RequestContext::new();
+    let with_id = context::RequestContext::new();
+    with_id.set_request_id(HeaderValue::from_static("r\"1"));
+    let with_both = context::RequestContext::new();
+    with_both.set_request_id(HeaderValue::from_static("r-1"));
+    with_both.set_trace(context::TraceContext::new([0xa5; 16], [1; 8], 0).unwrap());
+    let own_id = quota().with_member("request_id", "mine");
+    for (rejection, context) in
+        [(quota(), nobody), (quota(), with_id), (quota(), with_both.clone()), (own_id, with_both)]
+    {
+        let prepared = rejection.clone().prepared();
+        for protocol in [Protocol::Http, Protocol::Grpc] {
+            let [one, other] = [&rejection, &prepared].map(|rejection| {
+                let answer = context.scope(|| DefaultResponder.reject(rejection, protocol));
+                (answer.status(), answer.headers().clone(), answer.into_body())
+            });
+            assert_eq!(one, other);
+        }
+    }
+}
+
+#[test]
+fn a_prepared_rejection_can_be_changed() {
+    let changed = quota().prepared().without_detail().with_detail("not now");
+    assert_eq!(changed.problem().detail(), Some("not now"));
+    let document = DefaultResponder.reject(&changed, Protocol::Http).into_body();
+    assert_eq!(document, changed.problem().to_json());
+}
+
+#[test]
+fn nothing_of_the_request_is_in_its_answer() {
+    for (protocol, content_type) in
+        [(Protocol::Http, "text/plain"), (Protocol::Grpc, "application/grpc")]
+    {
+        for lines in [0, 7, 200] {
+            let mut request = Request::builder().extension("secret").body("secret").unwrap();
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            for _ in 0..lines {
+                let name = format!("x-secret-{}", request.headers().len()).parse().unwrap();
+                let name: HeaderName = name;
+                request.headers_mut().append(name, HeaderValue::from_static("secret"));
+            }
+            let to: Response<ResponseBody<()>> = quota().respond_to(request);
+            let (one, other) = (to.into_parts(), answer(protocol).into_parts());
+            assert_eq!((one.0.status, one.0.headers), (other.0.status, other.0.headers));
+            assert_eq!(one.0.extensions.get::<Rejected>(), other.0.extensions.get());
+            assert_eq!(one.0.extensions.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_wait_is_written_in_decimal() {
+    for number in (0..=1_100).chain([u64::MAX]) {
+        assert_eq!(decimal(number), number.to_string());
+    }
+}
+
+#[test]
 fn what_a_responder_leaves_out_is_added() {
     let own = |rejection: &Rejection, _: Protocol| {
-        assert_eq!(rejection.headers()["x-extra"], "1");
+        assert_eq!(rejection.headers(), [("x-extra".parse().unwrap(), "1".parse().unwrap())]);
         Response::new(Bytes::from_static(b"no"))
     };
     let http: Response<ResponseBody<()>> = quota().respond(&own, Protocol::Http);

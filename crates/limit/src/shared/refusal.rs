@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use buttress_core::{
     body::ResponseBody,
-    reject::{DefaultResponder, Rejection},
+    reject::{Protocol, Rejection},
     value::Value,
 };
 use http::{Request, Response, StatusCode};
@@ -153,8 +153,8 @@ impl Shared {
         request: Request<Q>,
     ) -> Response<ResponseBody<B>> {
         match &self.responder {
-            Some(responder) => rejection.respond_to(request, &**responder),
-            None => rejection.respond_to(request, &DefaultResponder),
+            Some(responder) => rejection.respond(&**responder, Protocol::of(request.headers())),
+            None => rejection.respond_to(request),
         }
     }
 }
