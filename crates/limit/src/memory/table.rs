@@ -204,15 +204,14 @@ impl Table {
 
     #[inline]
     fn search(&self, key: Hashed, is_it: impl Fn(Word) -> bool) -> Option<Place<'_>> {
-        for line in self.lines_of(key) {
-            for slot in &line?.0 {
-                let word = load(slot);
-                if is_it(word) {
-                    return Some(Place { slot, word });
-                }
-            }
-        }
-        None
+        let [first, second] = self.lines_of(key);
+        let (first, [slot, second @ ..]) = (&first?.0, &second?.0);
+        // Asked for before it is known whether it is needed: a line that is in no cache takes much
+        // longer to come than the other one to be searched.
+        let ahead = Place { slot, word: load(slot) };
+        let place = |slot| Place { slot, word: load(slot) };
+        let mut places = first.iter().map(place).chain([ahead]).chain(second.iter().map(place));
+        places.find(|place| is_it(place.word))
     }
 
     /// The two lines in which a key may have its slot, never twice the same.
