@@ -197,10 +197,15 @@ impl Plan {
         }
     }
 
+    /// These of the rules, bit by bit.
+    pub(crate) fn of(&self, bits: u16) -> impl Iterator<Item = &Bound> {
+        let rules = self.rules.iter().zip(0..).filter(move |(_, i)| bits & (1 << i) != 0);
+        rules.map(|(bound, _)| bound)
+    }
+
     /// What is said where these of the rules refuse, bit by bit.
     pub(crate) fn rejection(&self, refusing: u16) -> Rejection {
-        let rules = self.rules.iter().zip(0..).filter(|(_, i)| refusing & (1 << i) != 0);
-        let mut rules = rules.map(|(bound, _)| bound);
+        let mut rules = self.of(refusing);
         match (rules.next(), rules.next()) {
             (Some(one), None) => one.rejection.clone(),
             (one, two) => {

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Claims<'a, const N: usize> {
     pub(super) list: [Option<Claim<'a>>; N],
-    pub(super) plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
 }
 
 /// Does something with a plan's claims, in as little room as they need: to fill and to move room

@@ -343,6 +343,6 @@ fn give_back<const N: usize>(claims: &mut Claims<'_, N>, units: u32, now: Nanos)
 /// How long a refusal is good without asking Redis again.
 fn good_for<const N: usize>(claims: &Claims<'_, N>, now: Nanos) -> Nanos {
     let wait = claims.wait(now).unwrap_or(NEVER);
-    let mut refusing = claims.refusing();
+    let mut refusing = claims.plan.of(claims.refusing());
     if refusing.any(|bound| bound.rule.failures_only) { wait.min(FAILURES_ONLY) } else { wait }
 }
