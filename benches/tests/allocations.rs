@@ -24,7 +24,7 @@ const ADDED: &[(&str, u64)] = &[
     ("context::current()", 0),
     ("context made, nothing in it", 0),
     ("observe, nobody listening", 0),
-    ("rejection, http", 7),
+    ("rejection, http", 6),
     ("rejection, gRPC", 6),
     ("problem, an answer that passes", 0),
     ("problem, a bare 500", 7),
@@ -47,8 +47,8 @@ const ADDED: &[(&str, u64)] = &[
     ("limit, admits, with headers", 3),
     ("limit, two rules, with headers", 3),
     ("limit, failures only, a success", 0),
-    ("limit, refuses", 13),
-    ("limit, refuses gRPC", 9),
+    ("limit, refuses", 5),
+    ("limit, refuses gRPC", 5),
     ("limit, a check of one key", 0),
 ];
 
