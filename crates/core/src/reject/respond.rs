@@ -21,8 +21,8 @@ impl Rejection {
     /// The answer, in `responder`'s words, for a caller that speaks `protocol`.
     ///
     /// Whatever the responder writes, the answer says when to come back and has the headers that
-    /// were added, as far as the responder did not write them, and [`Rejected`] is in its
-    /// extensions.
+    /// were added, as far as the responder did not write them, and
+    /// [`Rejected`](super::Rejected) is in its extensions.
     pub fn respond<R, B>(self, responder: &R, protocol: Protocol) -> Response<ResponseBody<B>>
     where
         R: Reject + ?Sized,
