@@ -286,7 +286,10 @@ async fn a_foreign_value_under_a_key_is_no_outage() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let keys: Vec<String> =
         redis::cmd("KEYS").arg("*hundred*").query_async(&mut connection).await.unwrap();
-    for value in ["", "g 1e9 0 0", "g 9 9", "w 9 9 9", "g 1 99999999999999999999999999999 1"] {
+    let endless = format!("g {} 1 1", "9".repeat(400));
+    let none = "g 0 5 0";
+    let odd = ["g 1e9 0 0", "g 9 9", "w 9 9 9", "g 1 99999999999999999999999999999 1"];
+    for value in ["", none, "g 7 5 0", &endless].into_iter().chain(odd) {
         let mut set = redis::cmd("SET");
         set.arg(&keys[0]).arg(value).query_async::<()>(&mut connection).await.unwrap();
         assert_eq!(passed(&limiter, "ada", 1).await, 1, "{value}");

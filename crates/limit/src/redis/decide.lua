@@ -26,6 +26,9 @@ for i, key in ipairs(KEYS) do
   value = type(value) == 'string' and value or ''
   local a, b, c = string.match(value, '^' .. kind .. ' (%d+) (%d+) (%d+)$')
   a, b, c = tonumber(a), tonumber(b), tonumber(c)
+  if a and (math.max(a, b, c) > 9007199254740992 or kind == 'g' and c == 0) then
+    a = nil
+  end
   local count = { key = key, kind = kind, one = one, two = two, limit = limit, cost = cost }
   count.is_told = not a and tonumber(base) > 0
   if kind == 'g' then
