@@ -45,9 +45,11 @@ impl Counting {
                 let (nanos, units) = gcra.interval();
                 let (mut unit, mut paid) = reduced(nanos, units * 1_000);
                 let deepest = u128::from(meter.limit() * DEEPEST);
-                // Too fine for Lua: a little slower, never faster.
-                while deepest * unit >= WHOLE && paid > 1 {
-                    (unit, paid) = (unit.div_ceil(2), paid / 2);
+                // Too fine for Lua: in coarser parts, of which a unit is rounded up.
+                let most = (WHOLE - 1) / deepest.max(1);
+                if unit > most && paid > 1 {
+                    let coarse = (most * paid / unit).max(1);
+                    (unit, paid) = ((unit * coarse).div_ceil(paid), coarse);
                 }
                 Self { kind: "g", one: unit, two: paid }
             }
@@ -105,4 +107,25 @@ fn reduced(a: u128, b: u128) -> (u128, u128) {
     }
     let common = common.max(1);
     (a / common, b / common)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::quota::{days, requests};
+
+    #[test]
+    fn what_is_too_fine_for_lua_is_hardly_slower_and_never_faster() {
+        for (n, period) in [(19, days(366)), (29, days(366)), (401, days(30)), (1_009, days(7))] {
+            let meter = Meter::new(&requests(n).per(period).into());
+            let Meter::Gcra(gcra) = &meter else { continue };
+            let (nanos, units) = gcra.interval();
+            let counting = Counting::of(&meter);
+            let deepest = u128::from(meter.limit() * DEEPEST) * counting.one;
+            assert!(deepest < WHOLE, "{n}");
+            // Nanoseconds for a unit, times the same number.
+            let (exact, there) = (nanos * counting.two, counting.one * units * 1_000);
+            assert!(there >= exact && there - exact <= exact / 1_000_000, "{n} {exact} {there}");
+        }
+    }
 }
