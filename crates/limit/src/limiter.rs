@@ -51,19 +51,27 @@ impl Limiter {
     /// Charges the key one unit for each rule, now.
     pub fn check(&self, key: impl AsRef<[u8]>) -> Decision<'_> {
         let (table, keys) = (&self.store.table, self.keys(key.as_ref()));
+        let now = table.now();
+        if let Some(admitted) = self.plan.admit_known(table, &keys, 1, now) {
+            return admitted;
+        }
         with_claims!(self.plan, |N| {
             let mut claims = self.plan.claims::<N>(&keys, 1);
-            let (now, _) = claims.decide(table, table.now(), || table.now());
+            let (now, _) = claims.decide(table, now, || table.now());
             claims.decision(now)
         })
     }
 
     /// Charges the key so many units (0 is to look only), at this time.
     pub fn check_at(&self, key: impl AsRef<[u8]>, cost: u64, now: Duration) -> Decision<'_> {
-        let (now, keys) = (nanos(now), self.keys(key.as_ref()));
+        let (table, keys) = (&self.store.table, self.keys(key.as_ref()));
+        let now = nanos(now);
+        if let Some(admitted) = self.plan.admit_known(table, &keys, cost, now) {
+            return admitted;
+        }
         with_claims!(self.plan, |N| {
             let mut claims = self.plan.claims::<N>(&keys, cost);
-            claims.decide(&self.store.table, now, || now);
+            claims.decide(table, now, || now);
             claims.decision(now)
         })
     }

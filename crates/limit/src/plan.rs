@@ -172,6 +172,19 @@ impl Plan {
         Some(table.charge_known(rule, keys.first(), cost, now)?.map(known).map_err(known))
     }
 
+    /// As [`charge_known`](Self::charge_known); `None`, too, where it has not so much left.
+    #[inline]
+    pub(crate) fn admit_known(
+        &self,
+        table: &Table,
+        keys: &Keys,
+        cost: u64,
+        now: Nanos,
+    ) -> Option<Decision<'_>> {
+        let known = self.charge_known(table, keys, cost, now)?.ok()?;
+        Some(Decision::of(self.rules.first()?, known.standing(now).level))
+    }
+
     /// What a request of this cost asks for.
     #[inline]
     pub(crate) fn claims<const N: usize>(&self, keys: &Keys, cost: u64) -> Claims<'_, N> {
