@@ -144,6 +144,38 @@ async fn who_was_refused_before_a_restart_is_refused_after_it() {
 }
 
 #[tokio::test]
+async fn what_one_limit_tells_after_a_restart_forgives_nothing_in_another() {
+    let mut server = Server::start().await.unwrap();
+    let store = patient(&server).await;
+    let general = limiter(&store, [hundred()]);
+    let auth = limiter(&store, [Rule::new("auth", requests(5).per(hours(1))).unwrap()]);
+    assert_eq!((passed(&general, "ada", 1).await, passed(&auth, "ada", 5).await), (1, 5));
+    down(&[&store], &mut server).await;
+    server.restart().await.unwrap();
+    store.connected().await;
+    assert_eq!((passed(&general, "ada", 1).await, passed(&auth, "ada", 9).await), (1, 0));
+    assert_eq!(general.check_cost("ada", 0).await.remaining(), 98);
+}
+
+#[tokio::test]
+async fn a_later_charge_after_a_restart_forgives_nothing() {
+    let mut server = Server::start().await.unwrap();
+    let store = patient(&server).await;
+    let limiter = limiter(&store, [hundred()]);
+    assert_eq!(passed(&limiter, "ada", 90).await, 90);
+    down(&[&store], &mut server).await;
+    server.restart().await.unwrap();
+    store.connected().await;
+    limiter.charge("ada", 5);
+    let fresh = self::limiter(&patient(&server).await, [hundred()]);
+    let mut left = 100;
+    while left == 100 {
+        left = fresh.check_cost("ada", 0).await.remaining();
+    }
+    assert_eq!(left, 5);
+}
+
+#[tokio::test]
 async fn a_server_that_loads_its_data_is_down_until_it_has() {
     let (full, server) = (Server::start().await.unwrap(), Server::start().await.unwrap());
     let store = connected(RedisStore::new(&server.url()).unwrap()).await;

@@ -127,11 +127,7 @@ impl RedisStore {
         {
             return Begin::Ruled(ruling);
         }
-        let forgot = self.link.forgot.has(key);
-        let base = |claimed: &Claimed<'_>| match forgot {
-            true => self.mirrored(claimed.claim, now),
-            false => Owed::default(),
-        };
+        let base = |claimed: &Claimed<'_>| self.base(claimed.claim, now);
         let (times, lease) = lease.map_or((1, None), |(times, leasing)| (times, Some(leasing)));
         let call = Call::new(&self.prefix, Mode::Check, question.all(), base).times(times);
         Begin::Ask(Box::new(Asking { live, call, began: now, lease }))
@@ -174,7 +170,9 @@ impl RedisStore {
             let mut claims = question.claims::<N>();
             let (times, all) = read(&mut claims, answer, now)?;
             self.mirror(&claims, now);
-            self.link.forgot.told(key);
+            if self.link.forgot.is_on() {
+                claims.iter().for_each(|(_, claim)| self.link.forgot.told(claim));
+            }
             if claims.is_refused() {
                 self.link.denied.put(key, began, began.saturating_add(good_for(&claims, now)));
             }
@@ -295,7 +293,11 @@ impl RedisStore {
         }
     }
 
-    fn mirrored(&self, claim: &Claim<'_>, now: Nanos) -> Owed {
+    /// What Redis is told that it has lost.
+    pub(super) fn base(&self, claim: &Claim<'_>, now: Nanos) -> Owed {
+        if !self.link.forgot.has(claim) {
+            return Owed::default();
+        }
         let mut own = Claim::new(claim.variant, claim.meter, claim.key, 0);
         self.table().peek(&mut own, now);
         Counting::of(claim.meter).owed(claim.meter, own.cell, now)

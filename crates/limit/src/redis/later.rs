@@ -5,7 +5,7 @@ use super::{
     ask::{BY_FALLBACK, BY_REDIS, Question, scale},
     counting::Owed,
     link::Then,
-    script::{Call, Mode, Of, claimed},
+    script::{Call, Claimed, Mode, Of, claimed},
 };
 use crate::{
     key::Keys,
@@ -46,6 +46,9 @@ impl RedisStore {
         let table = self.table();
         let now = table.now();
         let is_live = self.link.live(question.keys.first()).is_some();
+        // What it had lost was owed before this.
+        let base = |claimed: &Claimed<'_>| self.base(claimed.claim, now);
+        let call = is_live.then(|| Call::new(&self.prefix, Mode::Force, question.all(), base));
         with_claims!(question.plan, |N| {
             let mut claims = question.claims::<N>();
             if !is_live {
@@ -56,8 +59,7 @@ impl RedisStore {
                 self.remember(question, &claims, self.fallback.share());
             }
         });
-        if is_live {
-            let call = Call::new(&self.prefix, Mode::Force, question.all(), |_| Owed::default());
+        if let Some(call) = call {
             self.later(call, Then::Nothing);
         }
         now
