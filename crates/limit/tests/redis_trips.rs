@@ -104,6 +104,24 @@ async fn what_costs_too_much_is_refused_and_the_rest_is_still_asked() {
 }
 
 #[tokio::test]
+async fn what_another_node_gives_back_is_not_hidden_by_what_another_rule_refuses() {
+    let server = Server::start().await.unwrap();
+    let failures = || Rule::new("failures", requests(5).per(hours(1))).unwrap().failures_only();
+    let (here, there) = (patient(&server).await, limiter(&patient(&server).await, [failures()]));
+    let (all, failures) = (limiter(&here, [hundred()]), limiter(&here, [failures()]));
+    assert_eq!(passed(&there, "ada", 4).await, 4);
+    assert_eq!(passed(&failures, "ada", 1).await, 1);
+    assert_eq!(passed(&all, "ada", 101).await, 100);
+    there.refund("ada", 4, Duration::ZERO);
+    while there.check_cost("ada", 0).await.remaining() < 4 {
+        tokio::task::yield_now().await;
+    }
+    let decision = failures.check("ada").await;
+    assert_eq!((decision.is_limited(), decision.source()), (false, Source::Redis));
+    assert_eq!(all.check("ada").await.source(), Source::DenyCache);
+}
+
+#[tokio::test]
 async fn a_lease_asks_once_for_so_many() {
     let server = Server::start().await.unwrap();
     let store = patient(&server).await.lease(10).unwrap();

@@ -122,8 +122,8 @@ impl RedisStore {
         let Some(live) = self.link.live(key) else {
             return Begin::Ruled(self.fall_back(question, true, hear));
         };
-        if self.link.denied.has(key, now)
-            && let Some(ruling) = self.denied(question, now, hear)
+        if let Some(left) = self.link.denied.left(key, now)
+            && let Some(ruling) = self.denied(question, (now, left), hear)
         {
             return Begin::Ruled(ruling);
         }
@@ -223,13 +223,17 @@ impl RedisStore {
     fn denied<'a, H: Hear<'a>>(
         &'a self,
         question: Question<'a>,
-        now: Nanos,
+        (now, left): (Nanos, Nanos),
         hear: &H,
     ) -> Option<Ruling<H::Heard>> {
         let heard = with_claims!(question.plan, |N| {
             let mut claims = question.claims::<N>();
             claims.peek(self.table(), now);
-            if !claims.is_refused() {
+            // Another question was refused for longer: by a rule that this one is not asked, or has
+            // enough left of.
+            let is_old = left > FAILURES_ONLY
+                && claims.plan.of(claims.refusing()).all(|bound| bound.rule.failures_only);
+            if !claims.is_refused() || is_old {
                 return None;
             }
             hear.hear(&claims, now, false)

@@ -25,11 +25,12 @@ impl Denied {
         Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Whether Redis has refused this key, and would again. The mirror says what it has said.
-    pub(super) fn has(&self, key: Hashed, now: Nanos) -> bool {
+    /// How long Redis has refused this key for, and would again. The mirror says what it has said.
+    pub(super) fn left(&self, key: Hashed, now: Nanos) -> Option<Nanos> {
         let (slot, tag) = self.slot(key);
         let word = slot.map_or(0, |slot| slot.load(Relaxed));
-        word & !TIME == tag && word & TIME > now / MILLI
+        let left = ((word & TIME) * MILLI).saturating_sub(now);
+        (word & !TIME == tag && left > 0).then_some(left)
     }
 
     /// Redis has refused what it was asked at the time `began`.
@@ -68,6 +69,12 @@ impl fmt::Debug for Denied {
 mod tests {
     use super::*;
     use crate::key::Secret;
+
+    impl Denied {
+        fn has(&self, key: Hashed, now: Nanos) -> bool {
+            self.left(key, now).is_some()
+        }
+    }
 
     fn key(text: &str) -> Hashed {
         let mut hasher = Secret::of(b"").hasher();
