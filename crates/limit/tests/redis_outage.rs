@@ -10,6 +10,7 @@ use buttress_limit::{
 };
 use buttress_testkit::redis::Server;
 use http::{HeaderValue, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::redis_nodes::*;
 
@@ -307,6 +308,40 @@ fn a_store_outlives_the_runtime_that_it_began_on() {
     second.block_on(store.connected());
     let decision = second.block_on(limiter.check_cost("ada", 0));
     assert_eq!((decision.source(), decision.remaining()), (Source::Redis, 89));
+}
+
+/// So much later says a server what it says.
+async fn far_away(server: &Server, delay: Duration) -> String {
+    let (listener, to) =
+        (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), server.address());
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = tokio::net::TcpStream::connect(to).await.unwrap();
+            let ((mut asks, mut hears), (mut says, mut asked)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut asks, &mut asked).await });
+            tokio::spawn(async move {
+                let mut said = [0; 4_096];
+                while let Ok(length @ 1..) = says.read(&mut said).await {
+                    tokio::time::sleep(delay).await;
+                    if hears.write_all(&said[..length]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    format!("redis://{address}")
+}
+
+#[tokio::test]
+async fn a_server_that_is_as_far_away_as_the_timeout_allows_is_connected() {
+    let server = Server::start().await.unwrap();
+    let url = far_away(&server, Duration::from_millis(200)).await;
+    let store = RedisStore::new(&url).unwrap().timeout(seconds(1)).unwrap();
+    tokio::time::timeout(seconds(10), store.connected()).await.unwrap();
+    assert_eq!(limiter(&store, [hundred()]).check("ada").await.source(), Source::Redis);
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ pub(super) const RAMP: u32 = 8;
 /// The connection, and what a node knows of what is behind it.
 pub(super) struct Link {
     timeout: Duration,
+    /// Where no request waits.
+    pub(super) patience: Duration,
     state: Mutex<State>,
     /// Of how many of the steps the keys are asked for in Redis.
     ramp: AtomicU32,
@@ -110,18 +112,20 @@ struct Unanswered<'a> {
 impl Link {
     pub(super) fn new(
         client: Client,
-        (probe, born): (Call, String),
+        probe: (Call, String),
         memory: MemoryStore,
         (timeout, lease): (Duration, u32),
     ) -> Arc<Self> {
         let (jobs, receiver) = mpsc::channel(JOBS);
+        let patience = supervise::patience(timeout);
         Arc::new(Self {
             timeout,
+            patience,
             state: Mutex::default(),
             ramp: AtomicU32::new(0),
             is_up: watch::Sender::new(false),
             jobs,
-            start: Mutex::new(Some(Start::new(client, probe, born, receiver))),
+            start: Mutex::new(Some(Start::new(client, patience, probe, receiver))),
             is_started: AtomicBool::new(false),
             memory,
             denied: Denied::new(),

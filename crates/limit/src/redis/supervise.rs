@@ -18,8 +18,11 @@ use super::{
 };
 use crate::memory::nanos;
 
-/// For a connection and its probe; no request waits for them.
-const PROBE: Duration = Duration::from_millis(500);
+/// For what no request waits for: so many times what one waits, within these. A connection and its
+/// probe are seven round trips.
+const LEAST: Duration = Duration::from_millis(500);
+const MOST: Duration = Duration::from_secs(5);
+const ROUND_TRIPS: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Between two steps of the keys' return: all of them are back after a quarter of a second.
@@ -31,6 +34,7 @@ const CHORES: Duration = Duration::from_millis(250);
 
 pub(super) struct Start {
     client: Client,
+    patience: Duration,
     probe: Call,
     /// The key of a value that Redis has as long as it has its counts.
     born: String,
@@ -40,13 +44,13 @@ pub(super) struct Start {
 }
 
 impl Start {
-    pub(super) const fn new(
+    pub(super) fn new(
         client: Client,
-        probe: Call,
-        born: String,
+        patience: Duration,
+        (probe, born): (Call, String),
         jobs: mpsc::Receiver<Job>,
     ) -> Self {
-        Self { client, probe, born, known: None, jobs }
+        Self { client, patience, probe, born, known: None, jobs }
     }
 }
 
@@ -75,7 +79,7 @@ pub(super) async fn run(
     let mut pause = FIRST_PAUSE;
     while let Supervisor { link, start: Some(start) } = &mut supervisor {
         let is_first = start.known.is_none();
-        let connected = timeout(PROBE, connect(start)).await;
+        let connected = timeout(start.patience, connect(start)).await;
         let Some(alive) = link.upgrade() else { return };
         let connected = connected.map_err(|elapsed| elapsed.to_string());
         let connected = connected.and_then(|done| done.map_err(|error| error.to_string()));
@@ -250,7 +254,7 @@ async fn send(link: &Link, calls: &[Call], done: impl Fn(usize)) {
     for call in calls {
         pipe.add_command(call.command("EVALSHA", &live.digest));
     }
-    let sent = timeout(PROBE, pipe.query_async(&mut live.connection)).await;
+    let sent = timeout(link.patience, pipe.query_async(&mut live.connection)).await;
     let answers: Vec<RedisResult<redis::Value>> = match sent {
         Ok(Ok(answers)) => answers,
         Ok(Err(error)) => return link.failed(live.generation, &error, true),
@@ -261,7 +265,7 @@ async fn send(link: &Link, calls: &[Call], done: impl Fn(usize)) {
             Err(error) if error.code() == Some("NOSCRIPT") => {
                 let again = call.command("EVAL", SCRIPT);
                 let again = again.query_async(&mut live.connection);
-                timeout(PROBE, again).await.unwrap_or(Err(error))
+                timeout(link.patience, again).await.unwrap_or(Err(error))
             }
             answer => answer,
         };
@@ -270,6 +274,11 @@ async fn send(link: &Link, calls: &[Call], done: impl Fn(usize)) {
             Err(error) => link.failed(live.generation, &error, error.is_unrecoverable_error()),
         }
     }
+}
+
+/// How long to wait where no request does, with this timeout for those.
+pub(super) fn patience(timeout: Duration) -> Duration {
+    timeout.saturating_mul(ROUND_TRIPS).clamp(LEAST, MOST)
 }
 
 /// Half of it to all of it, so that nodes do not come back in step.
