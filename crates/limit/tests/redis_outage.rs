@@ -9,8 +9,8 @@ use buttress_limit::{
     Algorithm, Fallback, LimitLayer, RedisStore, Rule, Source, hours, minutes, requests, seconds,
 };
 use buttress_testkit::redis::Server;
+use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::redis_nodes::*;
 
@@ -263,6 +263,19 @@ async fn a_charge_that_is_known_later_is_told_after_an_outage() {
 }
 
 #[tokio::test]
+async fn clients_that_leave_at_once_are_no_outage() {
+    let server = Server::start().await.unwrap();
+    let store = connected(RedisStore::new(&server.url()).unwrap()).await;
+    let limiter = limiter(&store, [hundred()]);
+    let begin = Instant::now();
+    while begin.elapsed() < TIMEOUT * 4 {
+        assert!(limiter.check_cost("ada", 0).now_or_never().is_none());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(store.stats().is_up);
+}
+
+#[tokio::test]
 async fn a_deadline_outside_that_is_shorter_than_the_timeout_opens_the_breaker_too() {
     let server = Server::start().await.unwrap();
     let store = connected(RedisStore::new(&server.url()).unwrap()).await;
@@ -308,31 +321,6 @@ fn a_store_outlives_the_runtime_that_it_began_on() {
     second.block_on(store.connected());
     let decision = second.block_on(limiter.check_cost("ada", 0));
     assert_eq!((decision.source(), decision.remaining()), (Source::Redis, 89));
-}
-
-/// So much later says a server what it says.
-async fn far_away(server: &Server, delay: Duration) -> String {
-    let (listener, to) =
-        (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), server.address());
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = tokio::net::TcpStream::connect(to).await.unwrap();
-            let ((mut asks, mut hears), (mut says, mut asked)) =
-                (client.into_split(), server.into_split());
-            tokio::spawn(async move { tokio::io::copy(&mut asks, &mut asked).await });
-            tokio::spawn(async move {
-                let mut said = [0; 4_096];
-                while let Ok(length @ 1..) = says.read(&mut said).await {
-                    tokio::time::sleep(delay).await;
-                    if hears.write_all(&said[..length]).await.is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-    });
-    format!("redis://{address}")
 }
 
 #[tokio::test]

@@ -168,6 +168,25 @@ async fn what_a_lease_has_left_comes_back_after_a_second() {
     assert!(begin.elapsed() > Duration::from_millis(900), "{:?}", begin.elapsed());
 }
 
+#[tokio::test]
+async fn what_a_lease_took_for_one_who_left_comes_back() {
+    let server = Server::start().await.unwrap();
+    let delay = Duration::from_millis(50);
+    let store = RedisStore::new(&far_away(&server, delay).await).unwrap();
+    let leasing = connected(store.timeout(seconds(5)).unwrap().lease(10).unwrap()).await;
+    let limiter = limiter(&leasing, [hundred()]);
+    assert!(tokio::time::timeout(delay / 2, limiter.check("ada")).await.is_err());
+    let other = self::limiter(&patient(&server).await, [hundred()]);
+    let begin = Instant::now();
+    let mut left = 0;
+    // The one is charged.
+    while left != 99 && begin.elapsed() < seconds(5) {
+        left = other.check_cost("ada", 0).await.remaining();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(left, 99);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_thousand_charges_over_two_nodes_pass_as_often_as_the_bound_says() {
     const BOUND: usize = 5_000;

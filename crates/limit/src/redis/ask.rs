@@ -142,7 +142,7 @@ impl RedisStore {
     ) -> Ruling<H::Heard> {
         let Asking { live, call, began, lease } = asking;
         let generation = live.generation;
-        match self.link.ask(live, &call).await {
+        match self.link.ask(live, call).await {
             Answer::Said(answer) => {
                 if let Some(ruling) = self.said(question, &answer, began, lease.as_ref(), hear) {
                     return ruling;

@@ -14,8 +14,6 @@ pub(super) struct Breaker {
     since: Option<Instant>,
     asked: u32,
     failed: u32,
-    /// When the first question was asked that was given up, and none was answered since.
-    silent: Option<Instant>,
 }
 
 impl Breaker {
@@ -27,21 +25,12 @@ impl Breaker {
         self.asked = self.asked.saturating_add(1);
         if !is_failure {
             self.in_a_row = 0;
-            self.silent = None;
             return false;
         }
         self.failed = self.failed.saturating_add(1);
         self.in_a_row = self.in_a_row.saturating_add(1);
         let half = self.asked.div_ceil(2);
         self.in_a_row >= IN_A_ROW || self.asked >= ENOUGH && self.failed >= half
-    }
-
-    /// Whether it opens by a question that nobody waits for any more. Clients that leave say
-    /// nothing, unless nobody had an answer for as long as one may take: else, with a deadline
-    /// outside that is shorter than the timeout, it would never open.
-    pub(super) fn give_up(&mut self, asked: Instant, now: Instant, timeout: Duration) -> bool {
-        let silent = *self.silent.get_or_insert(asked);
-        now.saturating_duration_since(silent) >= timeout && self.count(true, now)
     }
 }
 
@@ -76,19 +65,5 @@ mod tests {
         }
         let later = now + Duration::from_millis(1_001);
         assert!(!breaker.count(false, later) && !breaker.count(true, later));
-    }
-
-    #[test]
-    fn clients_that_leave_open_it_where_nobody_has_an_answer() {
-        let (mut breaker, now) = (Breaker::default(), Instant::now());
-        let (timeout, at) = (Duration::from_millis(30), |ms| now + Duration::from_millis(ms));
-        for asked in 0..19 {
-            assert!(!breaker.give_up(at(asked), at(asked + 10), timeout));
-        }
-        assert!(!breaker.count(false, at(29)));
-        for asked in 30..54 {
-            assert!(!breaker.give_up(at(asked), at(asked + 10), timeout));
-        }
-        assert!(breaker.give_up(at(54), at(64), timeout));
     }
 }

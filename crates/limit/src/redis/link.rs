@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Client, RedisError, aio::MultiplexedConnection};
+use redis::{Client, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc, watch},
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     key::{Hashed, Keys},
-    memory::MemoryStore,
+    memory::{MemoryStore, nanos},
 };
 
 /// Refunds and later charges that wait to be sent; those beyond are lost.
@@ -101,12 +102,20 @@ pub(super) enum Then {
     Forget(Keys),
 }
 
-/// A question that nobody waits for any more, unless it is disarmed.
-struct Unanswered<'a> {
-    link: &'a Link,
+type Running = Pin<Box<dyn Future<Output = RedisResult<Vec<i64>>> + Send>>;
+
+/// A question that is asked. Who asked may leave: it is heard to its end nevertheless, within its
+/// time. Else there would be no telling a client that has left from a server that says nothing, and
+/// what was charged for a lease would be lost.
+struct Sent {
+    link: Arc<Link>,
     generation: u64,
     asked: Instant,
-    is_over: bool,
+    /// Where it asks for a lease.
+    lease: Option<Call>,
+    /// It took too long, and that is counted.
+    is_late: bool,
+    running: Option<Running>,
 }
 
 impl Link {
@@ -181,24 +190,40 @@ impl Link {
     }
 
     /// Asks, and waits no longer than the timeout.
-    pub(super) async fn ask(&self, live: Live, call: &Call) -> Answer {
+    pub(super) async fn ask(self: &Arc<Self>, live: Live, call: Call) -> Answer {
         let generation = live.generation;
-        let mut unanswered =
-            Unanswered { link: self, generation, asked: Instant::now(), is_over: false };
-        let answer = timeout(self.timeout, live.run(call)).await;
-        unanswered.is_over = true;
+        let lease = (call.most() > 1).then(|| call.clone());
+        let mut sent = Sent {
+            link: Arc::clone(self),
+            generation,
+            asked: Instant::now(),
+            lease,
+            is_late: false,
+            running: Some(Box::pin(async move { live.run(&call).await })),
+        };
+        let Some(running) = &mut sent.running else { return Answer::Unknown };
+        match timeout(self.timeout, running).await {
+            Ok(answer) => {
+                sent.running = None;
+                self.heard(generation, answer)
+            }
+            Err(elapsed) => {
+                sent.is_late = true;
+                self.failed(generation, &elapsed, false);
+                Answer::Unknown
+            }
+        }
+    }
+
+    fn heard(&self, generation: u64, answer: RedisResult<Vec<i64>>) -> Answer {
         match answer {
-            Ok(Ok(answer)) => {
+            Ok(answer) => {
                 self.succeeded(generation);
                 Answer::Said(answer)
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 self.failed(generation, &error, error.is_unrecoverable_error());
                 if error.code().is_some() { Answer::Refused } else { Answer::Unknown }
-            }
-            Err(elapsed) => {
-                self.failed(generation, &elapsed, false);
-                Answer::Unknown
             }
         }
     }
@@ -290,13 +315,42 @@ impl Live {
     }
 }
 
-impl Drop for Unanswered<'_> {
+impl Drop for Sent {
     fn drop(&mut self) {
-        if !self.is_over {
-            let (asked, timeout) = (self.asked, self.link.timeout);
-            self.link.count(self.generation, &"no answer", |breaker| {
-                breaker.give_up(asked, Instant::now(), timeout)
-            });
+        let (lease, running) = (self.lease.take(), self.running.take());
+        let Some(running) = running.filter(|_| !self.is_late || lease.is_some()) else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        let left = Self {
+            link: Arc::clone(&self.link),
+            generation: self.generation,
+            asked: self.asked,
+            lease,
+            is_late: self.is_late,
+            running: None,
+        };
+        drop(runtime.spawn(left.hear(running)));
+    }
+}
+
+impl Sent {
+    /// In place of who has left.
+    async fn hear(mut self, mut running: Running) {
+        let mut answer = None;
+        if !self.is_late {
+            match timeout(self.link.timeout, &mut running).await {
+                Ok(said) => answer = Some(self.link.heard(self.generation, said)),
+                Err(elapsed) => self.link.failed(self.generation, &elapsed, false),
+            }
+        }
+        let Some(lease) = self.lease.take() else { return };
+        if answer.is_none() {
+            let late = timeout(self.link.patience, running).await;
+            answer = late.ok().and_then(Result::ok).map(Answer::Said);
+        }
+        if let Some(Answer::Said(said)) = answer
+            && let Some(back) = lease.unused(&said)
+        {
+            self.link.later(back.ago(nanos(self.asked.elapsed())), Then::Nothing);
         }
     }
 }

@@ -15,6 +15,9 @@ pub(super) const SCRIPT: &str = include_str!("decide.lua");
 /// Lua's numbers are whole up to here.
 pub(super) const WHOLE: u128 = 1 << 53;
 
+/// For each key.
+const ARGUMENTS: usize = 7;
+
 /// What is done with the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -100,6 +103,26 @@ impl Call {
             u8::from(shadow).to_string(),
             format!("{} {}", base.much, base.left),
         ]);
+    }
+
+    /// What gives back all but one of the times that it was charged, with this answer.
+    pub(super) fn unused(&self, answer: &[i64]) -> Option<Self> {
+        let (times, answers) = answer.split_first()?;
+        let times = u32::try_from(*times).ok()?.min(self.times).checked_sub(1)?;
+        let mut back = Self::empty(Mode::Refund).times(times);
+        let arguments = self.arguments.chunks_exact(ARGUMENTS);
+        for ((key, arguments), answer) in self.keys.iter().zip(arguments).zip(answers.chunks(4)) {
+            if answer.first() == Some(&1) {
+                back.keys.push(key.clone());
+                back.arguments.extend_from_slice(arguments);
+            }
+        }
+        (times > 0 && !back.is_empty()).then_some(back)
+    }
+
+    /// How many times the costs are asked for.
+    pub(super) const fn most(&self) -> u32 {
+        self.times
     }
 
     /// So many times the costs.

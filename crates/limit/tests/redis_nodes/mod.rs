@@ -7,6 +7,7 @@ use buttress_testkit::redis::Server;
 use bytes::Bytes;
 use http::{HeaderName, Request, Response, StatusCode};
 use http_body_util::Empty;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Layer, ServiceExt, service_fn};
 
 /// The store's own.
@@ -78,4 +79,29 @@ pub async fn scripts(server: &Server) -> u64 {
     assert_eq!(server.command("CONFIG RESETSTAT").await.unwrap(), "+OK");
     let calls = |line: &str| line.split_once("calls=")?.1.split_once(',')?.0.parse::<u64>().ok();
     stats.lines().filter(|line| line.starts_with("cmdstat_eval")).filter_map(calls).sum()
+}
+
+/// So much later says a server what it says.
+pub async fn far_away(server: &Server, delay: Duration) -> String {
+    let (listener, to) =
+        (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), server.address());
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = tokio::net::TcpStream::connect(to).await.unwrap();
+            let ((mut asks, mut hears), (mut says, mut asked)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut asks, &mut asked).await });
+            tokio::spawn(async move {
+                let mut said = [0; 4_096];
+                while let Ok(length @ 1..) = says.read(&mut said).await {
+                    tokio::time::sleep(delay).await;
+                    if hears.write_all(said.get(..length).unwrap_or_default()).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    format!("redis://{address}")
 }
