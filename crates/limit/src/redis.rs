@@ -192,8 +192,8 @@ impl RedisStore {
     /// for a key, where there is room for them, and admits the next ones without asking: one round
     /// trip for so many requests.
     ///
-    /// What a node has not used after a second it gives back; with a node that ends, it is lost, and
-    /// comes back with time. Until then others cannot have it: a client may be refused up to
+    /// What a node has not used after a second it gives back, and at once what it took for one who
+    /// has left; with a node that ends, it is lost, and comes back with time. Until then others cannot have it: a client may be refused up to
     /// `K × (requests - 1)` too early where it comes to `K` nodes, and as many may be admitted up to
     /// a second after they were charged. All rules are charged for them together or not at all.
     ///

@@ -63,14 +63,16 @@ impl Outage {
         self.debts().remove(&claimed.number());
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.debts().is_empty()
+    /// Of how many counts.
+    pub(super) fn len(&self) -> usize {
+        self.debts().len()
     }
 
-    /// All of it, in calls; it is told once, and then forgotten.
-    pub(super) fn take(&self, now: Nanos) -> impl Iterator<Item = Call> + use<> {
-        let debts = std::mem::take(&mut *self.debts());
-        debts.into_values().filter_map(move |debt| debt.call(now))
+    /// At most so many of them, in calls; each is told once, and then forgotten.
+    pub(super) fn take(&self, most: usize, now: Nanos) -> Vec<Call> {
+        let taken: Vec<Debt> =
+            self.debts().extract_if(|_, _| true).take(most).map(|(_, debt)| debt).collect();
+        taken.into_iter().filter_map(|debt| debt.call(now)).collect()
     }
 
     fn debts(&self) -> MutexGuard<'_, HashMap<(u128, u8), Debt>> {

@@ -157,15 +157,15 @@ async fn admit(
     true
 }
 
-/// Tells Redis what the fall-back has charged. What cannot be told is forgotten: once is enough, as
-/// nobody knows what of it was heard.
+/// Tells Redis what the fall-back has charged. What was sent is forgotten: once is enough, as nobody
+/// knows what of it was heard. What was not waits for the next connection.
 async fn tell(link: &Link) {
-    if link.current().is_none() {
-        return;
-    }
-    let mut calls = link.outage.take(link.memory.table.now()).peekable();
-    while calls.peek().is_some() {
-        let batch: Vec<Call> = calls.by_ref().take(BATCH).collect();
+    // Not what is charged meanwhile: that may be without end.
+    for _ in 0..link.outage.len().div_ceil(BATCH) {
+        if link.current().is_none() {
+            return;
+        }
+        let batch = link.outage.take(BATCH, link.memory.table.now());
         send(link, &batch, |_| {}).await;
     }
 }
@@ -220,7 +220,7 @@ async fn keep(link: &Link) -> bool {
         send(link, batch, |_| {}).await;
     }
     tell(link).await;
-    are_held || !link.outage.is_over()
+    are_held || link.outage.len() > 0
 }
 
 async fn run_jobs(link: &Link, jobs: &mut Vec<Job>) {
@@ -248,7 +248,7 @@ async fn run_jobs(link: &Link, jobs: &mut Vec<Job>) {
 
 /// All of it at once, in its order.
 async fn send(link: &Link, calls: &[Call], done: impl Fn(usize)) {
-    let Some(mut live) = link.current() else { return };
+    let Some(mut live) = link.current().filter(|_| !calls.is_empty()) else { return };
     let mut pipe = redis::pipe();
     pipe.ignore_errors();
     for call in calls {

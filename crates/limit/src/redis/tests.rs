@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test is meant to panic")]
 
 use buttress_testkit::redis::Server;
+use futures_util::FutureExt;
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -305,4 +306,17 @@ async fn a_change_of_tier_keeps_the_time_at_which_the_debt_is_paid() {
     assert_eq!(free.check("a", 60, seconds(0)).await.remaining(), 40);
     assert_eq!(paid.check("a", 100, seconds(0)).await.remaining(), 300);
     assert_eq!(free.check("a", 0, seconds(0)).await.remaining(), 30);
+}
+
+#[test]
+fn what_is_not_told_yet_of_an_outage_is_kept() {
+    let store = RedisStore::new("redis://127.0.0.1:1").unwrap();
+    let limiter = RedisLimiter::new(store.clone(), [Rule::general()]).unwrap();
+    for key in 0..100_u8 {
+        // There is no runtime to connect on.
+        assert!(limiter.check([key]).now_or_never().is_some());
+    }
+    let now = store.table().now();
+    let told = [64, 64, 64].map(|most| store.link.outage.take(most, now).len());
+    assert_eq!(told, [64, 36, 0]);
 }
