@@ -1,0 +1,62 @@
+//! What is asked of a request.
+
+use http::{Extensions, HeaderMap, Method, Request, Uri};
+
+/// All of a request but its body.
+///
+/// ```
+/// use buttress_breaker::{BreakerLayer, Policy};
+/// use std::borrow::Cow;
+///
+/// // A circuit for each tenant.
+/// let layer = BreakerLayer::new("tenants", Policy::new())?.key(|head| {
+///     head.headers.get("x-tenant")?.to_str().ok().map(Cow::Borrowed)
+/// });
+/// # Ok::<(), buttress_breaker::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target.
+    pub uri: &'a Uri,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// What other layers have left.
+    pub extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// The host and port that it goes to: of its target, or else its `Host` header.
+    #[must_use]
+    pub fn authority(&self) -> Option<&'a str> {
+        match self.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.headers.get(http::header::HOST)?.to_str().ok(),
+        }
+    }
+}
+
+/// In a request's extensions: it may not be a probe. Who repeats requests puts it on those that
+/// are not the first: what failed a moment ago is a bad question to ask a service that is coming
+/// back.
+///
+/// ```
+/// use buttress_breaker::NotAProbe;
+/// use http::Request;
+///
+/// let mut again = Request::new(());
+/// again.extensions_mut().insert(NotAProbe);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotAProbe;

@@ -1,0 +1,45 @@
+//! Failures with no success between them.
+
+use crate::sync::{AtomicU64, Ordering::Relaxed};
+
+use super::{Outcome, Totals};
+
+#[derive(Debug)]
+pub(crate) struct Row {
+    ever: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self { ever: AtomicU64::new(0), failures: AtomicU64::new(0) }
+    }
+}
+
+impl Row {
+    #[inline]
+    pub(super) fn add(&self, outcome: Outcome) -> Option<Totals> {
+        self.ever.fetch_add(1, Relaxed);
+        if outcome.is_good() {
+            if self.failures.load(Relaxed) > 0 {
+                self.failures.store(0, Relaxed);
+            }
+            return None;
+        }
+        let failures = self.failures.fetch_add(1, Relaxed) + 1;
+        Some(Totals { calls: failures, failures, slow: 0 })
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let failures = self.failures.load(Relaxed);
+        Totals { calls: failures, failures, slow: 0 }
+    }
+
+    pub(super) fn reset(&self) {
+        self.failures.store(0, Relaxed);
+    }
+
+    pub(super) fn ever(&self) -> u64 {
+        self.ever.load(Relaxed)
+    }
+}
