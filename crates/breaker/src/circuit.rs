@@ -90,10 +90,8 @@ impl Circuit {
 
     #[inline]
     fn acquire_if(&self, may_probe: bool) -> Result<Permit, Refused> {
-        Ok(match self.core.admit(|| may_probe)? {
-            Some(entry) => Permit::new(&self.core, entry),
-            None => Permit::UNTRACKED,
-        })
+        let entry = self.core.admit(|| may_probe)?;
+        Ok(Permit::new(&self.core, entry))
     }
 
     /// Makes a call, if it is let through; an `Err` is a failure. Dropped before its end, it is as

@@ -52,13 +52,19 @@ pub enum OutcomeAt {
 
 /// The default: a 5xx but for 501 and 505, which say what the service is, not how it fares; in gRPC
 /// UNKNOWN, `DEADLINE_EXCEEDED`, INTERNAL, UNAVAILABLE and `DATA_LOSS`.
+#[inline]
 pub(crate) fn by_default(status: StatusCode, headers: &HeaderMap) -> Class {
-    let by_status = status.is_server_error() && !matches!(status.as_u16(), 501 | 505);
-    let by_grpc = || {
-        let code = headers.get("grpc-status").map(http::HeaderValue::as_bytes);
-        matches!(code, Some(b"2" | b"4" | b"13" | b"14" | b"15"))
-    };
-    if by_status || !headers.is_empty() && by_grpc() { Class::Failure } else { Class::Success }
+    let by_status = status.as_u16() >= 500 && !matches!(status.as_u16(), 501 | 505 | 600..);
+    if by_status || !headers.is_empty() && is_grpc_failure(headers) {
+        Class::Failure
+    } else {
+        Class::Success
+    }
+}
+
+fn is_grpc_failure(headers: &HeaderMap) -> bool {
+    let code = headers.get("grpc-status").map(http::HeaderValue::as_bytes);
+    matches!(code, Some(b"2" | b"4" | b"13" | b"14" | b"15"))
 }
 
 /// Whether an answer is a refusal of this side's own: of a bulkhead or a limit further in, which

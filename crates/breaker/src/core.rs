@@ -19,7 +19,7 @@ use crate::{
         lock,
     },
     transition::{self, Transition},
-    window::{Outcome, Record},
+    window::{Outcome, Record, Totals},
 };
 
 /// The first field is what a closed circuit writes with each call: it shares its cache line with
@@ -40,13 +40,20 @@ pub(crate) struct Core {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     generation: u32,
-    /// 0 is none.
+    /// 0 is none; the largest number is never one.
     probe: u32,
 }
 
 impl Entry {
     const fn of(word: Word) -> Self {
         Self { generation: word.generation(), probe: 0 }
+    }
+
+    /// Of a call whose result is of no interest.
+    pub(crate) const NONE: Self = Self { generation: 0, probe: u32::MAX };
+
+    pub(crate) const fn is_none(self) -> bool {
+        self.probe == u32::MAX
     }
 
     pub(crate) const fn is_probe(self) -> bool {
@@ -75,23 +82,19 @@ impl Core {
         self.settings.clock.now()
     }
 
-    /// Lets a call through, or not. `Ok(None)`: and its result is of no interest.
+    /// Lets a call through, or not.
     #[inline]
-    pub(crate) fn admit(&self, may_probe: impl FnOnce() -> bool) -> Result<Option<Entry>, Refused> {
+    pub(crate) fn admit(&self, may_probe: impl FnOnce() -> bool) -> Result<Entry, Refused> {
         let word = self.word();
         if word.is_closed() {
-            return Ok(Some(Entry::of(word)));
+            return Ok(Entry::of(word));
         }
         self.admit_slowly(word, may_probe)
     }
 
     #[cold]
     #[inline(never)]
-    fn admit_slowly(
-        &self,
-        word: Word,
-        may_probe: impl FnOnce() -> bool,
-    ) -> Result<Option<Entry>, Refused> {
+    fn admit_slowly(&self, word: Word, may_probe: impl FnOnce() -> bool) -> Result<Entry, Refused> {
         let admitted = match at_once(word) {
             Some(admitted) => admitted,
             None => {
@@ -110,17 +113,32 @@ impl Core {
         admitted
     }
 
-    /// A call is over. `None`: its outcome says nothing.
+    /// A good call is over. False where there is more to it.
     #[inline]
+    pub(crate) fn record_good(&self, entry: Entry, now: Option<Nanos>) -> bool {
+        let word = self.word();
+        if entry.is_probe() || word.generation() != entry.generation {
+            return false;
+        }
+        if let Some(totals) = self.record.add_good(|| now.unwrap_or_else(|| self.now())) {
+            self.judge(word, totals);
+        }
+        true
+    }
+
+    /// A call is over. `None`: its outcome says nothing.
+    #[inline(never)]
     pub(crate) fn record(&self, entry: Entry, outcome: Option<Outcome>, now: Option<Nanos>) {
+        let word = self.word();
+        let now = || now.unwrap_or_else(|| self.now());
         if entry.is_probe() {
-            return self.record_probe(entry, outcome, now);
+            let now = now();
+            return self.locked(|locked| locked.record_probe(entry, outcome, now));
         }
         let Some(outcome) = outcome else {
             self.counts.ignored.fetch_add(1, Relaxed);
             return;
         };
-        let word = self.word();
         // A thread that stops between here and the window for the whole of an open time adds its
         // result to the next generation: one result, and its age is nobody's but its own.
         if word.generation() != entry.generation {
@@ -130,12 +148,16 @@ impl Core {
         if !outcome.is_good() {
             self.counts.count_bad(outcome);
         }
-        let totals = self.record.add(outcome, || now.unwrap_or_else(|| self.now()));
-        if let Some(totals) = totals
-            && self.settings.rules.are_broken_by(totals)
-            && word.state() != State::ForcedClosed
-        {
-            self.trip(entry.generation);
+        if let Some(totals) = self.record.add(outcome, now) {
+            self.judge(word, totals);
+        }
+    }
+
+    /// Opens it, if that is what its window comes to.
+    #[cold]
+    fn judge(&self, word: Word, totals: Totals) {
+        if self.settings.rules.are_broken_by(totals) && word.state() != State::ForcedClosed {
+            self.trip(word.generation());
         }
     }
 
@@ -160,13 +182,6 @@ impl Core {
                 _ => {}
             }
         });
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn record_probe(&self, entry: Entry, outcome: Option<Outcome>, now: Option<Nanos>) {
-        let now = now.unwrap_or_else(|| self.now());
-        self.locked(|locked| locked.record_probe(entry, outcome, now));
     }
 
     /// Puts it into this state by hand; `Closed` is as new.
@@ -202,10 +217,10 @@ impl Core {
 }
 
 /// What needs neither the time nor the lock.
-fn at_once(word: Word) -> Option<Result<Option<Entry>, Refused>> {
+fn at_once(word: Word) -> Option<Result<Entry, Refused>> {
     match word.state() {
-        State::Closed | State::ForcedClosed | State::MetricsOnly => Some(Ok(Some(Entry::of(word)))),
-        State::Disabled => Some(Ok(None)),
+        State::Closed | State::ForcedClosed | State::MetricsOnly => Some(Ok(Entry::of(word))),
+        State::Disabled => Some(Ok(Entry::NONE)),
         State::ForcedOpen => Some(Err(Refused::new(Reason::ForcedOpen, None))),
         State::Open | State::HalfOpen | State::Ramp => None,
     }
@@ -224,7 +239,7 @@ struct Locked<'a> {
 }
 
 impl Locked<'_> {
-    fn admit(&mut self, may_probe: bool, now: Nanos) -> Result<Option<Entry>, Refused> {
+    fn admit(&mut self, may_probe: bool, now: Nanos) -> Result<Entry, Refused> {
         let word = self.core.word();
         if let Some(admitted) = at_once(word) {
             return admitted;
@@ -243,22 +258,22 @@ impl Locked<'_> {
         }
     }
 
-    fn lease(&mut self, now: Nanos) -> Result<Option<Entry>, Refused> {
+    fn lease(&mut self, now: Nanos) -> Result<Entry, Refused> {
         match self.gate.lease(&self.core.settings.rules, now) {
-            Some(probe) => Ok(Some(Entry { probe, ..Entry::of(self.core.word()) })),
+            Some(probe) => Ok(Entry { probe, ..Entry::of(self.core.word()) }),
             None => Err(Refused::soon(Reason::HalfOpen)),
         }
     }
 
-    fn climb(&mut self, word: Word, now: Nanos) -> Result<Option<Entry>, Refused> {
+    fn climb(&mut self, word: Word, now: Nanos) -> Result<Entry, Refused> {
         let ramp = self.core.settings.rules.ramp.unwrap_or(0);
         match self.gate.climb(ramp, now) {
-            Some(true) => Ok(Some(Entry::of(word))),
+            Some(true) => Ok(Entry::of(word)),
             Some(false) => Err(Refused::soon(Reason::Ramp)),
             None => {
                 // What the ramp has counted counts on.
                 self.set(State::Closed, word.with(State::Closed), None);
-                Ok(Some(Entry::of(word)))
+                Ok(Entry::of(word))
             }
         }
     }

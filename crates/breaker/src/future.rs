@@ -107,7 +107,12 @@ fn answered<B: Body>(
         permit.settle(class);
         return response.map(|body| ResponseBody::inner(BreakerBody::done(body)));
     }
-    let (status, permit) = (response.status(), std::mem::replace(permit, Permit::UNTRACKED));
+    watched(std::mem::replace(permit, Permit::UNTRACKED), response)
+}
+
+#[inline(never)]
+fn watched<B>(permit: Permit, response: Response<B>) -> Response<ResponseBody<BreakerBody<B>>> {
+    let status = response.status();
     response.map(|body| ResponseBody::inner(BreakerBody::watched(body, permit, status)))
 }
 

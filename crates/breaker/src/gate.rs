@@ -83,7 +83,7 @@ impl Gate {
             return None;
         }
         let probe = self.next_probe;
-        self.next_probe = probe.checked_add(1).unwrap_or(1);
+        self.next_probe = if probe < u32::MAX - 1 { probe + 1 } else { 1 };
         self.leases.push((probe, now.saturating_add(rules.probes.time)));
         Some(probe)
     }

@@ -40,6 +40,9 @@ impl Permit {
 
     #[inline]
     pub(crate) fn new(core: &Arc<Core>, entry: Entry) -> Self {
+        if entry.is_none() {
+            return Self::UNTRACKED;
+        }
         let is_timed = core.settings.rules.slow_after().is_some();
         let started = if is_timed { core.now() } else { 0 };
         Self { owed: Some((Arc::clone(core), entry)), started, is_running: false }
@@ -76,6 +79,9 @@ impl Permit {
     pub(crate) fn settle(&mut self, class: Class) {
         let Some((core, entry)) = self.owed.take() else { return };
         let (now, slow) = self.look(&core);
+        if class == Class::Success && !slow && core.record_good(entry, now) {
+            return;
+        }
         let outcome = match class {
             Class::Success => Some(Outcome { failed: false, slow }),
             Class::Failure => Some(Outcome { failed: true, slow }),

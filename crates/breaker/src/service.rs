@@ -107,10 +107,8 @@ fn enter<B>(core: &Arc<Core>, request: &Request<B>) -> Result<Permit, Refused> {
         request.extensions().get::<NotAProbe>().is_none()
             && core.settings.may_probe.as_ref().is_none_or(|ask| ask(&RequestHead::of(request)))
     };
-    Ok(match core.admit(may_probe)? {
-        Some(entry) => Permit::new(core, entry),
-        None => Permit::UNTRACKED,
-    })
+    let entry = core.admit(may_probe)?;
+    Ok(Permit::new(core, entry))
 }
 
 #[cold]

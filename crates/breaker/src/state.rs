@@ -118,11 +118,11 @@ impl Word {
         self.0
     }
 
-    /// The next generation, in this state; until when is rounded up, so that nobody who comes when
-    /// told is early.
+    /// The next generation, in this state. Until when is cut to a millisecond, so that five seconds
+    /// are never told as six.
     pub(crate) fn next(self, state: State, until: Nanos) -> Self {
         let generation = (u64::from(self.generation()) + 1) & GENERATION_MAX;
-        let until = until.div_ceil(MILLI).min(UNTIL_MAX);
+        let until = (until / MILLI).min(UNTIL_MAX);
         Self(state.bits() << (UNTIL_BITS + GENERATION_BITS) | generation << UNTIL_BITS | until)
     }
 

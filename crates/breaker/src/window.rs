@@ -148,13 +148,25 @@ impl Record {
         }
     }
 
-    /// Adds a result. Where it may change what is thought of the window, that is told.
+    /// Adds a good result. Where it may change what is thought of the window, that is told.
     #[inline]
+    pub(crate) fn add_good(&self, now: impl FnOnce() -> Nanos) -> Option<Totals> {
+        match self {
+            Self::Count(ring) => ring.add_good(),
+            Self::Time(buckets) => buckets.add_good(now()),
+            Self::Row(row) => row.add_good(),
+        }
+    }
+
+    /// Adds a result, as the other does.
     pub(crate) fn add(&self, outcome: Outcome, now: impl FnOnce() -> Nanos) -> Option<Totals> {
+        if outcome.is_good() {
+            return self.add_good(now);
+        }
         match self {
             Self::Count(ring) => ring.add(outcome),
             Self::Time(buckets) => buckets.add(outcome, now()),
-            Self::Row(row) => row.add(outcome),
+            Self::Row(row) => row.add(),
         }
     }
 

@@ -41,25 +41,37 @@ impl Ring {
     }
 
     #[inline]
-    pub(super) fn add(&self, outcome: Outcome) -> Option<Totals> {
-        let ticket = self.ticket.fetch_add(1, Relaxed);
-        let (lap, at) = (ticket / self.size, ticket % self.size);
-        #[expect(clippy::cast_possible_truncation, reason = "less than the size, which is a u32")]
-        let slot = self.slots.get(at as usize)?;
-        let old = slot.load(Relaxed);
-        if outcome.is_good() && old & RESULT == GOOD {
+    pub(super) fn add_good(&self) -> Option<Totals> {
+        let (lap, slot) = self.next()?;
+        if slot.load(Relaxed) & RESULT == GOOD {
             return None;
         }
-        self.write(slot, old, lap, outcome)
+        self.write(slot, lap, GOOD)
     }
 
-    fn write(&self, slot: &AtomicU32, mut old: u32, lap: u64, outcome: Outcome) -> Option<Totals> {
+    pub(super) fn add(&self, outcome: Outcome) -> Option<Totals> {
+        let (lap, slot) = self.next()?;
         let result = match (outcome.failed, outcome.slow) {
             (false, false) => GOOD,
             (true, false) => FAILED,
             (false, true) => SLOW,
             (true, true) => FAILED_SLOW,
         };
+        self.write(slot, lap, result)
+    }
+
+    /// A ticket: the slot, and how often it was used before.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "less than the size, which is a u32")]
+    fn next(&self) -> Option<(u64, &AtomicU32)> {
+        let ticket = self.ticket.fetch_add(1, Relaxed);
+        let slot = self.slots.get((ticket % self.size) as usize)?;
+        Some((ticket / self.size, slot))
+    }
+
+    #[inline(never)]
+    fn write(&self, slot: &AtomicU32, lap: u64, result: u32) -> Option<Totals> {
+        let mut old = slot.load(Relaxed);
         #[expect(clippy::cast_possible_truncation, reason = "laps are compared within 2²⁸ of them")]
         let lap = (lap as u32) << LAP_SHIFT;
         loop {

@@ -2,7 +2,7 @@
 
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 
-use super::{Outcome, Totals};
+use super::Totals;
 
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -18,14 +18,16 @@ impl Default for Row {
 
 impl Row {
     #[inline]
-    pub(super) fn add(&self, outcome: Outcome) -> Option<Totals> {
+    pub(super) fn add_good(&self) -> Option<Totals> {
         self.ever.fetch_add(1, Relaxed);
-        if outcome.is_good() {
-            if self.failures.load(Relaxed) > 0 {
-                self.failures.store(0, Relaxed);
-            }
-            return None;
+        if self.failures.load(Relaxed) > 0 {
+            self.failures.store(0, Relaxed);
         }
+        None
+    }
+
+    pub(super) fn add(&self) -> Option<Totals> {
+        self.ever.fetch_add(1, Relaxed);
         let failures = self.failures.fetch_add(1, Relaxed) + 1;
         Some(Totals { calls: failures, failures, slow: 0 })
     }

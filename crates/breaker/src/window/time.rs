@@ -50,30 +50,40 @@ impl Buckets {
     }
 
     #[inline]
-    pub(super) fn add(&self, outcome: Outcome, now: Nanos) -> Option<Totals> {
+    pub(super) fn add_good(&self, now: Nanos) -> Option<Totals> {
         let epoch = now / self.epoch;
-        #[expect(clippy::cast_possible_truncation, reason = "less than the number of buckets")]
-        let bucket = self.buckets.get((epoch % self.buckets.len() as u64) as usize)?;
-        let (is_current, retired) = bump(&bucket.calls, epoch);
-        if retired > 0 {
-            self.retired.fetch_add(retired, Relaxed);
-        }
-        if !is_current {
+        self.count_call(epoch)?;
+        let last_bad = self.last_bad.load(Relaxed);
+        // A window with nothing bad in it opens no circuit.
+        if last_bad == 0 || last_bad + self.buckets.len() as u64 <= epoch + 1 {
             return None;
         }
+        Some(self.sum(epoch))
+    }
+
+    pub(super) fn add(&self, outcome: Outcome, now: Nanos) -> Option<Totals> {
+        let epoch = now / self.epoch;
+        let bucket = self.count_call(epoch)?;
         if outcome.failed {
             bump(&bucket.failures, epoch);
         }
         if outcome.slow {
             bump(&bucket.slow, epoch);
         }
-        if !outcome.is_good() {
-            self.last_bad.fetch_max(epoch + 1, Relaxed);
-        } else if self.last_bad.load(Relaxed) + self.buckets.len() as u64 <= epoch + 1 {
-            // A window with nothing bad in it opens no circuit.
-            return None;
-        }
+        self.last_bad.fetch_max(epoch + 1, Relaxed);
         Some(self.sum(epoch))
+    }
+
+    /// The epoch's bucket, unless that is of a later one by now.
+    #[inline]
+    fn count_call(&self, epoch: u64) -> Option<&Bucket> {
+        #[expect(clippy::cast_possible_truncation, reason = "less than the number of buckets")]
+        let bucket = self.buckets.get((epoch % self.buckets.len() as u64) as usize)?;
+        let (is_current, retired) = bump(&bucket.calls, epoch);
+        if retired > 0 {
+            self.retired.fetch_add(retired, Relaxed);
+        }
+        is_current.then_some(bucket)
     }
 
     pub(super) fn totals(&self, now: Nanos) -> Totals {
