@@ -37,13 +37,15 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The host and port that it goes to: of its target, or else its `Host` header.
+    /// The host and port that it goes to, as they are written: of its target, without a user's
+    /// name and password, or else its `Host` header.
     #[must_use]
     pub fn authority(&self) -> Option<&'a str> {
-        match self.uri.authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => self.headers.get(http::header::HOST)?.to_str().ok(),
-        }
+        let Some(authority) = self.uri.authority() else {
+            return self.headers.get(http::header::HOST)?.to_str().ok();
+        };
+        let authority = authority.as_str();
+        Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
     }
 }
 

@@ -42,6 +42,7 @@ use crate::{
 #[must_use]
 pub struct BreakerLayer {
     target: Target,
+    registry: Registry,
 }
 
 type KeyOf = Arc<dyn Fn(&RequestHead<'_>, &mut dyn FnMut(&str)) + Send + Sync>;
@@ -50,7 +51,7 @@ type KeyOf = Arc<dyn Fn(&RequestHead<'_>, &mut dyn FnMut(&str)) + Send + Sync>;
 #[derive(Clone)]
 pub(crate) enum Target {
     One(Arc<Core>),
-    Keyed { circuits: Arc<Circuits>, key: KeyOf, registry: Registry },
+    Keyed { circuits: Arc<Circuits>, key: KeyOf },
 }
 
 impl BreakerLayer {
@@ -61,7 +62,8 @@ impl BreakerLayer {
     /// When the policy cannot be right.
     pub fn new(name: impl Into<Cow<'static, str>>, policy: Policy) -> Result<Self, ConfigError> {
         let settings = Settings::new(name.into(), policy)?;
-        Ok(Self { target: Target::One(Arc::new(Core::new(Arc::new(settings), None))) })
+        let target = Target::One(Arc::new(Core::new(Arc::new(settings), None)));
+        Ok(Self { target, registry: Registry::new() })
     }
 
     /// A circuit for each key. Requests of none pass, and no circuit sees them. The clock is read
@@ -87,12 +89,8 @@ impl BreakerLayer {
     }
 
     fn keyed(self, key: KeyOf) -> Self {
-        let registry = match &self.target {
-            Target::One(_) => Registry::new(),
-            Target::Keyed { registry, .. } => *registry,
-        };
-        let circuits = Arc::new(Circuits::new(Arc::clone(self.target.settings()), registry));
-        Self { target: Target::Keyed { circuits, key, registry } }
+        let circuits = Arc::new(Circuits::new(Arc::clone(self.target.settings()), self.registry));
+        Self { target: Target::Keyed { circuits, key }, ..self }
     }
 
     /// How many circuits are kept, where there is one for each key.
@@ -101,13 +99,7 @@ impl BreakerLayer {
     /// When it is one for none, or for too many.
     pub fn registry(self, registry: Registry) -> Result<Self, ConfigError> {
         let registry = registry.check()?;
-        Ok(match self.target {
-            Target::One(_) => self,
-            Target::Keyed { circuits, key, .. } => {
-                let circuits = Circuits::new(Arc::clone(&circuits.settings), registry);
-                Self { target: Target::Keyed { circuits: Arc::new(circuits), key, registry } }
-            }
-        })
+        Ok(Self { registry, ..self }.with(|_| ()))
     }
 
     /// What an answer says about the other side, by its status and headers; by its status and
@@ -192,12 +184,11 @@ impl BreakerLayer {
         let settings = Arc::new(settings);
         let target = match self.target {
             Target::One(_) => Target::One(Arc::new(Core::new(settings, None))),
-            Target::Keyed { key, registry, .. } => {
-                let circuits = Arc::new(Circuits::new(settings, registry));
-                Target::Keyed { circuits, key, registry }
+            Target::Keyed { key, .. } => {
+                Target::Keyed { circuits: Arc::new(Circuits::new(settings, self.registry)), key }
             }
         };
-        Self { target }
+        Self { target, ..self }
     }
 }
 

@@ -40,9 +40,9 @@ impl Client {
         let layer = BreakerLayer::new("upstream", policy)
             .unwrap()
             .clock(move || start + secs(clock.load(SeqCst)))
-            .per_host()
             .registry(registry)
-            .unwrap();
+            .unwrap()
+            .per_host();
         let mut service = layer.layer(tower::service_fn(|request: Request<()>| {
             let mut response = Response::new(String::new());
             if request.uri().host().unwrap().starts_with("bad") {
@@ -78,6 +78,8 @@ fn each_host_and_port_has_a_circuit_of_its_own() {
     assert_eq!(client.get("bad"), Some("open"));
     assert_eq!(client.get("good"), None);
     assert_eq!(client.get("bad:8080"), None);
+    // A name and a password are no part of a host.
+    assert_eq!(client.get("name:password@bad"), Some("open"));
     assert_eq!(client.handle.circuit_of("bad").unwrap().state(), State::Open);
     assert_eq!(client.handle.len(), 3);
 }
