@@ -238,4 +238,39 @@ mod wait {
         drop((held, others));
         assert_eq!(reason(&waits.await.unwrap()), None);
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_many_on_two_threads_all_are_served_and_never_too_many_at_once() {
+        let layer =
+            BulkheadLayer::new("reports", 3).unwrap().wait(1_000, Duration::from_secs(60)).unwrap();
+        let handle = layer.handle();
+        let seen = handle.clone();
+        let service = layer.layer(service_fn(move |_: Request<()>| {
+            let seen = seen.clone();
+            async move {
+                assert!(seen.in_flight() <= 3);
+                yield_now().await;
+                Ok::<_, Infallible>(Response::new("hello".to_owned()))
+            }
+        }));
+        let calls = (0..1_000).map(|call| {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let answer = service.oneshot(Request::new(()));
+                // Some leave, wherever they are by then.
+                if call % 3 == 0 {
+                    let _ = answer.now_or_never();
+                    return 0;
+                }
+                let answer = answer.await.unwrap();
+                assert_eq!(reason(&answer), None);
+                u64::from(answer.into_body().collect().await.is_ok())
+            })
+        });
+        let mut served = 0;
+        for call in calls.collect::<Vec<_>>() {
+            served += call.await.unwrap();
+        }
+        assert_eq!((served, handle.in_flight(), handle.waiting()), (666, 0, 0));
+    }
 }
