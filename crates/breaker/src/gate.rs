@@ -10,7 +10,7 @@ const WHOLE: u64 = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// How many openings are held against it.
+    /// How many steps its time has grown by.
     level: u32,
     /// How long it was open last.
     opened_for: Nanos,
@@ -51,7 +51,11 @@ impl Gate {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         self.opened_for = rules.open.time(self.level, self.random);
-        self.level = self.level.saturating_add(1);
+        // A long outage is not held against it for longer than it takes to come down from the
+        // longest time.
+        if rules.open.grows_after(self.level) {
+            self.level = self.level.saturating_add(1);
+        }
         now.saturating_add(self.opened_for)
     }
 

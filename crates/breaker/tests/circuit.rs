@@ -412,12 +412,12 @@ fn the_time_open_grows_to_its_maximum_and_forgives() {
     calls(&circuit, Class::Success, 1);
     hands.advance(secs(29));
     opens_for(30);
-    // Three steps back of six, and then all.
+    // Two steps back of three, however often it was open for the longest time, and then all.
+    for _ in 0..1_000 {
+        opens_for(30);
+    }
     calls(&circuit, Class::Success, 1);
-    hands.advance(secs(90));
-    opens_for(30);
-    calls(&circuit, Class::Success, 1);
-    hands.advance(secs(90));
+    hands.advance(secs(60));
     opens_for(10);
     calls(&circuit, Class::Success, 1);
     hands.advance(secs(1_000_000));

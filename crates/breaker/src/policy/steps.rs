@@ -77,10 +77,20 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    /// The time of the opening after so many others.
-    pub(crate) fn time(&self, level: u32, random: u64) -> Nanos {
+    /// The time at this level, without jitter.
+    fn at(&self, level: u32) -> Nanos {
         let factor = 1_u64.checked_shl(level).unwrap_or(u64::MAX);
-        let time = self.first.saturating_mul(factor).min(self.max);
+        self.first.saturating_mul(factor).min(self.max)
+    }
+
+    /// Whether the next level's time is longer.
+    pub(crate) fn grows_after(&self, level: u32) -> bool {
+        self.at(level) < self.max
+    }
+
+    /// The time of an opening at this level.
+    pub(crate) fn time(&self, level: u32, random: u64) -> Nanos {
+        let time = self.at(level);
         let most = time / 1_000 * self.jitter;
         time - most.checked_add(1).map_or(0, |range| random % range)
     }
