@@ -46,7 +46,8 @@ pub enum OutcomeAt {
     Head,
     /// With the end of its body, for answers that take long to come or that end with their status
     /// (gRPC streams). A body that breaks off is a failure; one that is dropped is as a call that
-    /// is dropped; a slow call is one whose body ends late.
+    /// is dropped; a slow call is one whose body ends late. A probe's [lease](crate::Probes::lease)
+    /// has to be longer than such an answer takes, or no probe is ever good.
     EndOfBody,
 }
 

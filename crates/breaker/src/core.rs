@@ -66,11 +66,16 @@ impl Entry {
 
 impl Core {
     pub(crate) fn new(settings: Arc<Settings>, key: Option<Arc<str>>) -> Self {
+        Self::new_in(State::Closed, settings, key)
+    }
+
+    /// One that is in this state from the start, which is no change of it.
+    pub(crate) fn new_in(state: State, settings: Arc<Settings>, key: Option<Arc<str>>) -> Self {
         Self {
             record: Record::new(settings.policy.window),
             counts: Counts::default(),
             gate: Mutex::new(Gate::new(&settings.rules)),
-            word: AtomicU64::new(Word::NEW.bits()),
+            word: AtomicU64::new(Word::NEW.with(state).bits()),
             settings,
             key,
         }
@@ -178,7 +183,10 @@ impl Core {
                 State::Closed | State::Ramp => {
                     locked.open(now, true);
                 }
-                State::MetricsOnly => {
+                // It is the same generation after the first that would have opened it.
+                State::MetricsOnly
+                    if self.settings.rules.are_broken_by(self.record.totals(now)) =>
+                {
                     self.counts.would_have_opened.fetch_add(1, Relaxed);
                     self.record.reset();
                 }

@@ -100,7 +100,8 @@ impl BreakerHandle {
         totals
     }
 
-    /// Calls that passed with no circuit, as all places were taken by open ones.
+    /// Calls that passed with no circuit, as all places were taken by open ones, or as their key was
+    /// of more than 512 bytes.
     #[must_use]
     pub fn untracked(&self) -> u64 {
         match &self.target {

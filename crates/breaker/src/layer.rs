@@ -135,7 +135,8 @@ impl BreakerLayer {
     }
 
     /// Which requests may be probes, beside those that are marked as
-    /// [`NotAProbe`](crate::NotAProbe), which may not. It is asked only where it matters.
+    /// [`NotAProbe`](crate::NotAProbe), which may not. It is asked only where it matters. A circuit
+    /// whose requests may none of them be probes does not close again.
     ///
     /// ```
     /// use buttress_breaker::{BreakerLayer, Policy};

@@ -22,6 +22,8 @@ use self::shard::Shard;
 
 const MAX_CAPACITY: usize = 10_000_000;
 const MAX_SHARDS: usize = 64;
+/// The longest key that is kept, in bytes: twice as long as a host and its port may be.
+const MAX_KEY: usize = 512;
 /// Below so many circuits, a second shard is not worth its uneven share.
 const CIRCUITS_OF_A_SHARD: usize = 128;
 
@@ -30,6 +32,8 @@ const CIRCUITS_OF_A_SHARD: usize = 128;
 /// When it is full, a new key takes the place of a closed circuit: of some that are looked at, the
 /// one that was not used for longest. An open circuit makes room for none. Where nothing but open
 /// ones is found, calls of the new key pass, and are [counted](crate::BreakerHandle::untracked).
+/// So are those of a key of more than 512 bytes, which is not kept: what a request names takes no
+/// more memory than that.
 ///
 /// ```
 /// use buttress_breaker::{BreakerLayer, Policy, Registry};
@@ -59,8 +63,9 @@ impl Registry {
         self
     }
 
-    /// When a circuit is idle, by default after ten minutes without a call. A closed one then goes
-    /// when new keys come, even if there is room; so does an open one whose time is over as well.
+    /// When a circuit is idle: after so long without a call, from 1 ms, by default ten minutes. A
+    /// closed one then goes when new keys come, even if there is room; so does an open one whose
+    /// time is over as well, and a half-open one when no probe can be under way.
     pub const fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
@@ -73,6 +78,10 @@ impl Registry {
                 self.capacity
             );
             return Err(ConfigError::new(Kind::Capacity, message));
+        }
+        if self.idle < Duration::from_millis(1) {
+            let message = format!("a circuit that is idle after {:?} always is", self.idle);
+            return Err(ConfigError::new(Kind::Time, message));
         }
         Ok(self)
     }
@@ -91,7 +100,7 @@ pub(crate) struct Circuits {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     idle: Nanos,
-    /// The state that new circuits are put into; see [`State::ALL`].
+    /// The state that new circuits are in; see [`State::ALL`].
     mode: AtomicU64,
     untracked: AtomicU64,
 }
@@ -114,25 +123,33 @@ impl Circuits {
 
     /// The circuit of a key, made if need be. `None` where there is no room for one.
     pub(crate) fn get_or_make(&self, key: &str) -> Option<Arc<Core>> {
+        if key.len() > MAX_KEY {
+            self.untracked.fetch_add(1, Relaxed);
+            return None;
+        }
         let now = self.settings.clock.now();
         let mut shard = lock(self.shard(key)?);
         if let Some(core) = shard.get(key, now) {
             return Some(core);
         }
-        if !shard.make_room(now, self.idle) {
+        // Under the lock: who steers goes through the shards after the mode is set, and finds a
+        // circuit that has not seen it.
+        let mode = self.mode();
+        if !shard.make_room(mode, now, self.idle) {
             drop(shard);
             self.untracked.fetch_add(1, Relaxed);
             return None;
         }
-        let key = Arc::<str>::from(key);
-        let core = Arc::new(Core::new(Arc::clone(&self.settings), Some(Arc::clone(&key))));
+        let (key, settings) = (Arc::<str>::from(key), Arc::clone(&self.settings));
+        let core = Arc::new(Core::new_in(mode, settings, Some(Arc::clone(&key))));
         shard.insert(key, Arc::clone(&core), now);
-        drop(shard);
-        let mode = usize::try_from(self.mode.load(Relaxed)).unwrap_or(0);
-        if let Some(mode) = State::ALL.get(mode).filter(|mode| **mode != State::Closed) {
-            core.force(*mode);
-        }
         Some(core)
+    }
+
+    /// The state that new circuits are in.
+    fn mode(&self) -> State {
+        let mode = usize::try_from(self.mode.load(Relaxed)).ok();
+        mode.and_then(|mode| State::ALL.get(mode)).copied().unwrap_or(State::Closed)
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Arc<Core>> {

@@ -40,7 +40,8 @@ pub struct Transition<'a> {
     pub to: State,
     /// How long it is open, where it has opened.
     pub open_for: Option<Duration>,
-    /// The number of the new state, one more with each; it begins again after two million.
+    /// The number of the new state, one more with each, but that of the ramp where that is over; it
+    /// begins again after two million.
     pub generation: u32,
 }
 

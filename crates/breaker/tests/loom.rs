@@ -106,6 +106,20 @@ fn two_failures_at_once_open_it_once() {
 }
 
 #[test]
+fn two_failures_at_once_would_have_opened_it_once() {
+    model(|| {
+        let (circuit, _) = circuit(Policy::new().window(Window::consecutive(2)));
+        circuit.metrics_only();
+        circuit.acquire().unwrap().failure();
+        let (here, there) = (circuit.acquire().unwrap(), circuit.acquire().unwrap());
+        let thread = thread::spawn(move || there.failure());
+        here.failure();
+        thread.join().unwrap();
+        assert_eq!(circuit.snapshot().totals.would_have_opened, 1);
+    });
+}
+
+#[test]
 fn of_two_callers_at_the_end_of_the_open_time_one_is_the_probe() {
     model(|| {
         let policy = Policy::new().window(Window::consecutive(1)).half_open(Probes::new(1));

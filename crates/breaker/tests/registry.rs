@@ -167,10 +167,70 @@ fn by_hand_those_to_come_are_steered_too() {
 }
 
 #[test]
+fn a_half_open_circuit_whose_probe_nobody_waits_for_makes_room() {
+    let mut client = Client::new(Registry::new().capacity(8).idle(secs(30)));
+    client.get("bad");
+    client.passes(59);
+    assert_eq!(client.get("bad"), Some("open"));
+    client.passes(1);
+    let probe = client.handle.circuit_of("bad").unwrap().acquire().unwrap();
+    assert!(probe.is_probe());
+    client.passes(28);
+    client.get("new");
+    assert!(client.knows("bad"));
+    client.passes(1);
+    client.get("newer");
+    assert!(!client.knows("bad"));
+    drop(probe);
+}
+
+#[test]
+fn opened_by_hand_it_refuses_those_to_come_when_it_is_full_too() {
+    let mut client = Client::new(Registry::new().capacity(8));
+    client.handle.force_open();
+    for host in 0..100 {
+        assert_eq!(client.get(&format!("host-{host}")), Some("forced_open"), "{host}");
+    }
+    assert_eq!((client.handle.len(), client.handle.untracked()), (8, 0));
+}
+
+#[test]
+fn a_circuit_that_is_made_in_a_state_has_not_changed_it() {
+    let changes = Arc::new(AtomicU64::new(0));
+    let told = Arc::clone(&changes);
+    let layer = BreakerLayer::new("upstream", Policy::new())
+        .unwrap()
+        .on_transition(move |_| {
+            told.fetch_add(1, SeqCst);
+        })
+        .per_host();
+    let handle = layer.handle();
+    handle.force_open();
+    let mut service = layer.layer(tower::service_fn(|_: Request<()>| {
+        ready(Ok::<_, Infallible>(Response::new(String::new())))
+    }));
+    let request = Request::get("http://host/").body(()).unwrap();
+    assert_eq!(service.call(request).now_or_never().unwrap().unwrap().status(), 503);
+    assert_eq!(changes.load(SeqCst), 0);
+}
+
+#[test]
+fn a_key_that_is_too_long_is_not_kept() {
+    let mut client = Client::new(Registry::new());
+    let (long, longer) = ("bad".repeat(170), "bad".repeat(171));
+    assert_eq!((client.get(&long), client.get(&long)), (None, Some("open")));
+    assert_eq!((client.get(&longer), client.get(&longer)), (None, None));
+    assert_eq!((client.handle.len(), client.handle.untracked()), (1, 2));
+}
+
+#[test]
 fn a_registry_for_nothing_is_refused() {
     let layer = BreakerLayer::new("upstream", Policy::new()).unwrap();
     for capacity in [0, 10_000_001] {
         let error = layer.clone().registry(Registry::new().capacity(capacity)).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Capacity);
     }
+    // All that is closed would go at each new key.
+    let error = layer.registry(Registry::new().idle(Duration::ZERO)).unwrap_err();
+    assert_eq!(error.kind(), ConfigErrorKind::Time);
 }

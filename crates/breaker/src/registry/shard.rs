@@ -52,8 +52,8 @@ impl Shard {
     }
 
     /// Looks at a few circuits and lets those go that are idle; where there is no room all the
-    /// same, looks on until one may go. False where none may.
-    pub(super) fn make_room(&mut self, now: Nanos, idle: Nanos) -> bool {
+    /// same, looks on until one may go. False where none may. `mode` is the state of new ones.
+    pub(super) fn make_room(&mut self, mode: State, now: Nanos, idle: Nanos) -> bool {
         let mut looked_at = 0;
         let mut oldest: Option<(usize, Nanos)> = None;
         let all = self.circuits.len();
@@ -61,13 +61,13 @@ impl Shard {
             looked_at += 1;
             self.hand = if self.hand + 1 < self.circuits.len() { self.hand + 1 } else { 0 };
             let Some(kept) = self.circuits.get(self.hand) else { break };
-            if kept.may_be_forgotten(now, idle) {
+            if kept.may_be_forgotten(mode, now, idle) {
                 // The last one comes to this place, and is looked at next.
                 let at = self.hand;
                 self.hand = at.checked_sub(1).unwrap_or(self.circuits.len());
                 self.remove(at);
                 oldest = None;
-            } else if kept.is_closed(now) && oldest.is_none_or(|(_, used)| kept.used < used) {
+            } else if kept.is_as_new(mode, now) && oldest.is_none_or(|(_, used)| kept.used < used) {
                 oldest = Some((self.hand, kept.used));
             }
         }
@@ -104,19 +104,21 @@ impl Shard {
 }
 
 impl Kept {
-    /// Closed, or as good as closed: a ramp that is over.
-    fn is_closed(&self, now: Nanos) -> bool {
+    /// Closed, or as good as closed: a ramp that is over. Where all are put into another state by
+    /// hand, one that is in it: a new one would be as well.
+    fn is_as_new(&self, mode: State, now: Nanos) -> bool {
         match self.core.word().state() {
             State::Closed => true,
             State::Ramp => {
                 self.core.settings.rules.ramp.is_some_and(|r| now.saturating_sub(self.used) > r)
             }
-            _ => false,
+            state => state == mode,
         }
     }
 
-    fn may_be_forgotten(&self, now: Nanos, idle: Nanos) -> bool {
-        if now.saturating_sub(self.used) < idle {
+    fn may_be_forgotten(&self, mode: State, now: Nanos, idle: Nanos) -> bool {
+        let unused_for = now.saturating_sub(self.used);
+        if unused_for < idle {
             return false;
         }
         let word = self.core.word();
@@ -124,8 +126,10 @@ impl Kept {
             State::Closed | State::Ramp => true,
             // It would do no more than begin anew.
             State::Open => word.until() < now,
-            // What was done by hand stays, and so does a probe that may come back.
-            _ => false,
+            // No probe is under way that its lease would wait for.
+            State::HalfOpen => unused_for >= self.core.settings.rules.probes.time,
+            // What was done by hand stays.
+            state => state == mode,
         }
     }
 }
