@@ -20,11 +20,9 @@ pin_project! {
     }
 }
 
-impl<B: Body> BulkheadBody<B> {
+impl<B> BulkheadBody<B> {
     #[inline]
-    pub(super) fn new(body: B, seat: Option<Seat>) -> Self {
-        // A body that is over is never polled.
-        let seat = seat.filter(|_| !body.is_end_stream());
+    pub(super) const fn new(body: B, seat: Option<Seat>) -> Self {
         Self { body, seat }
     }
 }

@@ -89,9 +89,13 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Inner { future, seat } => {
-                    let answer = ready!(future.poll(cx));
-                    let seat = seat.take();
-                    return Poll::Ready(answer.map(|response| answered(response, seat)));
+                    return match ready!(future.poll(cx)) {
+                        Ok(response) => Poll::Ready(Ok(answered(response, seat))),
+                        Err(error) => {
+                            *seat = None;
+                            Poll::Ready(Err(error))
+                        }
+                    };
                 }
                 StateProj::Refused { response } => match response.take() {
                     Some(response) => return Poll::Ready(Ok(response)),
@@ -107,11 +111,18 @@ where
 #[inline]
 fn answered<B: Body>(
     response: Response<B>,
-    seat: Option<Seat>,
+    seat: &mut Option<Seat>,
 ) -> Response<ResponseBody<BulkheadBody<B>>> {
-    if let Some(seat) = &seat {
+    if let Some(seat) = seat {
         seat.answered();
     }
+    // A body that is over is never polled.
+    let seat = if response.body().is_end_stream() {
+        *seat = None;
+        None
+    } else {
+        seat.take()
+    };
     response.map(|body| ResponseBody::inner(BulkheadBody::new(body, seat)))
 }
 
