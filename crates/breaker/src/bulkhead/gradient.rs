@@ -15,10 +15,11 @@ use crate::{
 /// A limit that follows the time that calls take: it grows while they take as long as they always
 /// have, and shrinks when they take longer, as what is behind them queues.
 ///
-/// It is Netflix' `Gradient2` (concurrency-limits 0.5): after each ten answers or more,
-/// `limit × clamp(tolerance × long-term average ÷ present average, 0.5, 1) + √limit`, of which the
-/// old value keeps four fifths. The limit does not grow while less than half of it is in use, and a
-/// call that has no answer says nothing.
+/// It is after Netflix' `Gradient2` (concurrency-limits 0.5): every 100 ms, and ten answers at
+/// least, `limit × clamp(tolerance × long-term average ÷ present average, 0.5, 1) + √limit`, of
+/// which the old value keeps four fifths. The long-term average follows the present one over five
+/// minutes, however many calls there are: what stays slow for longer becomes the rule. The limit
+/// does not grow while less than half of it is in use, and a call that has no answer says nothing.
 ///
 /// ```
 /// use buttress_breaker::{BulkheadLayer, Gradient};
@@ -104,15 +105,22 @@ pub(crate) struct Adaptive {
     learned: Mutex<Learned>,
 }
 
-/// Answers that make up one average.
+/// Answers that make up one average, at least.
 const BATCH: u32 = 10;
-/// Batches over which the long-term average is taken.
-const LONG: f64 = 600.0;
+/// How long they are gathered, at least: else the rate of calls would say how fast a slow service
+/// is taken for the rule.
+const BATCH_TIME: Nanos = 100_000_000;
+/// The time over which the long-term average is taken.
+const LONG: f64 = 300e9;
+/// The most that one batch weighs in it, where calls are few.
+const LONG_SHARE: f64 = 1.0 / 300.0;
 /// What a new value weighs.
 const SMOOTHING: f64 = 0.2;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Learned {
+    /// When the batch began.
+    since: Nanos,
     answers: u32,
     sum: Nanos,
     /// The most that were in at once since the last batch.
@@ -138,13 +146,14 @@ impl Adaptive {
 
     /// An answer that another thread is in the way of is not missed: it is a sample.
     pub(super) fn learn(&self, started: Nanos, seats: &Seats) {
-        let took = self.now().saturating_sub(started);
+        let now = self.now();
+        let took = now.saturating_sub(started);
         let mut learned = match self.learned.try_lock() {
             Ok(learned) => learned,
             Err(Poisoned(poisoned)) => poisoned.into_inner(),
             Err(WouldBlock) => return,
         };
-        let limit = learned.add(took, seats.taken(), &self.bounds);
+        let limit = learned.add(took, now, seats.taken(), &self.bounds);
         drop(learned);
         if let Some(limit) = limit {
             seats.set_limit(limit);
@@ -153,20 +162,21 @@ impl Adaptive {
 }
 
 impl Learned {
-    fn add(&mut self, took: Nanos, taken: usize, bounds: &Bounds) -> Option<u32> {
+    fn add(&mut self, took: Nanos, now: Nanos, taken: usize, bounds: &Bounds) -> Option<u32> {
         self.answers += 1;
         self.sum = self.sum.saturating_add(took);
         self.most = self.most.max(taken);
-        if self.answers < BATCH {
+        let lasted = now.saturating_sub(self.since);
+        if self.answers < BATCH || lasted < BATCH_TIME {
             return None;
         }
         let present = (self.sum as f64 / f64::from(self.answers)).max(1.0);
         let in_use = self.most as f64;
-        (self.answers, self.sum, self.most) = (0, 0, 0);
+        (self.since, self.answers, self.sum, self.most) = (now, 0, 0, 0);
         if self.long == 0.0 {
             self.long = present;
         }
-        self.long += (present - self.long) * 2.0 / (LONG + 1.0);
+        self.long += (present - self.long) * (lasted as f64 / LONG).min(LONG_SHARE);
         // After a time of long calls, the average would take long to come down.
         if self.long > 2.0 * present {
             self.long *= 0.95;
