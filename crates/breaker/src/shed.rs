@@ -1,6 +1,7 @@
 //! Refusing instead of waiting for a service that is not ready.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::Future,
     pin::Pin,
@@ -31,21 +32,22 @@ use crate::refusal::{Reason, Refused};
 /// use buttress_breaker::ShedLayer;
 /// use tower::{ServiceBuilder, limit::ConcurrencyLimitLayer};
 ///
-/// let shed = ShedLayer::new();
+/// let shed = ShedLayer::new("reports");
 /// let stack = ServiceBuilder::new().layer(shed.clone()).layer(ConcurrencyLimitLayer::new(32));
 /// assert_eq!(shed.refused(), 0);
 /// # let _ = stack;
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct ShedLayer {
+    name: Cow<'static, str>,
     refused: Arc<atomic::AtomicU64>,
 }
 
 impl ShedLayer {
-    /// For services that push back.
-    pub fn new() -> Self {
-        Self::default()
+    /// For services that push back. The name is what metrics call it.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), refused: Arc::default() }
     }
 
     /// How many requests were refused.
@@ -58,7 +60,8 @@ impl ShedLayer {
 impl Metrics for ShedLayer {
     fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
         let help = "Requests that were refused because a service was not ready.";
-        each(Sample::counter("shed_refusals_total", help, self.refused() as f64));
+        let sample = Sample::counter("shed_refusals_total", help, self.refused() as f64);
+        each(sample.labels(&[("shed", &*self.name)]));
     }
 }
 
@@ -79,7 +82,7 @@ impl<S> Layer<S> for ShedLayer {
 /// struct Gateway<C> {
 ///     client: Shed<C>,
 /// }
-/// # let _ = Gateway { client: ShedLayer::new().layer(()) };
+/// # let _ = Gateway { client: ShedLayer::new("client").layer(()) };
 /// ```
 pub struct Shed<S> {
     inner: S,

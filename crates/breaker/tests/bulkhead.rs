@@ -107,7 +107,7 @@ fn an_adaptive_limit_grows_while_all_is_well_and_used() {
 
 #[test]
 fn what_comes_while_the_inner_is_not_ready_is_shed() {
-    let shed = ShedLayer::new();
+    let shed = ShedLayer::new("test");
     let hangs = service_fn(|_: Request<()>| std::future::pending::<Answer<String>>());
     let service = shed.layer(ConcurrencyLimitLayer::new(1).layer(hangs));
     let mut held = Box::pin(service.clone().oneshot(Request::new(())));

@@ -108,7 +108,7 @@ async fn a_bulkhead_in_which_calls_wait_keeps_the_laws() {
 
 #[test]
 fn load_shedding_keeps_the_laws() {
-    let layer = ShedLayer::new();
+    let layer = ShedLayer::new("test");
     assert_any_body(&layer);
     assert_error_type(&layer);
     let handle = layer.clone();

@@ -235,7 +235,7 @@ async fn with_cors_and_trace_on_both_sides_a_refusal_has_its_cors_headers() {
     assert_eq!(refused.headers()["access-control-allow-origin"], "*");
     let seats = both_sides!(BulkheadLayer::new("hello", 1).unwrap(), hello());
     assert_eq!(seats.oneshot(Request::new(String::new())).await.unwrap().status(), 200);
-    let shed = both_sides!(ShedLayer::new(), hello());
+    let shed = both_sides!(ShedLayer::new("test"), hello());
     assert_eq!(shed.oneshot(Request::new(String::new())).await.unwrap().status(), 200);
 }
 
