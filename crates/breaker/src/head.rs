@@ -48,17 +48,3 @@ impl<'a> RequestHead<'a> {
         Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
     }
 }
-
-/// In a request's extensions: it may not be a probe. Who repeats requests puts it on those that
-/// are not the first: what failed a moment ago is a bad question to ask a service that is coming
-/// back.
-///
-/// ```
-/// use buttress_breaker::NotAProbe;
-/// use http::Request;
-///
-/// let mut again = Request::new(());
-/// again.extensions_mut().insert(NotAProbe);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NotAProbe;

@@ -134,8 +134,8 @@ impl BreakerLayer {
         self.with(|settings| settings.outcome_at = outcome_at)
     }
 
-    /// Which requests may be probes, beside those that are marked as
-    /// [`NotAProbe`](crate::NotAProbe), which may not. It is asked only where it matters. A circuit
+    /// Which requests may be probes, of those that are a first
+    /// [`Attempt`](buttress_core::outbound::Attempt). It is asked only where it matters. A circuit
     /// whose requests may none of them be probes does not close again.
     ///
     /// ```

@@ -33,7 +33,7 @@ pub use self::{
     error::{ConfigError, ConfigErrorKind},
     future::ResponseFuture,
     handle::BreakerHandle,
-    head::{NotAProbe, RequestHead},
+    head::RequestHead,
     layer::BreakerLayer,
     permit::Permit,
     policy::{OpenFor, Policy, Probes, Ramp},

@@ -8,6 +8,7 @@ use std::{
 
 use buttress_core::{
     body::ResponseBody,
+    outbound::Attempt,
     reject::{DefaultResponder, Protocol},
 };
 use http::{Method, Request, Response};
@@ -15,14 +16,8 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::{
-    body::BreakerBody,
-    core::Core,
-    future::ResponseFuture,
-    head::{NotAProbe, RequestHead},
-    layer::Target,
-    permit::Permit,
-    refusal::Refused,
-    settings::Settings,
+    body::BreakerBody, core::Core, future::ResponseFuture, head::RequestHead, layer::Target,
+    permit::Permit, refusal::Refused, settings::Settings,
 };
 
 /// Stops calling `S` while it fails; made by a [`BreakerLayer`](crate::BreakerLayer).
@@ -104,7 +99,7 @@ impl Target {
 #[inline]
 fn enter<B>(core: &Arc<Core>, request: &Request<B>) -> Result<Permit, Refused> {
     let may_probe = || {
-        request.extensions().get::<NotAProbe>().is_none()
+        Attempt::of(request).is_first()
             && core.settings.may_probe.as_ref().is_none_or(|ask| ask(&RequestHead::of(request)))
     };
     let entry = core.admit(may_probe)?;

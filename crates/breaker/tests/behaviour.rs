@@ -21,11 +21,11 @@ use std::{
 };
 
 use buttress_breaker::{
-    BreakerLayer, BulkheadLayer, Class, NotAProbe, OpenFor, OutcomeAt, Policy, Probes, State,
-    Window,
+    BreakerLayer, BulkheadLayer, Class, OpenFor, OutcomeAt, Policy, Probes, State, Window,
 };
 use buttress_conformance::{ProbeBody, ProbeError};
 use buttress_core::{
+    outbound::Attempt,
     reject::{Protocol, Rejected, Rejection},
     source::{Check, Metrics},
 };
@@ -223,7 +223,7 @@ fn a_second_try_is_no_probe_and_nor_is_what_may_not_be_one() {
         answer.extensions().get::<Rejected>().map(|rejected| rejected.reason())
     };
     let mut again = Request::new(());
-    again.extensions_mut().insert(NotAProbe);
+    again.extensions_mut().insert(Attempt::FIRST.next());
     while reason(again.clone()) == Some("open") {}
     assert_eq!(reason(again), Some("half_open"));
     assert_eq!(reason(Request::post("/").body(()).unwrap()), Some("half_open"));

@@ -14,7 +14,7 @@ mod route;
 mod stack;
 
 pub use buttress_core::{
-    CENSOR, Secret, body, client_ip, context, lifecycle, observe, reject, source, value,
+    CENSOR, Secret, body, client_ip, context, lifecycle, observe, outbound, reject, source, value,
 };
 #[cfg(feature = "server")]
 pub use {

@@ -5,6 +5,7 @@ pub mod client_ip;
 pub mod context;
 pub mod lifecycle;
 pub mod observe;
+pub mod outbound;
 pub mod problem;
 pub mod reject;
 mod secret;
