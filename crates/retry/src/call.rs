@@ -1,0 +1,248 @@
+//! One request on its way: what is known of it, and the decision after each attempt.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Context,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::{
+    backoff::Delays,
+    budget::{Pot, Token},
+    deadline::Deadline,
+    exchange::{Keep, Read},
+    shared::Shared,
+    stop::{RetryInfo, StopReason},
+    verdict::Verdict,
+};
+
+/// How an attempt has ended.
+pub(crate) enum Outcome<H, E, T> {
+    Answer(H),
+    Error(E),
+    /// There was no answer in time.
+    Expired(T),
+}
+
+pub(crate) type OutcomeOf<X, S, Req> = Outcome<
+    <X as Read<ResponseOf<X, S, Req>, ErrorOf<X, S, Req>>>::Held,
+    ErrorOf<X, S, Req>,
+    <X as Read<ResponseOf<X, S, Req>, ErrorOf<X, S, Req>>>::Expiry,
+>;
+pub(crate) type ResponseOf<X, S, Req> = <S as Service<<X as Keep<Req>>::Sent>>::Response;
+pub(crate) type ErrorOf<X, S, Req> = <S as Service<<X as Keep<Req>>::Sent>>::Error;
+pub(crate) type FutureOf<X, S, Req> = <S as Service<<X as Keep<Req>>::Sent>>::Future;
+pub(crate) type ResultOf<X, S, Req> =
+    Result<<X as Read<ResponseOf<X, S, Req>, ErrorOf<X, S, Req>>>::Response, ErrorOf<X, S, Req>>;
+
+/// What is known of every call.
+pub(crate) struct Call<X> {
+    pub(crate) shared: Arc<Shared<X>>,
+    /// The host's own.
+    pot: Option<Arc<Pot>>,
+    under_way: Option<UnderWay>,
+    /// For all attempts together; that of the total timeout is found when it is first needed.
+    deadline: Option<Deadline>,
+    has_begun: bool,
+    pub(crate) attempts: u32,
+    pub(crate) slept: Duration,
+}
+
+/// Counted in the budget until it is dropped.
+struct UnderWay(Arc<Pot>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// What the next attempt waits for and is paid with.
+pub(crate) struct Plan {
+    pub(crate) delay: Duration,
+    pub(crate) token: Token,
+}
+
+impl<X> Call<X> {
+    #[inline]
+    pub(crate) fn new(
+        shared: &Arc<Shared<X>>,
+        host: Option<&str>,
+        deadline: Option<Deadline>,
+    ) -> Self {
+        let mut call = Self {
+            shared: Arc::clone(shared),
+            pot: None,
+            under_way: None,
+            deadline,
+            has_begun: false,
+            attempts: 1,
+            slept: Duration::ZERO,
+        };
+        if shared.budgets.is_by_host()
+            && let Some(host) = host
+        {
+            call.pot = Some(shared.budgets.of(host));
+        }
+        if call.pot().counts_active() {
+            call.pot().enter();
+            call.under_way = Some(UnderWay(Arc::clone(call.pot())));
+        }
+        call
+    }
+
+    pub(crate) fn pot(&self) -> &Arc<Pot> {
+        self.pot.as_ref().unwrap_or_else(|| self.shared.budgets.common())
+    }
+
+    /// The limit of an attempt that begins now; asked when it has not answered at once, so that no
+    /// clock is read for one that does.
+    pub(crate) fn limit(&mut self) -> Option<Instant> {
+        let own = self.shared.attempt_timeout.map(Deadline::within);
+        Deadline::earliest([own, self.deadline()]).map(Deadline::instant)
+    }
+
+    /// For all attempts together.
+    pub(crate) fn deadline(&mut self) -> Option<Deadline> {
+        if !self.has_begun {
+            self.has_begun = true;
+            let total = self.shared.total_timeout.map(Deadline::within);
+            self.deadline = Deadline::earliest([self.deadline, total]);
+        }
+        self.deadline
+    }
+
+    pub(crate) fn finish<Res, E>(
+        self,
+        outcome: Outcome<X::Held, E, X::Expiry>,
+        stop: StopReason,
+    ) -> Result<X::Response, E>
+    where
+        X: Read<Res, E>,
+    {
+        let info = RetryInfo::new(self.attempts, self.slept, stop);
+        let noted = self.shared.record(info);
+        match outcome {
+            Outcome::Answer(answer) => Ok(X::finish(answer, noted)),
+            Outcome::Error(error) => Err(error),
+            Outcome::Expired(expiry) => {
+                let reason = match stop {
+                    StopReason::Deadline => "deadline_exceeded",
+                    _ => "attempt_timeout",
+                };
+                Ok(self.shared.exchange.expired(expiry, reason, info))
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn judge<Res, E>(&self, outcome: &Outcome<X::Held, E, X::Expiry>) -> Option<Verdict>
+    where
+        X: Read<Res, E>,
+    {
+        match outcome {
+            Outcome::Answer(answer) => self.shared.exchange.judge(Ok(answer)),
+            Outcome::Error(error) => self.shared.exchange.judge(Err(error)),
+            Outcome::Expired(_) => Some(Verdict::Retry),
+        }
+    }
+}
+
+/// A call that may be sent again.
+pub(crate) struct Run<S, X, K> {
+    pub(crate) call: Call<X>,
+    pub(crate) inner: S,
+    pub(crate) kept: K,
+}
+
+impl<S, X, K> Run<S, X, K> {
+    /// Whether and when there is another attempt, in the order of the crate's documentation; the
+    /// budget comes last, so that nothing is taken from it for a retry that is not sent.
+    pub(crate) fn decide<Req, Res, E>(
+        &mut self,
+        outcome: &Outcome<X::Held, E, X::Expiry>,
+        verdict: Verdict,
+        delays: &mut Delays,
+    ) -> Result<Plan, StopReason>
+    where
+        X: Keep<Req, Kept = K> + Read<Res, E>,
+    {
+        let shared = &self.call.shared;
+        let exchange = &shared.exchange;
+        match verdict {
+            Verdict::Done => return Err(StopReason::Done),
+            Verdict::Failed => return Err(StopReason::NotRetryable),
+            Verdict::Rejected => {}
+            Verdict::Retry | Verdict::RetryAfter(_) | Verdict::RetryIn(_) | Verdict::Pushback => {
+                self.call.pot().failed();
+            }
+        }
+        if self.call.attempts >= shared.max_attempts {
+            return Err(StopReason::Attempts);
+        }
+        let is_unsent = matches!(outcome, Outcome::Error(error) if exchange.is_unsent(error));
+        if !is_unsent && !exchange.is_repeatable(&self.kept) {
+            return Err(StopReason::NotRepeatable);
+        }
+        if !exchange.is_replayable(&self.kept) {
+            return Err(StopReason::Body);
+        }
+        if verdict == Verdict::Rejected {
+            return Err(StopReason::Rejected);
+        }
+        let delay = delay(verdict, delays)?;
+        let deadline = self.call.deadline();
+        if deadline.is_some_and(|deadline| deadline.left() <= delay) {
+            return Err(StopReason::Deadline);
+        }
+        let after_timeout = matches!(outcome, Outcome::Expired(_));
+        let token = Token::withdraw(self.call.pot(), after_timeout).ok_or(StopReason::Budget)?;
+        Ok(Plan { delay, token })
+    }
+
+    /// Whether the inner service takes another request now. One that waits, waits for a limiter or
+    /// a queue: what has just failed does not stand in line.
+    pub(crate) fn is_ready<Sent>(&mut self, cx: &mut Context<'_>) -> bool
+    where
+        S: Service<Sent>,
+    {
+        matches!(self.inner.poll_ready(cx), std::task::Poll::Ready(Ok(())))
+    }
+
+    /// The next attempt; it counts.
+    pub(crate) fn send<Req>(&mut self, is_hedge: bool) -> Option<S::Future>
+    where
+        X: Keep<Req, Kept = K>,
+        S: Service<X::Sent>,
+    {
+        let left = self.call.deadline().map(Deadline::left);
+        let shared = &self.call.shared;
+        let request = shared.exchange.again(&self.kept, self.call.attempts, left)?;
+        self.call.attempts += 1;
+        let count = if is_hedge { &shared.counts.hedges } else { &shared.counts.retries };
+        count.fetch_add(1, Relaxed);
+        Some(self.inner.call(request))
+    }
+}
+
+/// Never less than the server asks for.
+fn delay(verdict: Verdict, delays: &mut Delays) -> Result<Duration, StopReason> {
+    let asked = match verdict {
+        Verdict::Pushback => return Err(StopReason::Pushback),
+        Verdict::RetryAfter(Duration::MAX) | Verdict::RetryIn(Duration::MAX) => {
+            return Err(StopReason::HintTooLong);
+        }
+        Verdict::RetryIn(exactly) => {
+            // gRFC A6: after it, the back-off begins anew.
+            delays.restart();
+            return Ok(exactly);
+        }
+        Verdict::RetryAfter(asked) => asked,
+        _ => Duration::ZERO,
+    };
+    let backoff = delays.next().ok_or(StopReason::Attempts)?;
+    Ok(backoff.max(asked))
+}
