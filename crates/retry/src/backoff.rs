@@ -194,7 +194,7 @@ impl Iterator for Delays {
             *left = left.checked_sub(1)?;
         }
         let base = self.next;
-        let grown = (u128::from(base) * self.factor) >> 32;
+        let grown = u128::from(base).saturating_mul(self.factor) >> 32;
         self.next = u64::try_from(grown).unwrap_or(u64::MAX).min(self.max);
         let delay = match self.jitter {
             Jitter::None => base,

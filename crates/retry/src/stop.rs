@@ -65,11 +65,6 @@ impl StopReason {
             Self::NotReady => "not_ready",
         }
     }
-
-    /// Whether the first attempt alone is worth a word.
-    pub(crate) const fn is_plain(self) -> bool {
-        matches!(self, Self::Done | Self::NotRetryable)
-    }
 }
 
 impl fmt::Display for StopReason {
@@ -125,6 +120,6 @@ impl RetryInfo {
     }
 
     pub(crate) const fn is_plain(self) -> bool {
-        self.attempts == 1 && self.stop.is_plain()
+        self.attempts == 1 && matches!(self.stop, StopReason::Done)
     }
 }
