@@ -39,9 +39,10 @@ const OF_THE_USER: [&str; 9] = [
 ];
 
 /// Who may bring one of these all the same, and why.
-const ALLOWED: [(&str, &str, &str); 2] = [
+const ALLOWED: [(&str, &str, &str); 3] = [
     (FACADE, "tokio", "the timer of the timeout slot"),
     (FACADE, "tower-http", "the stack has slots for its CORS, CSRF and compression"),
+    ("buttress-retry", "tokio", "the timers of its waits, its timeouts and its deadlines"),
 ];
 
 /// The target whose dependencies count, so that the figures are the same on every machine.
