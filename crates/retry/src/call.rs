@@ -115,6 +115,14 @@ impl<X> Call<X> {
         self.deadline
     }
 
+    /// The first attempt brought it.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.pot().first_ended(true);
+        self.shared.counts.stop(StopReason::Done);
+        self.under_way = None;
+    }
+
     pub(crate) fn finish<Res, E>(
         self,
         outcome: Outcome<X::Held, E, X::Expiry>,

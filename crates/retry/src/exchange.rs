@@ -23,13 +23,16 @@ pub trait Keep<Req>: Send + Sync + 'static {
     /// What is kept to send it again.
     type Kept;
 
-    /// A request comes in; with what is kept of it, or why nothing is.
-    fn begin(
+    /// What is kept of a request, or why nothing is.
+    fn keep(&self, request: &Req) -> Result<Self::Kept, StopReason>;
+
+    /// The request is sent for the first time; its body goes along with what is kept.
+    fn send(
         &self,
         request: Req,
-        is_once: bool,
+        kept: Option<&mut Self::Kept>,
         deadline: Option<Deadline>,
-    ) -> (Self::Sent, Result<Self::Kept, StopReason>);
+    ) -> Self::Sent;
 
     /// It is sent again, after so many attempts, and with so much time left.
     fn again(&self, kept: &Self::Kept, attempts: u32, left: Option<Duration>)
@@ -62,6 +65,9 @@ pub trait Read<Res, E>: Send + Sync + 'static {
 
     /// An attempt was answered.
     fn hold(response: Res) -> Self::Held;
+
+    /// Whether it is plain from the head alone that the answer is a good one.
+    fn is_good(&self, response: &Res) -> bool;
 
     /// What the outcome means; `None` where the answer has to be looked into first.
     fn judge(&self, outcome: Result<&Self::Held, &E>) -> Option<Verdict>;

@@ -54,6 +54,7 @@ pin_project! {
             #[pin]
             timer: Option<Sleep>,
             is_timed: bool,
+            is_over: bool,
         },
         Later {
             future: Later<ResultOf<X, S, Req>>,
@@ -72,8 +73,9 @@ where
         call: Call<X>,
         again: Result<(S, X::Kept), StopReason>,
     ) -> Self {
-        let (timer, is_timed) = (None, false);
-        Self { state: State::First { future, call: Some(call), again, timer, is_timed } }
+        let call = Some(call);
+        let (timer, is_timed, is_over) = (None, false, false);
+        Self { state: State::First { future, call, again, timer, is_timed, is_over } }
     }
 
     pub(crate) fn later(
@@ -99,9 +101,17 @@ where
             let later = match state.as_mut().project() {
                 StateProj::Later { future } => return future.as_mut().poll(cx),
                 StateProj::Done => return Poll::Pending,
-                StateProj::First { future, call, again, mut timer, is_timed } => {
-                    let Some(known) = call.as_mut() else { return Poll::Pending };
+                StateProj::First { future, call, again, mut timer, is_timed, is_over } => {
+                    let (Some(known), false) = (call.as_mut(), *is_over) else {
+                        return Poll::Pending;
+                    };
                     let outcome = match future.poll(cx) {
+                        // The usual case: no more of it is moved than the answer.
+                        Poll::Ready(Ok(response)) if known.shared.exchange.is_good(&response) => {
+                            known.settle();
+                            *is_over = true;
+                            return Poll::Ready(Ok(X::finish(X::hold(response), None)));
+                        }
                         Poll::Ready(result) => answered::<S, X, Req>(result),
                         Poll::Pending => {
                             if !*is_timed {

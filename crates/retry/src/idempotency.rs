@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, Method, Uri, request};
+use http::{Extensions, HeaderMap, Method, Request, Uri};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -17,7 +17,7 @@ pub struct RequestHead<'a> {
     /// The headers.
     pub headers: &'a HeaderMap,
     /// The extensions.
-    pub extensions: &'a http::Extensions,
+    pub extensions: &'a Extensions,
 }
 
 /// What a request says of itself, in its extensions; it goes before every other rule.
@@ -132,20 +132,24 @@ impl fmt::Debug for Idempotency {
 }
 
 impl<'a> RequestHead<'a> {
-    pub(crate) const fn of(parts: &'a request::Parts) -> Self {
-        let request::Parts { method, uri, headers, extensions, .. } = parts;
-        Self { method, uri, headers, extensions }
+    pub(crate) fn of_request<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::request;
 
     use super::*;
 
     fn allows(idempotency: &Idempotency, request: request::Builder) -> bool {
-        idempotency.allows(&RequestHead::of(&request.body(()).unwrap().into_parts().0))
+        idempotency.allows(&RequestHead::of_request(&request.body(()).unwrap()))
     }
 
     #[test]

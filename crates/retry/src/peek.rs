@@ -29,7 +29,8 @@ pin_project! {
         #[pin]
         inner: Option<B>,
         ended: bool,
-        peeked: Option<Peeked<B>>,
+        // Boxed: most bodies are never looked at, and each is moved a few times.
+        peeked: Option<Box<Peeked<B>>>,
     }
 }
 
@@ -52,7 +53,8 @@ impl<B: Body> PeekedBody<B> {
     pub(crate) async fn read(&mut self, bytes: usize) {
         if let Some(body) = self.inner.take() {
             let (frames, ended) = (VecDeque::new(), self.ended || body.is_end_stream());
-            self.peeked = Some(Peeked { frames, bytes: 0, body: Box::pin(body), ended });
+            let body = Box::pin(body);
+            self.peeked = Some(Box::new(Peeked { frames, bytes: 0, body, ended }));
         }
         let Some(peeked) = &mut self.peeked else { return };
         poll_fn(|cx| peeked.poll_read(bytes, cx)).await;
@@ -60,8 +62,8 @@ impl<B: Body> PeekedBody<B> {
 
     /// The trailers, if they are among what was read.
     pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
-        let frames = self.peeked.iter().flat_map(|peeked| &peeked.frames);
-        frames.filter_map(|frame| frame.as_ref().ok()?.trailers_ref()).next_back()
+        let last = self.peeked.as_ref()?.frames.back()?;
+        last.as_ref().ok()?.trailers_ref()
     }
 
     /// Whether no data came before them.

@@ -14,6 +14,7 @@ use crate::{
     future::ResponseFuture,
     pursue::{First, pursue},
     shared::Shared,
+    stop::StopReason,
 };
 
 /// Sends requests to `S` again when they fail; made by a [`RetryLayer`](crate::RetryLayer).
@@ -71,16 +72,25 @@ where
         let deadline = shared.exchange.deadline(&request);
         let host = if shared.budgets.is_by_host() { X::host(&request) } else { None };
         let call = Call::new(shared, host, deadline);
-        let (sent, kept) = shared.exchange.begin(request, shared.max_attempts == 1, deadline);
-        let future = self.inner.call(sent);
-        let again = kept.map(|kept| (self.inner.clone(), kept));
-        match again {
-            Ok((inner, kept)) if self.shared.hedging.is_some() => {
-                let run = Run { call, inner, kept };
-                ResponseFuture::later(pursue::<S, X, Req>(run, First::Sent(Box::pin(future))))
-            }
-            again => ResponseFuture::first(future, call, again),
+        if shared.max_attempts == 1 {
+            let future = self.inner.call(shared.exchange.send(request, None, deadline));
+            return ResponseFuture::first(future, call, Err(StopReason::Attempts));
         }
+        let mut kept = match shared.exchange.keep(&request) {
+            Ok(kept) => kept,
+            Err(stop) => {
+                let future = self.inner.call(shared.exchange.send(request, None, deadline));
+                return ResponseFuture::first(future, call, Err(stop));
+            }
+        };
+        let sent = shared.exchange.send(request, Some(&mut kept), deadline);
+        let future = self.inner.call(sent);
+        let inner = self.inner.clone();
+        if shared.hedging.is_some() {
+            let run = Run { call, inner, kept };
+            return ResponseFuture::later(pursue::<S, X, Req>(run, First::Sent(Box::pin(future))));
+        }
+        ResponseFuture::first(future, call, Ok((inner, kept)))
     }
 }
 

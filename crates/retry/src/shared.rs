@@ -76,7 +76,7 @@ impl<X> Shared<X> {
 
 impl Counts {
     #[inline]
-    fn stop(&self, reason: StopReason) {
+    pub(crate) fn stop(&self, reason: StopReason) {
         if let Some(count) = self.stops.get(reason as usize) {
             count.fetch_add(1, Relaxed);
         }

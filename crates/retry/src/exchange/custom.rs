@@ -53,17 +53,12 @@ where
     type Sent = Req;
     type Kept = Req;
 
-    fn begin(
-        &self,
-        request: Req,
-        is_once: bool,
-        _: Option<Deadline>,
-    ) -> (Req, Result<Req, StopReason>) {
-        if is_once {
-            return (request, Err(StopReason::Attempts));
-        }
-        let kept = self.copy.copy(&request).ok_or(StopReason::NotRepeatable);
-        (request, kept)
+    fn keep(&self, request: &Req) -> Result<Req, StopReason> {
+        self.copy.copy(request).ok_or(StopReason::NotRepeatable)
+    }
+
+    fn send(&self, request: Req, _: Option<&mut Req>, _: Option<Deadline>) -> Req {
+        request
     }
 
     fn again(&self, kept: &Req, _: u32, _: Option<Duration>) -> Option<Req> {
@@ -103,6 +98,10 @@ where
 
     fn hold(response: Res) -> Res {
         response
+    }
+
+    fn is_good(&self, response: &Res) -> bool {
+        self.classify.classify(Ok(response)) == Verdict::Done
     }
 
     fn judge(&self, outcome: Result<&Res, &E>) -> Option<Verdict> {

@@ -6,7 +6,10 @@ use buttress_core::{
     body::ResponseBody,
     reject::{DefaultResponder, GrpcCode, Protocol, Rejected, Rejection},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, request::Parts};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    Version,
+};
 use http_body::Body;
 use tokio::time::timeout;
 
@@ -56,7 +59,11 @@ pub struct Http {
 
 /// What is kept of a request to send it again.
 pub struct KeptRequest<B> {
-    parts: Parts,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
+    extensions: Extensions,
     /// `None` for an empty body.
     tape: Option<Arc<Tape<B>>>,
 }
@@ -144,42 +151,48 @@ where
     type Sent = Request<ReplayBody<B>>;
     type Kept = KeptRequest<B>;
 
+    /// By reference: a request is large, and each move of it costs.
     #[inline]
-    fn begin(
+    fn keep(&self, request: &Request<B>) -> Result<KeptRequest<B>, StopReason> {
+        if request.extensions().get() == Some(&Repeat::Never) {
+            return Err(StopReason::NotRepeatable);
+        }
+        if !self.idempotency.is_after_unsent()
+            && !self.idempotency.allows(&RequestHead::of_request(request))
+        {
+            return Err(StopReason::NotRepeatable);
+        }
+        let body = request.body();
+        if !body.is_end_stream() && body.size_hint().lower() > self.replay as u64 {
+            return Err(StopReason::Body);
+        }
+        Ok(KeptRequest {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            headers: request.headers().clone(),
+            extensions: request.extensions().clone(),
+            tape: None,
+        })
+    }
+
+    #[inline]
+    fn send(
         &self,
         mut request: Request<B>,
-        is_once: bool,
+        kept: Option<&mut KeptRequest<B>>,
         deadline: Option<Deadline>,
-    ) -> (Self::Sent, Result<KeptRequest<B>, StopReason>) {
-        if deadline.is_some() {
-            self.stamp(request.headers_mut(), deadline.map(Deadline::left));
+    ) -> Self::Sent {
+        if let Some(deadline) = deadline {
+            self.stamp(request.headers_mut(), Some(deadline.left()));
         }
-        let reason = if is_once {
-            Some(StopReason::Attempts)
-        } else if request.extensions().get() == Some(&Repeat::Never) {
-            Some(StopReason::NotRepeatable)
-        } else if request.body().is_end_stream() {
-            None
-        } else {
-            (request.body().size_hint().lower() > self.replay as u64).then_some(StopReason::Body)
-        };
-        if let Some(reason) = reason {
-            return (request.map(ReplayBody::plain), Err(reason));
+        match kept {
+            Some(kept) if !request.body().is_end_stream() => request.map(|body| {
+                let tape = kept.tape.insert(Tape::new(body, self.replay));
+                ReplayBody::kept(tape.reader())
+            }),
+            _ => request.map(ReplayBody::plain),
         }
-        let (parts, body) = request.into_parts();
-        if !self.idempotency.is_after_unsent() && !self.idempotency.allows(&RequestHead::of(&parts))
-        {
-            let request = Request::from_parts(parts, ReplayBody::plain(body));
-            return (request, Err(StopReason::NotRepeatable));
-        }
-        if body.is_end_stream() {
-            let kept = KeptRequest { parts: parts.clone(), tape: None };
-            return (Request::from_parts(parts, ReplayBody::plain(body)), Ok(kept));
-        }
-        let tape = Tape::new(body, self.replay);
-        let body = ReplayBody::kept(tape.reader());
-        let kept = KeptRequest { parts: parts.clone(), tape: Some(tape) };
-        (Request::from_parts(parts, body), Ok(kept))
     }
 
     fn again(
@@ -188,20 +201,30 @@ where
         attempts: u32,
         left: Option<Duration>,
     ) -> Option<Self::Sent> {
-        let mut parts = kept.parts.clone();
-        self.stamp(&mut parts.headers, left);
-        if self.is_grpc {
-            parts.headers.insert(PREVIOUS_ATTEMPTS, attempts.into());
-        }
         let body = match &kept.tape {
             Some(tape) => ReplayBody::kept(tape.reader()),
             None => ReplayBody::empty(),
         };
-        Some(Request::from_parts(parts, body))
+        let mut request = Request::new(body);
+        *request.method_mut() = kept.method.clone();
+        *request.uri_mut() = kept.uri.clone();
+        *request.version_mut() = kept.version;
+        *request.headers_mut() = kept.headers.clone();
+        *request.extensions_mut() = kept.extensions.clone();
+        self.stamp(request.headers_mut(), left);
+        if self.is_grpc {
+            request.headers_mut().insert(PREVIOUS_ATTEMPTS, attempts.into());
+        }
+        Some(request)
     }
 
     fn is_repeatable(&self, kept: &KeptRequest<B>) -> bool {
-        self.idempotency.allows(&RequestHead::of(&kept.parts))
+        self.idempotency.allows(&RequestHead {
+            method: &kept.method,
+            uri: &kept.uri,
+            headers: &kept.headers,
+            extensions: &kept.extensions,
+        })
     }
 
     fn is_replayable(&self, kept: &KeptRequest<B>) -> bool {
@@ -245,6 +268,11 @@ where
     }
 
     #[inline]
+    fn is_good(&self, response: &Response<B>) -> bool {
+        // What a layer further in has refused is no success either, and needs a longer look.
+        !self.is_grpc && self.classify.is_none() && response.status().as_u16() < 400
+    }
+
     fn judge(&self, outcome: Result<&Self::Held, &E>) -> Option<Verdict> {
         let Ok(answer) = outcome else { return Some(Verdict::Retry) };
         if answer.extensions().get::<Rejected>().is_some_and(|by| by.layer() == "breaker") {
