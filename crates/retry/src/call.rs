@@ -38,25 +38,30 @@ pub(crate) type FutureOf<X, S, Req> = <S as Service<<X as Keep<Req>>::Sent>>::Fu
 pub(crate) type ResultOf<X, S, Req> =
     Result<<X as Read<ResponseOf<X, S, Req>, ErrorOf<X, S, Req>>>::Response, ErrorOf<X, S, Req>>;
 
-/// What is known of every call.
+/// What is known of every call. It is small: it is moved with each.
 pub(crate) struct Call<X> {
     pub(crate) shared: Arc<Shared<X>>,
-    /// The host's own.
-    pot: Option<Arc<Pot>>,
-    under_way: Option<UnderWay>,
+    own: Option<Box<Own>>,
     /// For all attempts together; that of the total timeout is found when it is first needed.
     deadline: Option<Deadline>,
     has_begun: bool,
-    pub(crate) attempts: u32,
-    pub(crate) slept: Duration,
 }
 
-/// Counted in the budget until it is dropped.
-struct UnderWay(Arc<Pot>);
+/// A budget that is not simply the layer's. Dropped, the request is under way no more.
+struct Own {
+    pot: Arc<Pot>,
+}
 
-impl Drop for UnderWay {
+impl Own {
+    fn enter(pot: Arc<Pot>) -> Box<Self> {
+        pot.enter();
+        Box::new(Self { pot })
+    }
+}
+
+impl Drop for Own {
     fn drop(&mut self) {
-        self.0.leave();
+        self.pot.leave();
     }
 }
 
@@ -70,32 +75,19 @@ impl<X> Call<X> {
     #[inline]
     pub(crate) fn new(
         shared: &Arc<Shared<X>>,
-        host: Option<&str>,
+        own: Option<Arc<Pot>>,
         deadline: Option<Deadline>,
     ) -> Self {
-        let mut call = Self {
-            shared: Arc::clone(shared),
-            pot: None,
-            under_way: None,
-            deadline,
-            has_begun: false,
-            attempts: 1,
-            slept: Duration::ZERO,
-        };
-        if shared.budgets.is_by_host()
-            && let Some(host) = host
-        {
-            call.pot = Some(shared.budgets.of(host));
-        }
-        if call.pot().counts_active() {
-            call.pot().enter();
-            call.under_way = Some(UnderWay(Arc::clone(call.pot())));
-        }
-        call
+        let own = own.map(Own::enter);
+        Self { shared: Arc::clone(shared), own, deadline, has_begun: false }
     }
 
+    #[inline]
     pub(crate) fn pot(&self) -> &Arc<Pot> {
-        self.pot.as_ref().unwrap_or_else(|| self.shared.budgets.common())
+        match &self.own {
+            Some(own) => &own.pot,
+            None => self.shared.budgets.common(),
+        }
     }
 
     /// The limit of an attempt that begins now; asked when it has not answered at once, so that no
@@ -120,24 +112,23 @@ impl<X> Call<X> {
     pub(crate) fn settle(&mut self) {
         self.pot().first_ended(true);
         self.shared.counts.stop(StopReason::Done);
-        self.under_way = None;
+        self.own = None;
     }
 
     pub(crate) fn finish<Res, E>(
         self,
         outcome: Outcome<X::Held, E, X::Expiry>,
-        stop: StopReason,
+        info: RetryInfo,
     ) -> Result<X::Response, E>
     where
         X: Read<Res, E>,
     {
-        let info = RetryInfo::new(self.attempts, self.slept, stop);
         let noted = self.shared.record(info);
         match outcome {
             Outcome::Answer(answer) => Ok(X::finish(answer, noted)),
             Outcome::Error(error) => Err(error),
             Outcome::Expired(expiry) => {
-                let reason = match stop {
+                let reason = match info.stop() {
                     StopReason::Deadline => "deadline_exceeded",
                     _ => "attempt_timeout",
                 };
@@ -164,9 +155,27 @@ pub(crate) struct Run<S, X, K> {
     pub(crate) call: Call<X>,
     pub(crate) inner: S,
     pub(crate) kept: K,
+    pub(crate) attempts: u32,
+    pub(crate) slept: Duration,
 }
 
 impl<S, X, K> Run<S, X, K> {
+    /// Its first attempt was sent.
+    pub(crate) const fn new(call: Call<X>, inner: S, kept: K) -> Self {
+        Self { call, inner, kept, attempts: 1, slept: Duration::ZERO }
+    }
+
+    pub(crate) fn finish<Res, E>(
+        self,
+        outcome: Outcome<X::Held, E, X::Expiry>,
+        stop: StopReason,
+    ) -> Result<X::Response, E>
+    where
+        X: Read<Res, E>,
+    {
+        self.call.finish(outcome, RetryInfo::new(self.attempts, self.slept, stop))
+    }
+
     /// Whether and when there is another attempt, in the order of the crate's documentation; the
     /// budget comes last, so that nothing is taken from it for a retry that is not sent.
     pub(crate) fn decide<Req, Res, E>(
@@ -188,7 +197,7 @@ impl<S, X, K> Run<S, X, K> {
                 self.call.pot().failed();
             }
         }
-        if self.call.attempts >= shared.max_attempts {
+        if self.attempts >= shared.max_attempts {
             return Err(StopReason::Attempts);
         }
         let is_unsent = matches!(outcome, Outcome::Error(error) if exchange.is_unsent(error));
@@ -220,19 +229,25 @@ impl<S, X, K> Run<S, X, K> {
         matches!(self.inner.poll_ready(cx), std::task::Poll::Ready(Ok(())))
     }
 
-    /// The next attempt; it counts.
-    pub(crate) fn send<Req>(&mut self, is_hedge: bool) -> Option<S::Future>
+    /// The request, for the next attempt.
+    pub(crate) fn again<Req>(&mut self) -> Option<X::Sent>
     where
         X: Keep<Req, Kept = K>,
-        S: Service<X::Sent>,
     {
         let left = self.call.deadline().map(Deadline::left);
-        let shared = &self.call.shared;
-        let request = shared.exchange.again(&self.kept, self.call.attempts, left)?;
-        self.call.attempts += 1;
-        let count = if is_hedge { &shared.counts.hedges } else { &shared.counts.retries };
+        self.call.shared.exchange.again(&self.kept, self.attempts, left)
+    }
+
+    /// The next attempt; it counts.
+    pub(crate) fn send<Sent>(&mut self, request: Sent, is_hedge: bool) -> S::Future
+    where
+        S: Service<Sent>,
+    {
+        self.attempts += 1;
+        let counts = &self.call.shared.counts;
+        let count = if is_hedge { &counts.hedges } else { &counts.retries };
         count.fetch_add(1, Relaxed);
-        Some(self.inner.call(request))
+        self.inner.call(request)
     }
 }
 

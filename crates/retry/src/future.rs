@@ -5,6 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -15,7 +16,7 @@ use crate::{
     call::{Call, ErrorOf, FutureOf, Outcome, ResponseOf, ResultOf, Run},
     exchange::{Keep, Read},
     pursue::{First, answered, pursue},
-    stop::StopReason,
+    stop::{RetryInfo, StopReason},
     verdict::Verdict,
 };
 
@@ -145,13 +146,14 @@ where
                     };
                     match (plain, again) {
                         (None, Ok((inner, kept))) => {
-                            let run = Run { call, inner, kept };
+                            let run = Run::new(call, inner, kept);
                             pursue::<S, X, Req>(run, First::Ended(outcome, verdict))
                         }
                         (plain, _) => {
                             let (well, stop) = plain.unwrap_or((true, StopReason::Done));
                             call.pot().first_ended(well);
-                            let result = call.finish(outcome, stop);
+                            let info = RetryInfo::new(1, Duration::ZERO, stop);
+                            let result = call.finish(outcome, info);
                             // Its attempt goes before the answer does.
                             state.set(State::Done);
                             return Poll::Ready(result);

@@ -89,9 +89,9 @@ impl Idempotency {
         self
     }
 
-    /// Does not send again what was never sent either, unless it may be repeated. Nothing is kept
-    /// of a request that may not.
-    pub const fn even_if_unsent(mut self) -> Self {
+    /// Sends nothing again that may not be repeated, not even what is known to have never been sent.
+    /// So nothing is kept of such a request.
+    pub const fn strict(mut self) -> Self {
         self.after_unsent = false;
         self
     }

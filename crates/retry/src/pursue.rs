@@ -60,7 +60,7 @@ where
         drop(ended.paid.take());
         let plan = match run.decide(&ended.outcome, ended.verdict, &mut delays) {
             Ok(plan) => plan,
-            Err(stop) => return run.call.finish(ended.outcome, stop),
+            Err(stop) => return run.finish(ended.outcome, stop),
         };
         let mut token = plan.token;
         let until = Instant::now() + plan.delay;
@@ -68,19 +68,21 @@ where
             X::drain(answer).await;
         }
         sleep_until(until).await;
-        run.call.slept = run.call.slept.saturating_add(plan.delay);
+        run.slept = run.slept.saturating_add(plan.delay);
         if !poll_fn(|cx| Poll::Ready(run.is_ready(cx))).await {
-            return run.call.finish(ended.outcome, StopReason::NotReady);
+            return run.finish(ended.outcome, StopReason::NotReady);
         }
         // A body that was whole may have failed while it was waited.
         if !shared.exchange.is_replayable(&run.kept) {
-            return run.call.finish(ended.outcome, StopReason::Body);
+            return run.finish(ended.outcome, StopReason::Body);
         }
-        let Some(future) = run.send(false) else {
-            return run.call.finish(ended.outcome, StopReason::NotRepeatable);
+        let Some(request) = run.again() else {
+            return run.finish(ended.outcome, StopReason::NotRepeatable);
         };
-        token.spend();
+        // What is left of the answer would keep its connection from being closed, or used again.
         drop(ended);
+        token.spend();
+        let future = run.send(request, false);
         ended = attempt(&mut run, Box::pin(future), Some(token)).await;
     }
 }
@@ -134,7 +136,7 @@ where
     S: Service<X::Sent>,
 {
     let exchange = &run.call.shared.exchange;
-    let may_be = run.call.attempts < run.call.shared.max_attempts
+    let may_be = run.attempts < run.call.shared.max_attempts
         && exchange.is_repeatable(&run.kept)
         && exchange.is_complete(&run.kept);
     if !may_be {
@@ -146,9 +148,9 @@ where
     if !run.is_ready(&mut cx) {
         return None;
     }
-    let future = run.send(true)?;
+    let request = run.again()?;
     token.spend();
-    Some((future, token))
+    Some((run.send(request, true), token))
 }
 
 /// One attempt within its limit, and what its answer says.

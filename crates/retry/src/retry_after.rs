@@ -50,7 +50,23 @@ impl RetryAfter {
         self.max
     }
 
-    pub(crate) fn hint(self, headers: &HeaderMap) -> Option<Duration> {
+    /// How long an answer with these headers asks to wait; `None` where it does not, or is ignored.
+    ///
+    /// ```
+    /// use buttress_retry::RetryAfter;
+    /// use http::{Response, header::{DATE, RETRY_AFTER}};
+    /// use std::time::Duration;
+    ///
+    /// let answer = Response::builder()
+    ///     .header(DATE, "Sat, 21 Nov 2026 12:00:00 GMT")
+    ///     .header(RETRY_AFTER, "Sat, 21 Nov 2026 12:00:30 GMT")
+    ///     .body(())?;
+    /// let asked = RetryAfter::honor().asked(answer.headers());
+    /// assert_eq!(asked, Some(Duration::from_secs(30)));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn asked(self, headers: &HeaderMap) -> Option<Duration> {
         if self.ignored {
             return None;
         }

@@ -70,8 +70,7 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let shared = &self.shared;
         let deadline = shared.exchange.deadline(&request);
-        let host = if shared.budgets.is_by_host() { X::host(&request) } else { None };
-        let call = Call::new(shared, host, deadline);
+        let call = Call::new(shared, shared.budgets.own(|| X::host(&request)), deadline);
         if shared.max_attempts == 1 {
             let future = self.inner.call(shared.exchange.send(request, None, deadline));
             return ResponseFuture::first(future, call, Err(StopReason::Attempts));
@@ -87,7 +86,7 @@ where
         let future = self.inner.call(sent);
         let inner = self.inner.clone();
         if shared.hedging.is_some() {
-            let run = Run { call, inner, kept };
+            let run = Run::new(call, inner, kept);
             return ResponseFuture::later(pursue::<S, X, Req>(run, First::Sent(Box::pin(future))));
         }
         ResponseFuture::first(future, call, Ok((inner, kept)))

@@ -153,6 +153,10 @@ async fn a_host_that_fails_leaves_the_others_their_budget() {
     assert_eq!(layer.handle().retries(), 2);
     let _ = to("b.example").await.unwrap();
     assert_eq!((layer.handle().retries(), layer.handle().hosts()), (4, 2));
+    // A password is no part of the host, and a name that none can have gets no budget.
+    let _ = to("user:secret@b.example").await.unwrap();
+    let _ = to(&"x".repeat(300)).await.unwrap();
+    assert_eq!(layer.handle().hosts(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,7 +72,7 @@ fn a_request_that_is_sent_once_costs_nothing() {
         *request.method_mut() = http::Method::POST;
         request
     };
-    let strict = layer().idempotency(Idempotency::default().even_if_unsent());
+    let strict = layer().idempotency(Idempotency::default().strict());
     Laws::of(strict).request(post).except(Law::RequestBody).allocates(0).check();
 }
 

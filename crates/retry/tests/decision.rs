@@ -15,6 +15,7 @@ use std::{io, time::Duration};
 use buttress_core::{
     context::RequestContext,
     reject::{DefaultResponder, Protocol, Rejected, Rejection},
+    source::Metrics,
 };
 use buttress_retry::{
     Budget, Deadline, Idempotency, Repeat, RetryAfter, RetryHandle, RetryInfo, RetryLayer,
@@ -203,7 +204,7 @@ async fn step_3_a_request_that_is_sent_once_is() {
     check(&told, &layer.handle(), 1, StopReason::NotRepeatable, 5);
 
     let refused = || upstream_of(io::ErrorKind::ConnectionRefused);
-    let strict = layer.idempotency(Idempotency::default().even_if_unsent());
+    let strict = layer.idempotency(Idempotency::default().strict());
     let upstream = refused();
     strict.layer(upstream.clone()).oneshot(request("POST")).await.unwrap_err();
     assert_eq!(upstream.calls(), 1);
@@ -427,6 +428,27 @@ async fn the_request_that_is_served_has_the_attempts_and_the_reason_on_its_line(
         [("retry_attempts".into(), 3_u64.into()), ("retry_stop".into(), "done".into())]
     );
     assert_eq!(serve(&[200]).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_are_there_for_a_metrics_page() {
+    let (layer, upstream) = (layer(), statuses(&[503, 200]));
+    ask(&layer, &upstream, request("GET")).await;
+    let mut lines = Vec::new();
+    layer.handle().collect(&mut |sample| {
+        let label = sample.labels.first().map_or("", |(_, value)| value);
+        lines.push(format!("{} {label} {}", sample.name, sample.value));
+    });
+    for line in [
+        "retry_calls_total done 1",
+        "retry_calls_total budget 0",
+        "retry_attempts_total retry 1",
+        "retry_attempts_total hedge 0",
+        "retry_budget_left  4",
+        "retry_budget_hosts  0",
+    ] {
+        assert!(lines.iter().any(|other| other == line), "{line} in {lines:?}");
+    }
 }
 
 // gRPC.

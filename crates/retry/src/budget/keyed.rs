@@ -35,9 +35,16 @@ impl Budgets {
         &self.common
     }
 
+    /// The budget of a request, where it is not simply the common one: that of its host, or one
+    /// that has to know when the request has ended.
     #[inline]
-    pub(crate) const fn is_by_host(&self) -> bool {
-        self.hosts.is_some()
+    pub(crate) fn own<'h>(&self, host: impl FnOnce() -> Option<&'h str>) -> Option<Arc<Pot>> {
+        if self.hosts.is_some()
+            && let Some(host) = host()
+        {
+            return Some(self.of(host));
+        }
+        self.common.counts_active().then(|| Arc::clone(&self.common))
     }
 
     /// The host's own.

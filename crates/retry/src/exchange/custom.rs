@@ -100,8 +100,9 @@ where
         response
     }
 
-    fn is_good(&self, response: &Res) -> bool {
-        self.classify.classify(Ok(response)) == Verdict::Done
+    /// A classifier is asked once.
+    fn is_good(&self, _: &Res) -> bool {
+        false
     }
 
     fn judge(&self, outcome: Result<&Res, &E>) -> Option<Verdict> {

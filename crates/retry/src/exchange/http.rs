@@ -39,6 +39,8 @@ const DEFAULT_REPLAY: usize = 64 * 1024;
 /// What is read of a failed answer, so that its connection can be used again.
 const DRAIN_BYTES: usize = 4 * 1024;
 const DRAIN_TIME: Duration = Duration::from_millis(50);
+/// A host's name is at most 253 characters long (RFC 1035 §2.3.4), and a port 5.
+const MAX_HOST: usize = 253 + 1 + 5;
 /// How long the head of a gRPC answer waits for what follows it. Trailers of a call that has failed
 /// come together with the head; a stream that waits for its first message must not be held up.
 const PEEK_TIME: Duration = Duration::from_millis(10);
@@ -108,7 +110,7 @@ impl Http {
         if !self.statuses.has(status) {
             return if status.is_server_error() { Verdict::Failed } else { Verdict::Done };
         }
-        match self.retry_after.hint(headers) {
+        match self.retry_after.asked(headers) {
             Some(hint) if hint > self.retry_after.longest() => Verdict::RetryAfter(Duration::MAX),
             Some(hint) => Verdict::RetryAfter(hint),
             None => Verdict::Retry,
@@ -236,10 +238,12 @@ where
     }
 
     fn host(request: &Request<B>) -> Option<&str> {
-        match request.uri().authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => request.headers().get(http::header::HOST)?.to_str().ok(),
-        }
+        let host = match request.uri().authority() {
+            // Without the name and password that may stand before it.
+            Some(authority) => authority.as_str().rsplit('@').next()?,
+            None => request.headers().get(http::header::HOST)?.to_str().ok()?,
+        };
+        (host.len() <= MAX_HOST).then_some(host)
     }
 
     #[inline]
