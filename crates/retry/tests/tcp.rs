@@ -140,6 +140,7 @@ async fn a_server_that_comes_back_is_reached() {
     let client: Http = layer.layer(Client::builder(TokioExecutor::new()).build_http());
     let asked = tokio::spawn(async move { ask(&client, "POST", address).await });
     while handle.retries() == 0 {
+        assert!(!asked.is_finished(), "it is asked again");
         tokio::task::yield_now().await;
     }
     let listener = TcpListener::bind(address).await.unwrap();
