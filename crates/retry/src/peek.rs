@@ -65,11 +65,6 @@ impl<B: Body> PeekedBody<B> {
         let last = self.peeked.as_ref()?.frames.back()?;
         last.as_ref().ok()?.trailers_ref()
     }
-
-    /// Whether no data came before them.
-    pub(crate) fn is_only_trailers(&self) -> bool {
-        self.peeked.as_ref().is_some_and(|peeked| peeked.bytes == 0)
-    }
 }
 
 impl<B: Body> Peeked<B> {

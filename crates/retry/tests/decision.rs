@@ -18,8 +18,8 @@ use buttress_core::{
     source::Metrics,
 };
 use buttress_retry::{
-    Budget, Deadline, Idempotency, Repeat, RetryAfter, RetryHandle, RetryInfo, RetryLayer,
-    StopReason, Verdict,
+    Backoff, Budget, Deadline, Idempotency, Jitter, Repeat, RetryAfter, RetryHandle, RetryInfo,
+    RetryLayer, StopReason, Verdict,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -496,6 +496,17 @@ async fn grpc_codes_and_pushback() {
             assert_eq!(upstream.seen()[1].headers["grpc-previous-rpc-attempts"], "1");
         }
     }
+}
+
+/// gRFC A6.
+#[tokio::test(start_paused = true)]
+async fn after_pushback_the_back_off_begins_anew() {
+    let backoff = Backoff::exponential(ms(100)).jitter(Jitter::None);
+    let layer = grpc_layer().backoff(backoff).unwrap().max_attempts(5).unwrap();
+    let upstream = upstream(|n| grpc("14", (n == 3).then_some("7")));
+    let told = ask(&layer, &upstream, request("POST")).await;
+    assert_eq!(told.took, ms(100 + 200 + 7 + 100));
+    check(&told, &layer.handle(), 5, StopReason::Attempts, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,8 +117,10 @@ async fn a_body_that_is_still_on_its_way_is_not_hedged() {
         })
     };
     let put = request("PUT").map(|_| Full::new(Bytes::from_static(b"body")));
-    let response = layer().layer(inner).oneshot(put).await.unwrap();
+    let layer = layer();
+    let response = layer.layer(inner).oneshot(put).await.unwrap();
     assert_eq!((response.status().as_u16(), upstream.calls()), (200, 1));
+    assert_eq!(layer.handle().hedges(), 0);
 }
 
 #[tokio::test(start_paused = true)]

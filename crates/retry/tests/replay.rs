@@ -82,7 +82,8 @@ async fn a_body_that_turns_out_too_large_passes_whole_and_is_not_sent_again() {
         let upstream = upstream(|_| status(503));
         let service = layer().replay_body(cap).layer(upstream.clone());
         let response = service.oneshot(put(streamed(&["12345", "67890"]))).await.unwrap();
-        assert_eq!(RetryInfo::of(&response).stop(), StopReason::Body);
+        let info = RetryInfo::of(&response);
+        assert_eq!((info.stop(), info.slept()), (StopReason::Body, ms(0)));
         assert_eq!((upstream.calls(), &upstream.seen()[0].body[..]), (1, &b"1234567890"[..]));
         assert_eq!(upstream.seen()[0].trailers, Some(trailers()), "cap {cap}");
     }

@@ -188,9 +188,6 @@ where
                 {
                     self.at += 1;
                 }
-                if frame.is_trailers() {
-                    self.past_trailers = is_mine;
-                }
                 if is_end && state.end == End::Open {
                     state.end = End::Complete;
                 }
