@@ -19,6 +19,9 @@ use crate::{
     verdict::Verdict,
 };
 
+/// An eighth of the time that is left may go into reading a failed answer.
+const DRAINED_OF_LEFT: u32 = 8;
+
 /// How an attempt has ended.
 pub(crate) enum Outcome<H, E, T> {
     Answer(H),
@@ -30,8 +33,10 @@ pub(crate) enum Outcome<H, E, T> {
 pub(crate) type OutcomeOf<X, S, Req> = Outcome<
     <X as Read<ResponseOf<X, S, Req>, ErrorOf<X, S, Req>>>::Held,
     ErrorOf<X, S, Req>,
-    <X as Read<ResponseOf<X, S, Req>, ErrorOf<X, S, Req>>>::Expiry,
+    ExpiryOf<X, S, Req>,
 >;
+pub(crate) type ExpiryOf<X, S, Req> =
+    <X as Read<ResponseOf<X, S, Req>, ErrorOf<X, S, Req>>>::Expiry;
 pub(crate) type ResponseOf<X, S, Req> = <S as Service<<X as Keep<Req>>::Sent>>::Response;
 pub(crate) type ErrorOf<X, S, Req> = <S as Service<<X as Keep<Req>>::Sent>>::Error;
 pub(crate) type FutureOf<X, S, Req> = <S as Service<<X as Keep<Req>>::Sent>>::Future;
@@ -68,6 +73,8 @@ impl Drop for Own {
 /// What the next attempt waits for and is paid with.
 pub(crate) struct Plan {
     pub(crate) delay: Duration,
+    /// How long the failed answer may be read meanwhile.
+    pub(crate) drain: Duration,
     pub(crate) token: Token,
 }
 
@@ -115,8 +122,18 @@ impl<X> Call<X> {
         self.own = None;
     }
 
+    /// What a request is told of the time that it has, when it is first sent. No clock is read
+    /// where only the layer bounds it.
+    #[inline]
+    pub(crate) fn time_told(&self, left: Option<Duration>) -> Option<Duration> {
+        match (left, self.shared.total_timeout) {
+            (Some(left), Some(total)) => Some(left.min(total)),
+            (left, total) => left.or(total),
+        }
+    }
+
     pub(crate) fn finish<Res, E>(
-        self,
+        mut self,
         outcome: Outcome<X::Held, E, X::Expiry>,
         info: RetryInfo,
     ) -> Result<X::Response, E>
@@ -128,10 +145,9 @@ impl<X> Call<X> {
             Outcome::Answer(answer) => Ok(X::finish(answer, noted)),
             Outcome::Error(error) => Err(error),
             Outcome::Expired(expiry) => {
-                let reason = match info.stop() {
-                    StopReason::Deadline => "deadline_exceeded",
-                    _ => "attempt_timeout",
-                };
+                let is_late = info.stop() == StopReason::Deadline
+                    || self.deadline().is_some_and(Deadline::has_passed);
+                let reason = if is_late { "deadline_exceeded" } else { "attempt_timeout" };
                 Ok(self.shared.exchange.expired(expiry, reason, info))
             }
         }
@@ -211,13 +227,15 @@ impl<S, X, K> Run<S, X, K> {
             return Err(StopReason::Rejected);
         }
         let delay = delay(verdict, delays)?;
-        let deadline = self.call.deadline();
-        if deadline.is_some_and(|deadline| deadline.left() <= delay) {
+        let left = self.call.deadline().map(Deadline::left);
+        if left.is_some_and(|left| left <= delay) {
             return Err(StopReason::Deadline);
         }
+        // Longer than the wait only where there is time enough for the next attempt.
+        let drain = left.map_or(Duration::MAX, |left| delay.max(left / DRAINED_OF_LEFT));
         let after_timeout = matches!(outcome, Outcome::Expired(_));
         let token = Token::withdraw(self.call.pot(), after_timeout).ok_or(StopReason::Budget)?;
-        Ok(Plan { delay, token })
+        Ok(Plan { delay, drain, token })
     }
 
     /// Whether the inner service takes another request now. One that waits, waits for a limiter or

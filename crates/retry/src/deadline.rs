@@ -69,6 +69,10 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
+    pub(crate) fn has_passed(self) -> bool {
+        self.left().is_zero()
+    }
+
     /// That of the code that is being polled, if it has one.
     #[inline]
     #[must_use]

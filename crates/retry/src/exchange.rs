@@ -26,12 +26,13 @@ pub trait Keep<Req>: Send + Sync + 'static {
     /// What is kept of a request, or why nothing is.
     fn keep(&self, request: &Req) -> Result<Self::Kept, StopReason>;
 
-    /// The request is sent for the first time; its body goes along with what is kept.
+    /// The request is sent for the first time, with so much time left; its body goes along with
+    /// what is kept.
     fn send(
         &self,
         request: Req,
         kept: Option<&mut Self::Kept>,
-        deadline: Option<Deadline>,
+        left: Option<Duration>,
     ) -> Self::Sent;
 
     /// It is sent again, after so many attempts, and with so much time left.
@@ -75,8 +76,8 @@ pub trait Read<Res, E>: Send + Sync + 'static {
     /// Looks into the answer.
     fn look(&self, answer: &mut Self::Held) -> impl Future<Output = Verdict> + Send;
 
-    /// Leaves the answer's connection usable, if that is soon done.
-    fn drain(answer: &mut Self::Held) -> impl Future<Output = ()> + Send;
+    /// Leaves the answer's connection usable, if that is soon done: no longer than this.
+    fn drain(answer: &mut Self::Held, longest: Duration) -> impl Future<Output = ()> + Send;
 
     /// Whether the error proves that nothing was sent.
     fn is_unsent(&self, error: &E) -> bool;

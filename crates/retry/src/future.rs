@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
 
 use crate::{
-    call::{Call, ErrorOf, FutureOf, Outcome, ResponseOf, ResultOf, Run},
+    call::{Call, ErrorOf, ExpiryOf, FutureOf, Outcome, ResponseOf, ResultOf, Run},
     exchange::{Keep, Read},
     pursue::{First, answered, pursue},
     stop::{RetryInfo, StopReason},
@@ -60,6 +60,10 @@ pin_project! {
         Later {
             future: Later<ResultOf<X, S, Req>>,
         },
+        // Nothing was sent: it came after its deadline.
+        Late {
+            late: Option<(Call<X>, ExpiryOf<X, S, Req>)>,
+        },
         Done,
     }
 }
@@ -77,6 +81,10 @@ where
         let call = Some(call);
         let (timer, is_timed, is_over) = (None, false, false);
         Self { state: State::First { future, call, again, timer, is_timed, is_over } }
+    }
+
+    pub(crate) const fn late(call: Call<X>, expiry: ExpiryOf<X, S, Req>) -> Self {
+        Self { state: State::Late { late: Some((call, expiry)) } }
     }
 
     pub(crate) fn later(
@@ -101,6 +109,11 @@ where
         loop {
             let later = match state.as_mut().project() {
                 StateProj::Later { future } => return future.as_mut().poll(cx),
+                StateProj::Late { late } => {
+                    let Some((call, expiry)) = late.take() else { return Poll::Pending };
+                    let info = RetryInfo::new(0, Duration::ZERO, StopReason::Deadline);
+                    return Poll::Ready(call.finish(Outcome::Expired(expiry), info));
+                }
                 StateProj::Done => return Poll::Pending,
                 StateProj::First { future, call, again, mut timer, is_timed, is_over } => {
                     let (Some(known), false) = (call.as_mut(), *is_over) else {
@@ -175,6 +188,7 @@ where
         let state = match &self.state {
             State::First { .. } => "first attempt",
             State::Later { .. } => "later attempt",
+            State::Late { .. } => "late",
             State::Done => "done",
         };
         f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()

@@ -42,7 +42,8 @@ pub enum Repeat {
 ///
 /// By default: those of an idempotent method (GET, HEAD, OPTIONS, TRACE, PUT, DELETE: RFC 9110
 /// §9.2.2), those with an `Idempotency-Key`, and those with [`Repeat::Allowed`] among their
-/// extensions. A gRPC call is a POST: name the methods that may be repeated.
+/// extensions. A gRPC call is a POST: name the methods that may be repeated, as here or by
+/// [`idempotent_methods`](crate::RetryLayer::idempotent_methods).
 ///
 /// What was never acted upon may be sent again, whatever it is: see [`unsent`](crate::unsent).
 ///
@@ -128,6 +129,22 @@ impl fmt::Debug for Idempotency {
             .field("also", &self.also.len())
             .field("after_unsent", &self.after_unsent)
             .finish()
+    }
+}
+
+/// Methods, or whole services, of gRPC; without the `/` before them.
+pub(crate) struct Methods(Box<[Box<str>]>);
+
+impl Methods {
+    pub(crate) fn new<I: IntoIterator<Item: AsRef<str>>>(names: I) -> Self {
+        let names = names.into_iter();
+        Self(names.map(|name| name.as_ref().trim_start_matches('/').into()).collect())
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let service = path.rsplit_once('/').map(|(service, _)| service);
+        self.0.iter().any(|name| **name == *path || !name.contains('/') && service == Some(name))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     exchange::{Cloned, Custom, Http},
     handle::RetryHandle,
     hedge::{Hedge, Hedging},
-    idempotency::Idempotency,
+    idempotency::{Idempotency, Methods},
     retry_after::RetryAfter,
     service::Retry,
     shared::Shared,
@@ -50,8 +50,15 @@ impl RetryLayer {
         Self::of(Http::new(false))
     }
 
-    /// For gRPC: `UNAVAILABLE`, and `RESOURCE_EXHAUSTED` where the server says when to come back.
-    /// A call is a POST: [say](Self::idempotency) which methods may be repeated.
+    /// For gRPC: repeats no call that was sent, until it is [told](Self::idempotent_methods) which
+    /// methods may be; a call is a POST. Of those, what fails with `UNAVAILABLE`, or with
+    /// `RESOURCE_EXHAUSTED` where the server says when to come back.
+    ///
+    /// ```
+    /// use buttress_retry::RetryLayer;
+    ///
+    /// let layer = RetryLayer::grpc().idempotent_methods(["helloworld.Greeter/SayHello"]);
+    /// ```
     pub fn grpc() -> Self {
         Self::of(Http::new(true))
     }
@@ -59,6 +66,20 @@ impl RetryLayer {
     /// Which requests may be repeated; the default is by RFC 9110.
     pub fn idempotency(self, idempotency: Idempotency) -> Self {
         self.with_http(|http| http.idempotency = idempotency)
+    }
+
+    /// These may be repeated, too: gRPC methods by `package.Service/Method`, all of a service by
+    /// `package.Service`; of HTTP, requests to exactly this path, whatever their method. A `/`
+    /// before it makes no difference. For other rules, see [`idempotency`](Self::idempotency).
+    pub fn idempotent_methods<I>(self, methods: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let methods = Methods::new(methods);
+        self.with_http(|http| {
+            let rules = std::mem::take(&mut http.idempotency);
+            http.idempotency = rules.or(move |head| methods.has(head.uri.path()));
+        })
     }
 
     /// Takes this status for a failure that a retry may mend, too: 500, say.
@@ -97,7 +118,8 @@ impl RetryLayer {
     }
 
     /// How many bytes of a body are kept at most; the default is 64 KiB. A request with a larger
-    /// one is sent once. 0 keeps no body at all.
+    /// one is sent once, and so is one that comes in very many frames: after the first 16 they have
+    /// 64 bytes each at least, on the average. 0 keeps no body at all.
     pub fn replay_body(self, bytes: usize) -> Self {
         self.with_http(|http| http.replay = bytes)
     }
@@ -115,6 +137,24 @@ impl RetryLayer {
         F: Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
     {
         self.with_http(|http| http.unsent.prove(proves))
+    }
+
+    /// Knows the errors of hyper-util's client, by themselves and among the causes of those of a
+    /// client that is built on it: what was [never sent](crate::unsent) is sent again, whatever it
+    /// is. The same as [`errors`](Self::errors) of its type, with
+    /// [`unsent::h2`](crate::unsent::h2) and [`unsent::hyper_util`](crate::unsent::hyper_util).
+    ///
+    /// ```
+    /// use buttress_retry::RetryLayer;
+    ///
+    /// let layer = RetryLayer::http().hyper_util();
+    /// let layer = RetryLayer::http().hyper_util().errors::<reqwest::Error>();
+    /// ```
+    #[cfg(feature = "hyper-util")]
+    pub fn hyper_util(self) -> Self {
+        self.errors::<hyper_util::client::legacy::Error>()
+            .unsent(crate::unsent::h2)
+            .unsent(crate::unsent::hyper_util)
     }
 
     /// How long one attempt may take to its answer's head. The outcome is 504, or

@@ -104,12 +104,12 @@ impl<B: Body> Peeked<B> {
     fn size_hint(&self) -> SizeHint {
         let peeked = self.bytes as u64;
         let mut hint = SizeHint::new();
-        let has_trailers =
-            self.frames.iter().any(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+        let is_all_data = self.frames.iter().all(|frame| frame.as_ref().is_ok_and(Frame::is_data));
         if self.ended {
             hint.set_lower(peeked);
-            // With an exact size, HTTP/1 would leave the trailers out.
-            if !has_trailers {
+            // With an exact size, HTTP/1 would leave the trailers out; and before an error, there
+            // should have been more.
+            if is_all_data {
                 hint.set_upper(peeked);
             }
             return hint;

@@ -13,6 +13,7 @@ use tower_service::Service;
 use crate::{
     budget::Token,
     call::{ErrorOf, FutureOf, Outcome, OutcomeOf, ResponseOf, ResultOf, Run},
+    deadline::Deadline,
     exchange::{Keep, Read},
     shared::Shared,
     stop::StopReason,
@@ -49,7 +50,8 @@ where
         First::Ended(outcome, verdict) => look::<S, X, Req>(&shared, outcome, verdict, None).await,
         First::Sent(future) => attempt(&mut run, future, None).await,
     };
-    run.call.pot().first_ended(ended.verdict == Verdict::Done);
+    // Where a hedge has brought it, the hedge's own pays for that.
+    run.call.pot().first_ended(ended.verdict == Verdict::Done && ended.paid.is_none());
     loop {
         if ended.verdict == Verdict::Done
             && let Some(paid) = ended.paid.take()
@@ -63,12 +65,16 @@ where
             Err(stop) => return run.finish(ended.outcome, stop),
         };
         let mut token = plan.token;
-        let until = Instant::now() + plan.delay;
+        // It knows of times that are further away than a clock can count.
+        let mut pause = pin!(sleep(plan.delay));
         if let Outcome::Answer(answer) = &mut ended.outcome {
-            X::drain(answer).await;
+            X::drain(answer, plan.drain).await;
         }
-        sleep_until(until).await;
+        pause.as_mut().await;
         run.slept = run.slept.saturating_add(plan.delay);
+        if run.call.deadline().is_some_and(Deadline::has_passed) {
+            return run.finish(ended.outcome, StopReason::Deadline);
+        }
         if !poll_fn(|cx| Poll::Ready(run.is_ready(cx))).await {
             return run.finish(ended.outcome, StopReason::NotReady);
         }

@@ -35,7 +35,8 @@ impl RetryAfter {
         Self { max: DEFAULT_MAX, ignored: false }
     }
 
-    /// Waits by the back-off alone.
+    /// Waits by the back-off alone. A gRPC server that asks not to be asked again is not, all the
+    /// same.
     pub const fn ignore() -> Self {
         Self { max: Duration::MAX, ignored: true }
     }
@@ -44,6 +45,10 @@ impl RetryAfter {
     pub const fn max(mut self, max: Duration) -> Self {
         self.max = max;
         self
+    }
+
+    pub(crate) const fn is_ignored(self) -> bool {
+        self.ignored
     }
 
     pub(crate) const fn longest(self) -> Duration {

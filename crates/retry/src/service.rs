@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use crate::{
     call::{Call, ErrorOf, ResponseOf, Run},
+    deadline::Deadline,
     exchange::{Http, Keep, Read},
     future::ResponseFuture,
     pursue::{First, pursue},
@@ -70,19 +71,26 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let shared = &self.shared;
         let deadline = shared.exchange.deadline(&request);
+        let left = deadline.map(Deadline::left);
+        if left.is_some_and(|left| left.is_zero())
+            && let Some(expiry) = shared.exchange.expiry()
+        {
+            return ResponseFuture::late(Call::new(shared, None, deadline), expiry);
+        }
         let call = Call::new(shared, shared.budgets.own(|| X::host(&request)), deadline);
+        let left = call.time_told(left);
         if shared.max_attempts == 1 {
-            let future = self.inner.call(shared.exchange.send(request, None, deadline));
+            let future = self.inner.call(shared.exchange.send(request, None, left));
             return ResponseFuture::first(future, call, Err(StopReason::Attempts));
         }
         let mut kept = match shared.exchange.keep(&request) {
             Ok(kept) => kept,
             Err(stop) => {
-                let future = self.inner.call(shared.exchange.send(request, None, deadline));
+                let future = self.inner.call(shared.exchange.send(request, None, left));
                 return ResponseFuture::first(future, call, Err(stop));
             }
         };
-        let sent = shared.exchange.send(request, Some(&mut kept), deadline);
+        let sent = shared.exchange.send(request, Some(&mut kept), left);
         let future = self.inner.call(sent);
         let inner = self.inner.clone();
         if shared.hedging.is_some() {

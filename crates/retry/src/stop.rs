@@ -25,7 +25,8 @@ pub enum StopReason {
     HintTooLong,
     /// The server asked not to be asked again.
     Pushback,
-    /// The next attempt would have begun after the deadline, or the last one reached it.
+    /// The next attempt would have begun after the deadline, or the last one reached it. With no
+    /// attempt at all: the request came after it.
     Deadline,
     /// The budget is used up.
     Budget,

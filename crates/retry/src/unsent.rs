@@ -8,11 +8,10 @@
 //! ```
 //! use buttress_retry::{RetryLayer, unsent};
 //!
-//! # #[cfg(all(feature = "h2", feature = "hyper-util"))]
-//! let layer = RetryLayer::http()
-//!     .errors::<hyper_util::client::legacy::Error>()
-//!     .unsent(unsent::h2)
-//!     .unsent(unsent::hyper_util);
+//! # #[cfg(feature = "h2")]
+//! let layer = RetryLayer::grpc().errors::<tonic::transport::Error>().unsent(unsent::h2);
+//! # #[cfg(feature = "hyper-util")]
+//! let layer = RetryLayer::http().hyper_util();
 //! ```
 
 use std::{any::Any, error::Error, fmt, io, sync::Arc};

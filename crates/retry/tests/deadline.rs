@@ -174,3 +174,41 @@ async fn the_layer_keeps_the_laws() {
     }
     Laws::of(DeadlineLayer::new()).allocates(0).check();
 }
+
+/// An answer's body that never ends.
+struct Stalled;
+
+impl http_body::Body for Stalled {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_answer_that_stalls_does_not_take_the_time_of_the_next_attempt() {
+    let began = Instant::now();
+    let sent = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let times = std::sync::Arc::clone(&sent);
+    let inner = service_fn(move |_: Request<_>| {
+        times.lock().unwrap().push(began.elapsed());
+        async { Ok::<_, Infallible>(Response::builder().status(503).body(Stalled).unwrap()) }
+    });
+    let layer = RetryLayer::http()
+        .backoff(every(ms(1)))
+        .unwrap()
+        .max_attempts(2)
+        .unwrap()
+        .total_timeout(ms(40))
+        .unwrap();
+    let request = Request::get("http://upstream/").body(Full::<Bytes>::default()).unwrap();
+    layer.layer(inner).oneshot(request).await.unwrap();
+    let sent = sent.lock().unwrap().clone();
+    assert_eq!(sent.len(), 2);
+    assert!(sent[1] <= ms(10), "{:?} of 40 ms", sent[1]);
+}

@@ -226,6 +226,16 @@ async fn step_4_a_body_above_the_cap_is_sent_once_and_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn step_3_comes_before_step_4() {
+    for (method, stop) in [("PUT", StopReason::Body), ("POST", StopReason::NotRepeatable)] {
+        let layer = layer().replay_body(10);
+        let large = request(method).map(|_| Full::from("eleven bytes"));
+        let told = ask(&layer, &upstream(|_| status(503)), large).await;
+        check(&told, &layer.handle(), 1, stop, 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn step_4_a_body_at_the_cap_is_sent_again() {
     let (layer, upstream) = (layer().replay_body(10), statuses(&[503, 200]));
     let put = request("PUT").map(|_| Full::new(Bytes::from_static(b"0123456789")));
@@ -304,6 +314,15 @@ async fn step_6_retry_after_can_be_ignored() {
 // 7. The deadline.
 
 #[tokio::test(start_paused = true)]
+async fn step_6_a_hint_that_no_clock_can_count_is_waited_for() {
+    let layer = layer().retry_after(RetryAfter::honor().max(Duration::MAX));
+    let upstream = upstream(|_| with_header(503, "retry-after", "99999999999999999999"));
+    let call = ask(&layer, &upstream, request("GET"));
+    assert!(tokio::time::timeout(Duration::from_secs(86_400), call).await.is_err());
+    assert_eq!((upstream.calls(), layer.handle().budget_left()), (1, Some(5)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn step_7_there_is_no_sleep_past_the_deadline() {
     let layer = layer().total_timeout(ms(250)).unwrap().max_attempts(9).unwrap();
     let upstream = statuses(&[503]);
@@ -324,6 +343,43 @@ async fn step_7_the_current_deadline_counts_and_that_of_the_request() {
     let told = ask(&layer, &upstream, request).await;
     assert_eq!(told.took, Duration::ZERO, "an attempt at the deadline would have no time");
     check(&told, &layer.handle(), 1, StopReason::Deadline, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn step_7_a_request_that_comes_after_its_deadline_is_not_sent() {
+    let upstream = upstream(|_| status(200));
+    let layer = layer();
+    let mut late = request("GET");
+    late.extensions_mut().insert(Deadline::within(Duration::ZERO));
+    let told = ask(&layer, &upstream, late).await;
+    assert_eq!((told.status, upstream.calls()), (504, 0));
+    check_none(&told, &layer.handle());
+
+    let mut late = request("POST");
+    late.headers_mut().insert("grpc-timeout", "0n".parse().unwrap());
+    let layer = grpc_layer();
+    let told = ask(&layer, &upstream, late).await;
+    assert_eq!((told.status, upstream.calls()), (200, 0));
+    assert_eq!(told.headers["grpc-status"], "4");
+    check_none(&told, &layer.handle());
+}
+
+/// Nothing was sent, and nothing paid.
+fn check_none(told: &Told, handle: &RetryHandle) {
+    assert_eq!((told.info.attempts(), told.info.stop()), (0, StopReason::Deadline));
+    assert_eq!((handle.calls(), handle.stopped(StopReason::Deadline)), (1, 1));
+    assert_eq!((handle.retries(), handle.budget_left()), (0, Some(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_by_the_deadline_is_called_so_whatever_else_stops_it() {
+    for (layer, method) in [(layer().max_attempts(1).unwrap(), "GET"), (layer(), "POST")] {
+        let layer = layer.total_timeout(ms(30)).unwrap().attempt_timeout(ms(40)).unwrap();
+        let upstream = upstream(|_| Step::Hang);
+        let response = layer.layer(upstream).oneshot(request(method)).await.unwrap();
+        let rejected = response.extensions().get::<Rejected>().unwrap();
+        assert_eq!(rejected.reason(), "deadline_exceeded", "{method}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -526,4 +582,50 @@ async fn grpc_tells_each_attempt_what_time_is_left() {
     let told: Vec<_> =
         upstream.seen().iter().map(|seen| seen.headers["grpc-timeout"].clone()).collect();
     assert_eq!(told, ["1000000u", "900000u", "800000u"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn grpc_tells_the_first_attempt_of_the_total_timeout_too() {
+    let upstream = upstream(|n| grpc(if n < 2 { "14" } else { "0" }, None));
+    let layer = grpc_layer().total_timeout(ms(800)).unwrap();
+    ask(&layer, &upstream, request("POST")).await;
+    let mut longer = request("POST");
+    longer.headers_mut().insert("grpc-timeout", "1S".parse().unwrap());
+    ask(&layer, &upstream, longer).await;
+    let told: Vec<_> =
+        upstream.seen().iter().map(|seen| seen.headers["grpc-timeout"].clone()).collect();
+    assert_eq!(told, ["800000u", "700000u", "800000u"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pushback_is_ignored_by_choice_but_for_never() {
+    for (code, pushback, attempts, took) in
+        [("14", "1500", 2, 100), ("8", "2147483647", 2, 100), ("14", "-1", 1, 0)]
+    {
+        let layer = grpc_layer().retry_after(RetryAfter::ignore());
+        let upstream = upstream(move |n| grpc(if n == 1 { code } else { "0" }, Some(pushback)));
+        let told = ask(&layer, &upstream, request("POST")).await;
+        assert_eq!((told.info.attempts(), told.took), (attempts, ms(took)), "{code} {pushback}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn grpc_methods_that_may_be_repeated_are_told_by_name() {
+    let layer = RetryLayer::grpc()
+        .idempotent_methods(["/helloworld.Greeter/SayHello", "store.Catalog"])
+        .budget(Budget::unlimited())
+        .unwrap();
+    for (path, attempts) in [
+        ("/helloworld.Greeter/SayHello", 3),
+        ("/helloworld.Greeter/SayHelloOnce", 1),
+        ("/helloworld.Greeter", 1),
+        ("/store.Catalog/List", 3),
+        ("/store.CatalogAdmin/List", 1),
+        ("/", 1),
+    ] {
+        let mut request = request("POST");
+        *request.uri_mut() = format!("http://upstream{path}").parse().unwrap();
+        let told = ask(&layer, &upstream(|_| grpc("14", None)), request).await;
+        assert_eq!(told.info.attempts(), attempts, "{path}");
+    }
 }

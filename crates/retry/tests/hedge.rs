@@ -145,3 +145,28 @@ async fn by_a_quantile_nothing_is_hedged_until_it_is_known() {
     assert!((ms(10)..=ms(100)).contains(&took), "{took:?}");
     assert_eq!(layer.handle().stopped(StopReason::Done), 129);
 }
+
+/// What a success pays is paid once, and by the attempt that had it.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_wins_pays_once() {
+    let quota = layer().budget(Budget::quota()).unwrap();
+    let throttle = layer().budget(Budget::throttle(10, 1.0)).unwrap();
+    // Failures before it, so that there is room for what a success pays.
+    for (layer, before, after) in [(quota, 480, 480), (throttle, 6, 7)] {
+        let once = layer.clone().max_attempts(1).unwrap();
+        for _ in 0..4 {
+            ask(&once, &upstream(|_| status(503)), request("GET")).await;
+        }
+        let handle = layer.handle();
+        if before == 480 {
+            let twice = layer.clone().max_attempts(2).unwrap();
+            for _ in 0..4 {
+                ask(&twice, &upstream(|_| status(503)), request("GET")).await;
+            }
+        }
+        assert_eq!(handle.budget_left(), Some(before));
+        let slow = upstream(|n| if n == 1 { Step::Hang } else { slow(20, 200) });
+        assert_eq!(ask(&layer, &slow, request("GET")).await, (200, 2, ms(70)));
+        assert_eq!(handle.budget_left(), Some(after));
+    }
+}

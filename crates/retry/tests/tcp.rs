@@ -17,9 +17,7 @@ use std::{
     time::Duration,
 };
 
-use buttress_retry::{
-    Backoff, Budget, ReplayBody, Retry, RetryInfo, RetryLayer, StopReason, unsent,
-};
+use buttress_retry::{Backoff, Budget, ReplayBody, Retry, RetryInfo, RetryLayer, StopReason};
 use bytes::Bytes;
 use h2::Reason;
 use http::{Request, Response};
@@ -48,9 +46,7 @@ fn layer() -> RetryLayer {
         .unwrap()
         .budget(Budget::unlimited())
         .unwrap()
-        .errors::<legacy::Error>()
-        .unsent(unsent::h2)
-        .unsent(unsent::hyper_util)
+        .hyper_util()
 }
 
 fn client(is_http2: bool) -> Http {

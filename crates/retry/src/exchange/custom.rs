@@ -57,7 +57,7 @@ where
         self.copy.copy(request).ok_or(StopReason::NotRepeatable)
     }
 
-    fn send(&self, request: Req, _: Option<&mut Req>, _: Option<Deadline>) -> Req {
+    fn send(&self, request: Req, _: Option<&mut Req>, _: Option<Duration>) -> Req {
         request
     }
 
@@ -114,7 +114,7 @@ where
         Verdict::Done
     }
 
-    async fn drain(_: &mut Res) {}
+    async fn drain(_: &mut Res, _: Duration) {}
 
     fn is_unsent(&self, _: &E) -> bool {
         false

@@ -108,12 +108,14 @@ impl Http {
             return Verdict::Done;
         }
         let pushback = pushback(trailers);
+        let is_ignored = self.retry_after.is_ignored();
         let may_mend =
             is(GrpcCode::Unavailable) || is(GrpcCode::ResourceExhausted) && pushback.is_some();
         match pushback {
             _ if !may_mend => Verdict::Failed,
             None => Verdict::Retry,
             Some(Pushback::Never) => Verdict::Pushback,
+            Some(Pushback::In(_)) if is_ignored => Verdict::Retry,
             Some(Pushback::In(time)) if time > self.retry_after.longest() => {
                 Verdict::RetryIn(Duration::MAX)
             }
@@ -168,9 +170,9 @@ where
         }
     }
 
-    async fn drain(answer: &mut Self::Held) {
+    async fn drain(answer: &mut Self::Held, longest: Duration) {
         if answer.body().size_hint().lower() <= DRAIN_BYTES as u64 {
-            let _ = timeout(DRAIN_TIME, answer.body_mut().read(DRAIN_BYTES)).await;
+            let _ = timeout(longest.min(DRAIN_TIME), answer.body_mut().read(DRAIN_BYTES)).await;
         }
     }
 

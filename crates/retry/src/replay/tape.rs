@@ -12,6 +12,14 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{BoxError, TakenOver, into_bytes};
 
+/// So many frames are kept as they are, whatever their size. Those after them that are small are
+/// copied: they may be pieces of a large buffer, which would be kept with each of them.
+const WHOLE_FRAMES: usize = 16;
+const SMALL_FRAME: usize = 1_024;
+/// So many bytes, on the average, has each further frame: what is kept of it beside its data must
+/// not be more than the data.
+const LEAST_FRAME: usize = 64;
+
 /// A body and what was read of it. One attempt at a time reads the body itself; what is kept, any.
 pub(crate) struct Tape<B> {
     state: Mutex<State<B>>,
@@ -169,9 +177,11 @@ where
     }
 
     fn poll_body(&mut self, mut body: Pin<Box<B>>, cx: &mut Context<'_>) -> Polled {
+        let mut polling = Polling { tape: &self.tape, is_over: false };
         let polled = body.as_mut().poll_frame(cx).map(|frame| frame.map(into_bytes::<B>));
         let hint = body.size_hint();
         let is_end = body.is_end_stream();
+        polling.is_over = true;
 
         let mut state = self.tape.lock();
         let waiting = state.waiting.take();
@@ -208,6 +218,27 @@ where
             waiting.wake();
         }
         if is_mine { polled } else { Poll::Ready(Some(Err(TakenOver.into()))) }
+    }
+}
+
+/// A body that panics is gone: nobody is to wait for it.
+struct Polling<'t, B> {
+    tape: &'t Tape<B>,
+    is_over: bool,
+}
+
+impl<B> Drop for Polling<'_, B> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let mut state = self.tape.lock();
+        state.lose();
+        let waiting = state.waiting.take();
+        drop(state);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
     }
 }
 
@@ -261,11 +292,18 @@ impl<B> State<B> {
             self.trailers = Some(trailers.clone());
             self.end = End::Complete;
         } else if let Some(data) = frame.data_ref() {
-            if data.len() > capacity.saturating_sub(self.len) {
+            let frames = self.frames.len();
+            let is_full = frames >= WHOLE_FRAMES + capacity / LEAST_FRAME;
+            if data.len() > capacity.saturating_sub(self.len) || is_full && !data.is_empty() {
                 self.lose();
             } else if !data.is_empty() {
                 self.len += data.len();
-                self.frames.push(data.clone());
+                let is_small = frames >= WHOLE_FRAMES && data.len() < SMALL_FRAME;
+                self.frames.push(if is_small {
+                    Bytes::copy_from_slice(data)
+                } else {
+                    data.clone()
+                });
             }
         } else {
             // A kind of frame that is not known yet cannot be sent again.

@@ -155,3 +155,47 @@ fn a_body_that_is_being_read_when_it_is_taken_over_loses_no_frame() {
     }
     assert!(matches!(poll(&mut second), Poll::Ready(None)));
 }
+
+#[test]
+fn a_body_that_panics_leaves_nobody_waiting() {
+    let frames = vec![Some(b"one".to_vec())].into_iter();
+    let mut polls = 0;
+    let before = move || {
+        polls += 1;
+        assert!(polls < 2, "a fault in the body");
+    };
+    let tape = Tape::new(Script { frames, trailers: None, before }, 100);
+    let mut first = ReplayBody::kept(tape.reader());
+    assert!(matches!(poll(&mut first), Poll::Ready(Some(Ok(_)))));
+    let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(&mut first)));
+    assert!(polled.is_err());
+    assert!(!tape.is_replayable());
+    let mut second = ReplayBody::kept(tape.reader());
+    assert!(matches!(poll(&mut second), Poll::Ready(Some(Err(_)))), "it would wait for ever");
+}
+
+/// Bytes that share a large buffer, as those that are read from a connection do.
+#[test]
+fn what_is_kept_of_small_frames_is_bounded_too() {
+    const BUFFER: usize = 8 * 1024;
+    let cap = 64 * 1024;
+    for (size, is_kept) in [(1, false), (32, false), (128, true), (1_024, true)] {
+        let count = cap / size;
+        let frames: Vec<Bytes> =
+            (0..count).map(|_| Bytes::from(vec![7; BUFFER]).slice(..size)).collect();
+        let witness: Vec<Bytes> = frames.clone();
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(
+            frames.into_iter().map(|data| Ok::<_, Infallible>(Frame::data(data))),
+        ));
+        let tape = Tape::new(body, cap);
+        let mut first = ReplayBody::kept(tape.reader());
+        let mut read = 0;
+        while let Poll::Ready(Some(frame)) = poll(&mut first) {
+            read += frame.unwrap().into_data().unwrap().len();
+        }
+        assert_eq!(read, cap, "it passes whatever is kept");
+        assert_eq!(tape.is_replayable(), is_kept, "{size}");
+        let pinned = witness.iter().filter(|data| !data.is_unique()).count();
+        assert!(pinned * BUFFER <= 8 * cap, "{pinned} buffers of {count} for frames of {size}");
+    }
+}

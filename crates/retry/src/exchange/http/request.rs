@@ -43,13 +43,15 @@ where
         if request.extensions().get() == Some(&Repeat::Never) {
             return Err(StopReason::NotRepeatable);
         }
-        if !self.idempotency.is_after_unsent()
+        let body = request.body();
+        let is_large = !body.is_end_stream() && body.size_hint().lower() > self.replay as u64;
+        // Of a large one, whether it may be repeated is why it is not; there is no other use.
+        if (is_large || !self.idempotency.is_after_unsent())
             && !self.idempotency.allows(&RequestHead::of_request(request))
         {
             return Err(StopReason::NotRepeatable);
         }
-        let body = request.body();
-        if !body.is_end_stream() && body.size_hint().lower() > self.replay as u64 {
+        if is_large {
             return Err(StopReason::Body);
         }
         Ok(KeptRequest {
@@ -67,11 +69,9 @@ where
         &self,
         mut request: Request<B>,
         kept: Option<&mut KeptRequest<B>>,
-        deadline: Option<Deadline>,
+        left: Option<Duration>,
     ) -> Self::Sent {
-        if let Some(deadline) = deadline {
-            self.stamp(request.headers_mut(), Some(deadline.left()));
-        }
+        self.stamp(request.headers_mut(), left);
         match kept {
             Some(kept) if !request.body().is_end_stream() => request.map(|body| {
                 let tape = kept.tape.insert(Tape::new(body, self.replay));
