@@ -23,10 +23,15 @@ use serde_json::{Value, json};
 use tracing::{Dispatch, dispatcher::with_default, field::Empty};
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
-pub use self::{limit::limit, log::log};
+pub use self::{
+    limit::limit,
+    log::log,
+    retry::{grpc_timeout, retry_after},
+};
 
 mod limit;
 mod log;
+mod retry;
 
 /// A header map refuses to grow without end; this many lines are enough.
 const MAX_LINES: usize = 64;
