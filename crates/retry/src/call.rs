@@ -238,6 +238,15 @@ impl<S, X, K> Run<S, X, K> {
         Ok(Plan { delay, drain, token })
     }
 
+    /// Whether there may be another attempt, whatever the answer.
+    pub(crate) fn may_be_repeated<Req>(&self) -> bool
+    where
+        X: Keep<Req, Kept = K>,
+    {
+        self.attempts < self.call.shared.max_attempts
+            && self.call.shared.exchange.is_repeatable(&self.kept)
+    }
+
     /// Whether the inner service takes another request now. One that waits, waits for a limiter or
     /// a queue: what has just failed does not stand in line.
     pub(crate) fn is_ready<Sent>(&mut self, cx: &mut Context<'_>) -> bool

@@ -73,8 +73,8 @@ pub trait Read<Res, E>: Send + Sync + 'static {
     /// What the outcome means; `None` where the answer has to be looked into first.
     fn judge(&self, outcome: Result<&Self::Held, &E>) -> Option<Verdict>;
 
-    /// Looks into the answer.
-    fn look(&self, answer: &mut Self::Held) -> impl Future<Output = Verdict> + Send;
+    /// Looks into the answer; waits for more of it only where something hangs on it.
+    fn look(&self, answer: &mut Self::Held, waits: bool) -> impl Future<Output = Verdict> + Send;
 
     /// Leaves the answer's connection usable, if that is soon done: no longer than this.
     fn drain(answer: &mut Self::Held, longest: Duration) -> impl Future<Output = ()> + Send;

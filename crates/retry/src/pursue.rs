@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower_service::Service;
 
 use crate::{
-    budget::Token,
+    budget::{Pot, Token},
     call::{ErrorOf, FutureOf, Outcome, OutcomeOf, ResponseOf, ResultOf, Run},
     deadline::Deadline,
     exchange::{Keep, Read},
@@ -47,7 +47,10 @@ where
     let shared = Arc::clone(&run.call.shared);
     let mut delays = shared.backoff.delays();
     let mut ended = match first {
-        First::Ended(outcome, verdict) => look::<S, X, Req>(&shared, outcome, verdict, None).await,
+        First::Ended(outcome, verdict) => {
+            let waits = run.may_be_repeated();
+            look::<S, X, Req>(&shared, outcome, verdict, waits, None).await
+        }
         First::Sent(future) => attempt(&mut run, future, None).await,
     };
     // Where a hedge has brought it, the hedge's own pays for that.
@@ -106,11 +109,12 @@ where
 {
     let shared = Arc::clone(&run.call.shared);
     let limit = run.call.limit();
+    let waits = run.may_be_repeated();
     let Some(hedging) = shared.hedging.as_deref() else {
-        return limited::<S, X, Req>(&shared, future, limit, paid).await;
+        return limited::<S, X, Req>(&shared, future, limit, waits, paid).await;
     };
     let began = Instant::now();
-    let mut one = pin!(limited::<S, X, Req>(&shared, future, limit, paid));
+    let mut one = pin!(limited::<S, X, Req>(&shared, future, limit, waits, paid));
     let slow = async {
         match hedging.delay() {
             Some(delay) => sleep(delay).await,
@@ -122,9 +126,10 @@ where
         Either::Right(()) => match hedge(run) {
             Some((future, token)) => {
                 let limit = run.call.limit();
-                let other =
-                    pin!(limited::<S, X, Req>(&shared, Box::pin(future), limit, Some(token)));
-                better::<_, OutcomeOf<X, S, Req>>(one, other).await
+                let waits = run.may_be_repeated();
+                let other = Box::pin(future);
+                let other = pin!(limited::<S, X, Req>(&shared, other, limit, waits, Some(token)));
+                better::<_, OutcomeOf<X, S, Req>>(one, other, run.call.pot()).await
             }
             None => one.await,
         },
@@ -142,10 +147,7 @@ where
     S: Service<X::Sent>,
 {
     let exchange = &run.call.shared.exchange;
-    let may_be = run.attempts < run.call.shared.max_attempts
-        && exchange.is_repeatable(&run.kept)
-        && exchange.is_complete(&run.kept);
-    if !may_be {
+    if !run.may_be_repeated() || !exchange.is_complete(&run.kept) {
         return None;
     }
     let mut token = Token::withdraw(run.call.pot(), false)?;
@@ -164,6 +166,7 @@ async fn limited<S, X, Req>(
     shared: &Arc<Shared<X>>,
     mut future: Pin<Box<FutureOf<X, S, Req>>>,
     limit: Option<Instant>,
+    waits: bool,
     paid: Option<Token>,
 ) -> Ended<OutcomeOf<X, S, Req>>
 where
@@ -180,7 +183,7 @@ where
     };
     // Its connection, or its stream, is given back before anything else is waited for.
     drop(future);
-    look::<S, X, Req>(shared, outcome, None, paid).await
+    look::<S, X, Req>(shared, outcome, None, waits, paid).await
 }
 
 /// What the outcome means, if need be after a look into the answer.
@@ -188,6 +191,7 @@ async fn look<S, X, Req>(
     shared: &Arc<Shared<X>>,
     mut outcome: OutcomeOf<X, S, Req>,
     verdict: Option<Verdict>,
+    waits: bool,
     paid: Option<Token>,
 ) -> Ended<OutcomeOf<X, S, Req>>
 where
@@ -197,7 +201,7 @@ where
     let judged = match &mut outcome {
         _ if verdict.is_some() => verdict,
         Outcome::Answer(answer) => match shared.exchange.judge(Ok(answer)) {
-            None => Some(shared.exchange.look(answer).await),
+            None => Some(shared.exchange.look(answer, waits).await),
             judged => judged,
         },
         Outcome::Error(error) => shared.exchange.judge(Err(error)),
@@ -239,7 +243,7 @@ async fn either<L: Future, R: Future>(
 }
 
 /// The first that a retry would not better; the last to fail, where both would.
-async fn better<F, O>(mut one: Pin<&mut F>, mut other: Pin<&mut F>) -> Ended<O>
+async fn better<F, O>(mut one: Pin<&mut F>, mut other: Pin<&mut F>, pot: &Pot) -> Ended<O>
 where
     F: Future<Output = Ended<O>>,
 {
@@ -247,5 +251,9 @@ where
         Either::Left(ended) => (ended, other),
         Either::Right(ended) => (ended, one),
     };
-    if ended.verdict.is_retry() { rest.await } else { ended }
+    if !ended.verdict.is_retry() {
+        return ended;
+    }
+    pot.failed();
+    rest.await
 }

@@ -212,3 +212,34 @@ async fn a_failed_answer_that_stalls_does_not_take_the_time_of_the_next_attempt(
     assert_eq!(sent.len(), 2);
     assert!(sent[1] <= ms(10), "{:?} of 40 ms", sent[1]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_too_late_does_not_reach_the_handler() {
+    let handler = service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let layer = DeadlineLayer::new().header(DeadlineHeader::grpc());
+    let response = layer
+        .layer(handler)
+        .oneshot(asking(HeaderName::from_static("grpc-timeout"), "0n"))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 504);
+    assert_eq!(response.extensions().get::<Rejected>().unwrap().layer(), "deadline");
+}
+
+/// A stream that has no message yet: nothing hangs on what may follow.
+#[tokio::test(start_paused = true)]
+async fn the_head_of_a_call_that_is_not_repeated_is_not_held_up() {
+    let inner = service_fn(|_: Request<_>| async { Ok::<_, Infallible>(Response::new(Stalled)) });
+    let once = RetryLayer::grpc();
+    let last = RetryLayer::grpc().idempotent_methods(["a.B"]).max_attempts(1).unwrap();
+    let again = RetryLayer::grpc().idempotent_methods(["a.B"]);
+    for (layer, took) in [(once, 0), (last, 0), (again, 10)] {
+        let began = Instant::now();
+        let request = Request::post("http://upstream/a.B/C").body(Full::<Bytes>::default());
+        layer.layer(inner).oneshot(request.unwrap()).await.unwrap();
+        let elapsed = began.elapsed();
+        assert!((ms(took)..=ms(took + 1)).contains(&elapsed), "{elapsed:?} of {took} ms");
+    }
+}

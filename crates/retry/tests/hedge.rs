@@ -170,3 +170,12 @@ async fn a_hedge_that_wins_pays_once() {
         assert_eq!(handle.budget_left(), Some(after));
     }
 }
+
+/// gRFC A6: each call that fails takes a token, a hedge as any other.
+#[tokio::test(start_paused = true)]
+async fn both_tries_that_fail_count_as_failures() {
+    let layer = layer().budget(Budget::throttle(10, 1.0)).unwrap().max_attempts(2).unwrap();
+    let dead = upstream(|_| slow(80, 503));
+    assert_eq!(ask(&layer, &dead, request("GET")).await, (503, 2, ms(130)));
+    assert_eq!(layer.handle().budget_left(), Some(8));
+}

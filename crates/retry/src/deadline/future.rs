@@ -47,8 +47,9 @@ impl<F: Future> Future for WithDeadline<F> {
 pin_project! {
     /// The future of [`DeadlineService`](super::DeadlineService).
     pub struct DeadlineFuture<F> {
+        // None where the request came after its deadline.
         #[pin]
-        inner: WithDeadline<F>,
+        inner: Option<WithDeadline<F>>,
         protocol: Protocol,
         // Made when the inner service does not answer at once.
         #[pin]
@@ -58,7 +59,11 @@ pin_project! {
 
 impl<F> DeadlineFuture<F> {
     pub(super) const fn new(deadline: Option<Deadline>, protocol: Protocol, inner: F) -> Self {
-        Self { inner: WithDeadline::new(deadline, inner), protocol, timer: None }
+        Self { inner: Some(WithDeadline::new(deadline, inner)), protocol, timer: None }
+    }
+
+    pub(super) const fn late(protocol: Protocol) -> Self {
+        Self { inner: None, protocol, timer: None }
     }
 }
 
@@ -70,8 +75,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let deadline = this.inner.deadline;
-        if let Poll::Ready(answer) = this.inner.poll(cx) {
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Ready(Ok(too_late(*this.protocol)));
+        };
+        let deadline = inner.deadline;
+        if let Poll::Ready(answer) = inner.poll(cx) {
             return Poll::Ready(answer.map(|answer| answer.map(ResponseBody::inner)));
         }
         let Some(deadline) = deadline else { return Poll::Pending };
@@ -94,7 +102,7 @@ fn too_late<B>(protocol: Protocol) -> Response<ResponseBody<B>> {
 impl<F> fmt::Debug for DeadlineFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeadlineFuture")
-            .field("deadline", &self.inner.deadline)
+            .field("deadline", &self.inner.as_ref().and_then(|inner| inner.deadline))
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{ConfigError, ConfigErrorKind as Kind};
 /// On a server it goes outside of what does the work, and reads what the caller tells; around a
 /// client it goes outside of [`RetryLayer`](crate::RetryLayer), takes the deadline of the request
 /// that is being served, and [forwards](Self::forward) what is left of it. An answer that is ready
-/// in time wins; its body is not bounded.
+/// in time wins; its body is not bounded. A request that comes after its deadline goes no further.
 ///
 /// ```
 /// use buttress_retry::{DeadlineHeader, DeadlineLayer};

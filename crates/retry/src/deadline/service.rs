@@ -42,6 +42,9 @@ where
             return DeadlineFuture::new(None, protocol, self.inner.call(request));
         };
         let protocol = Protocol::of(request.headers());
+        if deadline.has_passed() {
+            return DeadlineFuture::late(protocol);
+        }
         self.rules.forward(&mut request, deadline);
         request.extensions_mut().insert::<Deadline>(deadline);
         let inner = {

@@ -110,7 +110,7 @@ where
     }
 
     /// It has been judged without.
-    async fn look(&self, _: &mut Res) -> Verdict {
+    async fn look(&self, _: &mut Res, _: bool) -> Verdict {
         Verdict::Done
     }
 

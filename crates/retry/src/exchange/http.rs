@@ -159,8 +159,9 @@ where
     }
 
     /// A gRPC answer without a status among its headers: it may follow at once.
-    async fn look(&self, answer: &mut Self::Held) -> Verdict {
-        let _ = timeout(PEEK_TIME, answer.body_mut().read(1)).await;
+    async fn look(&self, answer: &mut Self::Held, waits: bool) -> Verdict {
+        let longest = if waits { PEEK_TIME } else { Duration::ZERO };
+        let _ = timeout(longest, answer.body_mut().read(1)).await;
         // With a message before them they were not read: the caller may act upon it, and the call
         // is "committed" (gRFC A6).
         let trailers = answer.body().trailers();
