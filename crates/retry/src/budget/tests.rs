@@ -129,6 +129,25 @@ fn hosts_do_not_pay_for_one_another_and_are_bounded() {
 }
 
 #[test]
+fn newcomers_cost_the_same_however_many_hosts_are_kept() {
+    for capacity in [100, 1_000] {
+        let budgets = Budgets::new(&Budget::ratio(0.1).per_host_up_to(capacity));
+        let host = |n: usize| format!("host-{n}");
+        let in_use: Vec<_> = (0..capacity).map(|n| budgets.of(&host(n))).collect();
+        for n in capacity..3 * capacity {
+            budgets.of(&host(n));
+        }
+        let each = budgets.looked_at() / (2 * capacity);
+        assert!(each <= 16, "{each} of {capacity} for each newcomer");
+        drop(in_use);
+        for n in capacity..2 * capacity {
+            budgets.of(&host(n));
+        }
+        assert!(budgets.of("new").withdraw(false).is_some() && budgets.hosts() > 1);
+    }
+}
+
+#[test]
 fn what_could_never_pay_is_refused() {
     for budget in [
         Budget::ratio(-0.1),
