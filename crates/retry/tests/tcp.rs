@@ -346,3 +346,82 @@ async fn goaway_with_an_error_proves_nothing() {
     ask(&client(true), "POST", address).await.unwrap_err();
     assert_eq!(streams.load(Ordering::SeqCst), 1);
 }
+
+/// Reads a head that no body follows.
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        let byte = stream.read_u8().await.unwrap();
+        read.push(byte);
+    }
+    String::from_utf8(read).unwrap()
+}
+
+/// A bodiless request.
+fn bare(method: &str, to: SocketAddr) -> http::request::Builder {
+    Request::builder().method(method).uri(format!("http://{to}/"))
+}
+
+#[tokio::test]
+async fn the_length_in_an_answer_to_head_is_no_body() {
+    const FAILED: &[u8] = b"HTTP/1.1 503 Unavailable\r\ncontent-length: 3000\r\n\r\n";
+    let (address, connections) = server(|_, mut stream| async move {
+        loop {
+            read_head(&mut stream).await;
+            stream.write_all(FAILED).await.unwrap();
+        }
+    })
+    .await;
+    let request = bare("HEAD", address).body(Full::default()).unwrap();
+    let answer = client(false).oneshot(request).await.unwrap();
+    assert_eq!(attempts(&answer), (503, 3));
+    assert_eq!(answer.headers()["content-length"], "3000");
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "there was nothing to read");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_upgraded_at_the_second_attempt_is_the_callers() {
+    let (address, _) = server(|_, mut stream| async move {
+        read_head(&mut stream).await;
+        let failed = b"HTTP/1.1 503 Unavailable\r\ncontent-length: 4\r\n\r\nwait";
+        stream.write_all(failed).await.unwrap();
+        assert!(read_head(&mut stream).await.contains("upgrade: echo"));
+        let switched = b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+        stream.write_all(switched).await.unwrap();
+        let mut said = [0; 4];
+        stream.read_exact(&mut said).await.unwrap();
+        stream.write_all(&said).await.unwrap();
+    })
+    .await;
+    let request = bare("GET", address)
+        .header("connection", "upgrade")
+        .header("upgrade", "echo")
+        .body(Full::default())
+        .unwrap();
+    let answer = client(false).oneshot(request).await.unwrap();
+    assert_eq!(attempts(&answer), (101, 2));
+    let mut upgraded = hyper_util::rt::TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    upgraded.write_all(b"ping").await.unwrap();
+    let mut said = [0; 4];
+    upgraded.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"ping");
+}
+
+#[tokio::test]
+async fn continue_is_no_answer() {
+    let (address, _) = server(|number, mut stream| async move {
+        assert!(read_request(&mut stream).await.contains("expect: 100-continue"));
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+        if number == 1 {
+            let failed = b"HTTP/1.1 503 Unavailable\r\nconnection: close\r\n\r\n";
+            stream.write_all(failed).await.unwrap();
+        } else {
+            answer_200(&mut stream).await;
+        }
+    })
+    .await;
+    let request =
+        bare("PUT", address).header("expect", "100-continue").body(Full::from("body")).unwrap();
+    assert_eq!(attempts(&client(false).oneshot(request).await.unwrap()), (200, 2));
+}
