@@ -223,7 +223,7 @@ fn a_second_try_is_no_probe_and_nor_is_what_may_not_be_one() {
         answer.extensions().get::<Rejected>().map(|rejected| rejected.reason())
     };
     let mut again = Request::new(());
-    again.extensions_mut().insert(Attempt::FIRST.next());
+    again.extensions_mut().insert(Attempt::after(1));
     while reason(again.clone()) == Some("open") {}
     assert_eq!(reason(again), Some("half_open"));
     assert_eq!(reason(Request::post("/").body(()).unwrap()), Some("half_open"));

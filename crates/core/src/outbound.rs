@@ -17,7 +17,7 @@ use http::Request;
 /// let mut request = Request::new(());
 /// assert!(Attempt::of(&request).is_first());
 ///
-/// request.extensions_mut().insert(Attempt::FIRST.next());
+/// request.extensions_mut().insert(Attempt::after(1));
 /// assert_eq!(Attempt::of(&request).number(), 2);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,10 +27,10 @@ impl Attempt {
     /// The first.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
-    /// The one after this.
+    /// The one after so many.
     #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+    pub const fn after(attempts: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(attempts))
     }
 
     /// Which it is; 1 is the first.

@@ -1,6 +1,9 @@
 //! Reading a layer that has gone into a service.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use buttress_core::source::{Metrics, Sample};
 
@@ -23,13 +26,18 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct RetryHandle {
+    name: Cow<'static, str>,
     budgets: Arc<Budgets>,
     counts: Arc<Counts>,
 }
 
 impl RetryHandle {
     pub(crate) fn new<X>(shared: &Shared<X>) -> Self {
-        Self { budgets: Arc::clone(&shared.budgets), counts: Arc::clone(&shared.counts) }
+        Self {
+            name: shared.name.clone(),
+            budgets: Arc::clone(&shared.budgets),
+            counts: Arc::clone(&shared.counts),
+        }
     }
 
     /// Retries that were sent, hedges not counted.
@@ -72,23 +80,25 @@ impl RetryHandle {
 
 impl Metrics for RetryHandle {
     fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
+        let name = ("retry", &*self.name);
         for reason in StopReason::ALL {
             let help = "Calls that ended, by why there was no further attempt.";
             let count = float(self.stopped(reason));
-            let labels = [("stop", reason.as_str())];
+            let labels = [name, ("stop", reason.as_str())];
             each(Sample::counter("retry_calls_total", help, count).labels(&labels));
         }
         let help = "Attempts beyond the first.";
         for (kind, count) in [("retry", self.retries()), ("hedge", self.hedges())] {
             let sample = Sample::counter("retry_attempts_total", help, float(count));
-            each(sample.labels(&[("kind", kind)]));
+            each(sample.labels(&[name, ("kind", kind)]));
         }
         if let Some(left) = self.budget_left() {
             let help = "Retries, or tokens, that are left of the budget.";
-            each(Sample::gauge("retry_budget_left", help, float(left)));
+            each(Sample::gauge("retry_budget_left", help, float(left)).labels(&[name]));
         }
         let help = "Hosts that have a budget of their own.";
-        each(Sample::gauge("retry_budget_hosts", help, float(self.hosts() as u64)));
+        let hosts = Sample::gauge("retry_budget_hosts", help, float(self.hosts() as u64));
+        each(hosts.labels(&[name]));
     }
 }
 

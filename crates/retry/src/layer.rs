@@ -1,6 +1,6 @@
 //! The layer and its verbs.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 use tower_layer::Layer;
@@ -219,6 +219,7 @@ impl<C> RetryLayer<Custom<C>> {
         let shared = Arc::unwrap_or_clone(self.shared);
         RetryLayer {
             shared: Arc::new(Shared {
+                name: shared.name,
                 exchange: Custom { classify: shared.exchange.classify, copy },
                 max_attempts: shared.max_attempts,
                 backoff: shared.backoff,
@@ -246,6 +247,13 @@ impl<X> RetryLayer<X> {
 }
 
 impl<X: Clone> RetryLayer<X> {
+    /// What its metrics call it, in the label `retry`; the default is `default`. Layers on one page
+    /// of metrics have different names, or the page shows the first one's numbers only.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        Arc::make_mut(&mut self.shared).name = name.into();
+        self
+    }
+
     /// How many attempts a request has, the first one counted; the default is 3.
     ///
     /// # Errors

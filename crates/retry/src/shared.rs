@@ -1,6 +1,7 @@
 //! What a layer, its services and its handles share.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{
         Arc,
@@ -18,6 +19,7 @@ use crate::{
     stop::{RetryInfo, StopReason},
 };
 
+const DEFAULT_NAME: &str = "default";
 const DEFAULT_ATTEMPTS: u32 = 3;
 const DEFAULT_FIRST_DELAY: Duration = Duration::from_millis(50);
 
@@ -27,6 +29,7 @@ const STOP: &str = "retry_stop";
 
 #[derive(Clone)]
 pub(crate) struct Shared<X> {
+    pub(crate) name: Cow<'static, str>,
     pub(crate) exchange: X,
     pub(crate) max_attempts: u32,
     pub(crate) backoff: Backoff,
@@ -47,6 +50,7 @@ pub(crate) struct Counts {
 impl<X> Shared<X> {
     pub(crate) fn new(exchange: X) -> Self {
         Self {
+            name: Cow::Borrowed(DEFAULT_NAME),
             exchange,
             max_attempts: DEFAULT_ATTEMPTS,
             backoff: Backoff::exponential(DEFAULT_FIRST_DELAY),

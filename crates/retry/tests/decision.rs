@@ -487,12 +487,20 @@ async fn the_request_that_is_served_has_the_attempts_and_the_reason_on_its_line(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_says_which_attempt_it_is() {
+    let (layer, upstream) = (layer(), statuses(&[503, 502, 200]));
+    ask(&layer, &upstream, request("GET")).await;
+    let attempts: Vec<u32> = upstream.seen().iter().map(|seen| seen.attempt).collect();
+    assert_eq!(attempts, [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_numbers_are_there_for_a_metrics_page() {
     let (layer, upstream) = (layer(), statuses(&[503, 200]));
     ask(&layer, &upstream, request("GET")).await;
     let mut lines = Vec::new();
     layer.handle().collect(&mut |sample| {
-        let label = sample.labels.first().map_or("", |(_, value)| value);
+        let label = sample.labels.get(1).map_or("", |(_, value)| value);
         lines.push(format!("{} {label} {}", sample.name, sample.value));
     });
     for line in [

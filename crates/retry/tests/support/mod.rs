@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use buttress_core::outbound::Attempt;
 use buttress_retry::{Backoff, Jitter};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -37,6 +38,7 @@ pub(crate) enum Step {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    pub(crate) attempt: u32,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) trailers: Option<HeaderMap>,
@@ -133,12 +135,19 @@ where
         let at = Instant::now();
         Box::pin(async move {
             let _guard = guard;
+            let attempt = Attempt::of(&request).number();
             let (parts, body) = request.into_parts();
             if !matches!(step, Step::Unread(_)) {
                 let collected = body.collect().await.map_err(io::Error::other)?;
                 let trailers = collected.trailers().cloned();
                 let body = collected.to_bytes();
-                seen.lock().unwrap().push(Seen { headers: parts.headers, body, trailers, at });
+                seen.lock().unwrap().push(Seen {
+                    attempt,
+                    headers: parts.headers,
+                    body,
+                    trailers,
+                    at,
+                });
             }
             loop {
                 match step {

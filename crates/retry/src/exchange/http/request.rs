@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use buttress_core::outbound::Attempt;
 use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri, Version, header::HOST};
 use http_body::Body;
 
@@ -97,6 +98,7 @@ where
         *request.version_mut() = kept.version;
         *request.headers_mut() = kept.headers.clone();
         *request.extensions_mut() = kept.extensions.clone();
+        request.extensions_mut().insert(Attempt::after(attempts));
         self.stamp(request.headers_mut(), left);
         if self.is_grpc {
             request.headers_mut().insert(PREVIOUS_ATTEMPTS, attempts.into());
