@@ -16,6 +16,8 @@ mod stack;
 pub use buttress_core::{
     CENSOR, Secret, body, client_ip, context, lifecycle, observe, outbound, reject, source, value,
 };
+#[cfg(feature = "client")]
+pub use {buttress_breaker as breaker, buttress_retry as retry};
 #[cfg(feature = "server")]
 pub use {
     buttress_headers as headers, buttress_limit as limit, buttress_log as log,
