@@ -19,12 +19,14 @@ use std::{
 };
 
 use axum::body::Body;
+use buttress_breaker::{BreakerLayer, BulkheadLayer, Policy};
 use buttress_core::{context, observe::ObserveLayer};
 use buttress_limit::{Key, LimitLayer, RedisStore, Rule, SlowDown, seconds};
 use buttress_log::Sink;
 use buttress_metrics::{
     Exposition, Format, HttpMetrics, MAX_SERIES, ProcessMetrics, RuntimeMetrics,
 };
+use buttress_retry::RetryLayer;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -72,6 +74,9 @@ async fn exposed() -> Names {
     let page = Exposition::new()
         .http(&metrics)
         .source(limit.slow_down(slow).handle())
+        .source(RetryLayer::http().handle())
+        .source(BreakerLayer::new("upstream", Policy::new()).unwrap().per_host().handle())
+        .source(BulkheadLayer::new("upstream", 64).unwrap().handle())
         .source(writer)
         .source(ProcessMetrics::new())
         .source(RuntimeMetrics::current().unwrap());
