@@ -13,6 +13,8 @@ macro_rules! pages {
 pages! {
     limits: "guide/limits.md",
     observability: "guide/observability.md",
+    outbound: "guide/outbound.md",
+    flaky_upstream: "recipes/flaky-upstream.md",
     from_println: "recipes/from-println.md",
     one_limit: "recipes/one-limit.md",
     prometheus: "recipes/prometheus.md",
