@@ -19,6 +19,7 @@ use crate::{
     drive::{Answer, Bare, Nothing, repeat, serve},
 };
 
+mod breaker;
 mod context;
 mod event;
 mod headers;
@@ -29,6 +30,7 @@ mod problem;
 mod redact;
 mod reject;
 mod request_id;
+mod retry;
 mod stack;
 mod trace;
 
@@ -47,6 +49,8 @@ pub fn cases<W: AsRef<str>>(words: &[W]) -> Vec<Case> {
         trace::cases(),
         log::cases(),
         limit::cases(),
+        breaker::cases(),
+        retry::cases(),
     ];
     let chosen = |case: &Case| words.iter().all(|word| case.name.contains(word.as_ref()));
     all.into_iter().flatten().filter(chosen).collect()

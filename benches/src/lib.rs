@@ -10,10 +10,11 @@
 //! - instructions, by valgrind's callgrind ([`callgrind`]): repeatable for one compiler;
 //! - allocations, in a program of their own (`buttress-bench-allocations`): exact.
 //!
-//! What is no request has tables of its own: the [`stores`] of rate limits, and a limit in
-//! [`redis`].
+//! What is no request has tables of its own: the [`stores`] of rate limits, a limit in [`redis`],
+//! and one breaker with more than one of the [`threads`].
 
 pub mod allocations;
+mod breakers;
 pub mod callgrind;
 mod case;
 mod cases;
@@ -25,6 +26,7 @@ mod peers;
 pub mod redis;
 pub mod stores;
 pub mod table;
+pub mod threads;
 pub mod times;
 
 pub use self::{

@@ -13,6 +13,7 @@ use buttress_bench::{
     gate::{self, Verdict},
     load, redis, stores,
     table::{Table, thousands},
+    threads,
     times::{self, Times},
 };
 
@@ -65,10 +66,11 @@ fn measure(arguments: &[String]) -> Result<ExitCode, Failure> {
     let aligned = io::stdout().is_terminal();
     let stores = stores::measure(&words, aligned, |line| progress(line))?;
     let redis = redis::measure(&words, aligned, |line| progress(line))?;
-    if cases.is_empty() && stores.is_none() && redis.is_none() {
+    let threads = threads::measure(&words, aligned, |line| progress(line))?;
+    if cases.is_empty() && stores.is_none() && redis.is_none() && threads.is_none() {
         return Err(no_case(&words));
     }
-    for table in stores.into_iter().chain(redis) {
+    for table in stores.into_iter().chain(redis).chain(threads) {
         say(format_args!("\n{table}"));
     }
     Ok(ExitCode::SUCCESS)

@@ -50,6 +50,18 @@ const ADDED: &[(&str, u64)] = &[
     ("limit, refuses", 5),
     ("limit, refuses gRPC", 5),
     ("limit, a check of one key", 0),
+    ("breaker, count window", 0),
+    ("breaker, time window", 0),
+    ("breaker, consecutive", 0),
+    ("breaker, count window, slow calls", 0),
+    ("breaker, per host, 8 headers", 0),
+    ("breaker, a circuit alone, count window", 0),
+    ("breaker, a circuit alone, time window", 0),
+    ("breaker, a circuit alone, consecutive", 0),
+    ("breaker, a bulkhead", 0),
+    // The copy of the head.
+    ("retry, first attempt, 8 headers kept", 2),
+    ("retry, sent once, 8 headers", 0),
 ];
 
 #[test]
