@@ -13,7 +13,7 @@ fn page() -> String {
         .source(RetryLayer::http().handle())
         .source(BreakerLayer::new("upstream", Policy::new()).unwrap().per_host().handle())
         .source(BulkheadLayer::new("upstream", 64).unwrap().handle())
-        .source(ShedLayer::new())
+        .source(ShedLayer::new("calls"))
         .render(Format::Prometheus)
 }
 
