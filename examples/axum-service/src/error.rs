@@ -11,8 +11,17 @@ pub(crate) enum Error {
     WrongPair,
     #[error("{name} is at most {most}")]
     TooMuch { name: &'static str, most: u64 },
+    #[error("status is one of a failure, 400 to 599")]
+    NoFailure,
     #[error("cannot read the orders")]
     Orders(#[from] std::io::Error),
+}
+
+impl Error {
+    /// Whether a caller's wish is granted.
+    pub(crate) const fn at_most(name: &'static str, value: u64, most: u64) -> Result<(), Self> {
+        if value <= most { Ok(()) } else { Err(Self::TooMuch { name, most }) }
+    }
 }
 
 impl IntoProblem for Error {
@@ -20,7 +29,7 @@ impl IntoProblem for Error {
         let status = match self {
             Self::NoUser => StatusCode::NOT_FOUND,
             Self::WrongPair => StatusCode::UNAUTHORIZED,
-            Self::TooMuch { .. } => StatusCode::BAD_REQUEST,
+            Self::TooMuch { .. } | Self::NoFailure => StatusCode::BAD_REQUEST,
             Self::Orders(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         // From 500 up the stack shows the status alone.

@@ -20,7 +20,7 @@ use buttress::{
 };
 use tokio::net::TcpListener;
 
-use crate::{limits::Limits, numbers::Numbers, settings::Settings};
+use crate::{limits::Limits, numbers::Numbers, settings::Settings, upstream::Upstream};
 
 mod error;
 mod limits;
@@ -32,6 +32,7 @@ mod routes;
 mod search;
 mod settings;
 mod tour;
+mod upstream;
 
 /// The origin of a front end on a developer's machine, whose pages may call this service.
 const FRONT_END: &str = "http://localhost:5173";
@@ -67,7 +68,8 @@ async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let log = log.init()?;
     // Panics are lines too.
     install_panic_hook();
-    let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits);
+    let upstream = Upstream::start(&numbers.called, upstream::OPEN).await?;
+    let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits).of_upstream(&upstream);
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
@@ -78,7 +80,7 @@ async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     }
     limits.connected().await;
     writeln!(io::stdout(), "listening on http://{address}")?;
-    serve(listener, app(address, stack, &limits, &numbers)?).await?;
+    serve(listener, app(address, stack, &limits, &numbers, upstream)?).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -103,9 +105,10 @@ fn app(
     stack: Stack,
     limits: &Limits,
     numbers: &Numbers,
+    upstream: Upstream,
 ) -> Result<Router, metrics::ConfigError> {
     let operators = numbers.router()?.layer(stack.clone().cors(None).limit(None));
-    Ok(routes::router(address, limits, numbers).layer(stack).merge(operators))
+    Ok(routes::router(address, limits, numbers, upstream).layer(stack).merge(operators))
 }
 
 async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {

@@ -11,7 +11,7 @@ use buttress::{
 };
 use tokio::runtime::Handle;
 
-use crate::limits::Limits;
+use crate::{limits::Limits, upstream::Upstream};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers {
@@ -43,6 +43,12 @@ impl Numbers {
     /// And of the limits: who was admitted and refused, and who of them decides.
     pub(crate) fn of_the_limits(self, limits: &Limits) -> Self {
         Self { page: limits.sources().fold(self.page, Exposition::source), ..self }
+    }
+
+    /// And of the calls to upstream: retries, the breaker's state, the bulkhead.
+    pub(crate) fn of_upstream(self, upstream: &Upstream) -> Self {
+        let Upstream { retry, breaker, bulkhead, .. } = upstream.clone();
+        Self { page: self.page.source(retry).source(breaker).source(bulkhead), ..self }
     }
 
     /// For those alone who send this token.

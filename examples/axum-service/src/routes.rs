@@ -25,8 +25,14 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    error::Error, limits::Limits, login::login, numbers::Numbers, outbound::Outbound, page,
+    error::Error,
+    limits::Limits,
+    login::login,
+    numbers::Numbers,
+    outbound::Outbound,
+    page,
     search::search,
+    upstream::{self, Upstream},
 };
 
 /// The longest pause that a caller may ask `/slow` for.
@@ -41,10 +47,17 @@ const LONGEST_PAUSE_MS: u64 = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
+    pub(crate) upstream: Upstream,
     outbound: Outbound,
 }
 
-pub(crate) fn router(address: SocketAddr, limits: &Limits, numbers: &Numbers) -> Router {
+pub(crate) fn router(
+    address: SocketAddr,
+    limits: &Limits,
+    numbers: &Numbers,
+    upstream: Upstream,
+) -> Router {
+    let outbound = Outbound::to(address, &numbers.called);
     // A page among the answers of an API: it brings its own headers, and the stack leaves those
     // that are there as they are. On a desk it comes over plain HTTP, where Safari would take
     // `upgrade-insecure-requests` at its word, for localhost too: so that is for https alone.
@@ -62,10 +75,12 @@ pub(crate) fn router(address: SocketAddr, limits: &Limits, numbers: &Numbers) ->
         .route("/stream", get(stream))
         .route("/fail", get(fail))
         .route("/panic", get(panics))
-        .route("/outbound", get(outbound))
+        .route("/outbound", get(self::outbound))
+        .route("/upstream", get(upstream::routes::call).post(upstream::routes::call))
+        .route("/upstream/state", get(upstream::routes::state))
         // Said here, so that it is in this router's stack and not in that of one merged with it.
         .fallback(nowhere)
-        .with_state(Service { address, outbound: Outbound::to(address, &numbers.called) })
+        .with_state(Service { address, upstream, outbound })
 }
 
 #[derive(Debug, Serialize)]
@@ -102,7 +117,7 @@ impl Default for Slow {
 }
 
 async fn slow(Query(Slow { ms }): Query<Slow>) -> Result<Json<Value>, Failure> {
-    at_most("ms", ms, LONGEST_MS)?;
+    Error::at_most("ms", ms, LONGEST_MS)?;
     // Timed as a query or a call would be: `service_ms` on the access line, and a line of its own
     // where it is slow …
     let pause = operation(Operation::Service, "pause").slow(LONG);
@@ -126,8 +141,8 @@ impl Default for Chunks {
 }
 
 async fn stream(Query(Chunks { chunks, ms }): Query<Chunks>) -> Result<impl IntoResponse, Failure> {
-    at_most("chunks", chunks.into(), MOST_CHUNKS.into())?;
-    at_most("ms", ms, LONGEST_PAUSE_MS)?;
+    Error::at_most("chunks", chunks.into(), MOST_CHUNKS.into())?;
+    Error::at_most("ms", ms, LONGEST_PAUSE_MS)?;
     let lines = stream::unfold(1, move |chunk| async move {
         if chunk > chunks {
             return None;
@@ -174,8 +189,4 @@ async fn nowhere() -> StatusCode {
 /// The id of the current request, wherever the code is.
 fn request_id() -> Option<String> {
     context::current()?.request_id_str().map(str::to_owned)
-}
-
-fn at_most(name: &'static str, value: u64, most: u64) -> Result<(), Error> {
-    if value <= most { Ok(()) } else { Err(Error::TooMuch { name, most }) }
 }

@@ -6,6 +6,7 @@ use std::{
     error::Error,
     io::{self, IsTerminal, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use buttress::{
@@ -23,6 +24,7 @@ use crate::{
     limits::{GENERAL, Limits},
     numbers::Numbers,
     serve, stack,
+    upstream::Upstream,
 };
 
 mod caller;
@@ -33,6 +35,7 @@ mod observed;
 mod story;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 type Told = Result<(), Box<dyn Error>>;
 
@@ -41,6 +44,8 @@ const AMPLE: Quota = requests(100_000).per(seconds(1));
 /// As many at once as by default. The next is admitted after a second and not after a tenth, which
 /// a busy machine may take to send them.
 const TEN_AT_ONCE: Quota = requests(10).per(seconds(10));
+/// How long a breaker stays open: shorter than by default, and long enough to be seen.
+const OPEN: Duration = Duration::from_secs(2);
 
 /// Who tells, who asks, and what the service logs meanwhile.
 struct Tour<W> {
@@ -94,11 +99,13 @@ impl Instance {
     ) -> Result<Self, Box<dyn Error>> {
         let limits = Limits::new(general, burst, None)?;
         let numbers = Numbers::new().of_the_log(lines.clone()).of_the_limits(&limits);
+        let upstream = Upstream::start(&numbers.called, OPEN).await?;
+        let numbers = numbers.of_upstream(&upstream);
         let stack = change(stack(ClientIp::peer(), &limits, &numbers)?);
         let described = stack.describe();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let app = app(address, stack, &limits, &numbers)?;
+        let app = app(address, stack, &limits, &numbers, upstream)?;
         let served = tokio::spawn(serve(listener, app));
         Ok(Self { caller: Caller::of(address), described, served })
     }

@@ -35,6 +35,8 @@ use tokio::{
 
 #[path = "smoke/limits.rs"]
 mod limits;
+#[path = "smoke/upstream.rs"]
+mod upstream;
 
 /// For what is a matter of milliseconds, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);

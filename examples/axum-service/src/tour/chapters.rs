@@ -65,7 +65,9 @@ impl<W: Write> Tour<W> {
         self.numbers().await?;
         self.report().await?;
         self.wrong_passwords().await?;
-        self.slowed_down().await
+        self.slowed_down().await?;
+        self.mended().await?;
+        self.given_up().await
     }
 
     fn stack_in_force(&mut self, described: &str) -> Told {
