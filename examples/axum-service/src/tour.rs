@@ -31,11 +31,11 @@ mod caller;
 mod captured;
 mod chapters;
 mod limited;
+mod mended;
 mod observed;
 mod story;
 #[cfg(test)]
 mod tests;
-mod upstream;
 
 type Told = Result<(), Box<dyn Error>>;
 

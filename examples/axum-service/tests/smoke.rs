@@ -236,6 +236,12 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         ("GET", "/fail", "", 500),
         ("GET", "/panic", "", 500),
         ("GET", "/outbound", "", 200),
+        ("GET", "/upstream", "", 200),
+        ("HEAD", "/upstream", "", 200),
+        ("POST", "/upstream", "", 200),
+        ("PUT", "/upstream", "", 405),
+        ("GET", "/upstream?fail=11", "", 400),
+        ("GET", "/upstream/state", "", 200),
         ("GET", "/report", "", 200),
         ("POST", "/report", "", 405),
         ("GET", "/nowhere", "", 404),
@@ -584,7 +590,7 @@ async fn the_numbers_are_for_those_who_have_the_token() {
 #[tokio::test]
 async fn promtool_finds_nothing_to_say_about_the_page() {
     let service = Service::start().await;
-    for path in ["/users/1", "/fail", "/panic", "/outbound", "/nowhere"] {
+    for path in ["/users/1", "/fail", "/panic", "/outbound", "/upstream", "/nowhere"] {
         service.get(path).await;
     }
     let page = service.get("/metrics").await;

@@ -58,6 +58,8 @@ impl<W: Write> Tour<W> {
         self.masked_panic().await?;
         self.clients_mistake().await?;
         self.outbound_call().await?;
+        self.mended_by_a_retry().await?;
+        self.left_alone().await?;
         self.other_origins().await?;
         self.stream().await?;
         self.client_that_leaves().await?;
@@ -65,9 +67,7 @@ impl<W: Write> Tour<W> {
         self.numbers().await?;
         self.report().await?;
         self.wrong_passwords().await?;
-        self.slowed_down().await?;
-        self.mended().await?;
-        self.given_up().await
+        self.slowed_down().await
     }
 
     fn stack_in_force(&mut self, described: &str) -> Told {

@@ -40,6 +40,8 @@ pub(crate) async fn call(
     Query(whims): Query<Whims>,
 ) -> Result<Response<Body>, Failure> {
     let whims = whims.check()?;
+    // axum leaves the body of a HEAD's answer away: upstream is asked for it all the same.
+    let method = if method == Method::HEAD { Method::GET } else { method };
     let answer = upstream.call(method, headers.get(IDEMPOTENCY_KEY), whims).await;
     let breaker = upstream.state().as_str();
     // Beside `retry_attempts` and `retry_stop`, which the retry says itself if there was one.

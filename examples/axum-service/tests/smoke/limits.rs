@@ -146,7 +146,8 @@ async fn a_page_of_the_front_end_can_read_a_429() {
 async fn what_operators_read_has_no_limit_and_every_other_route_has() {
     let service = Service::with(&[("LIMIT_GENERAL", "1/15m")]).await;
     assert_eq!(service.get("/users/42").await.status(), 200);
-    for path in ["/users/42", "/", "/search?q=", "/slow?ms=0", "/outbound", "/nowhere"] {
+    for path in ["/users/42", "/", "/search?q=", "/slow?ms=0", "/outbound", "/upstream", "/nowhere"]
+    {
         assert_limited(&service.get(path).await, "general");
     }
     assert_limited(&service.login(RIGHT).await, "general");
