@@ -1,0 +1,123 @@
+//! A listener whose connections are counted, and which is closed in time.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Sleep, sleep},
+};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::{connection::Connection, shutdown::Shutdown};
+
+/// Where the process is out of file descriptors, another try at once would find none either.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// A [`TcpListener`] that stops listening when nothing more is accepted, and hands out
+/// [`Connection`]s. Made by [`Shutdown::listener`].
+///
+/// With the feature `axum` it goes into `axum::serve`, with `tonic` into `serve_with_incoming`.
+/// For `ConnectInfo` under axum, serve `listener.tap_io(|_| {})`.
+pub struct Listener {
+    // None once it is closed: then a new connection is refused, and does not wait in a backlog
+    // that nobody reads.
+    tcp: Option<TcpListener>,
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    breath: Option<Pin<Box<Sleep>>>,
+    shutdown: Shutdown,
+}
+
+impl Listener {
+    pub(crate) fn new(tcp: TcpListener, shutdown: Shutdown) -> Self {
+        let closing = Box::pin(shutdown.not_accepting());
+        Self { tcp: Some(tcp), closing, breath: None, shutdown }
+    }
+
+    /// The next connection, or `None` once nothing more is accepted. An error of the listener is
+    /// no end: it is logged, and tried again a little later. May be dropped at any time.
+    pub async fn accept(&mut self) -> Option<(Connection<TcpStream>, SocketAddr)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<(Connection<TcpStream>, SocketAddr)>> {
+        if self.tcp.is_some() && self.closing.as_mut().poll(cx).is_ready() {
+            self.tcp = None;
+        }
+        let Some(tcp) = &self.tcp else { return Poll::Ready(None) };
+        loop {
+            if let Some(breath) = &mut self.breath {
+                ready!(breath.as_mut().poll(cx));
+                self.breath = None;
+            }
+            match ready!(tcp.poll_accept(cx)) {
+                Ok((io, peer)) => return Poll::Ready(Some((self.shutdown.connection(io), peer))),
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    self.breath = Some(Box::pin(sleep(BREATH)));
+                }
+            }
+        }
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// When it is closed, and when the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.tcp {
+            Some(tcp) => tcp.local_addr(),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+/// It left before it was accepted.
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("tcp", &self.tcp).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::serve::Listener for Listener {
+    type Io = Connection<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match Self::accept(self).await {
+            Some(accepted) => accepted,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Self::local_addr(self)
+    }
+}
+
+#[cfg(feature = "tonic")]
+impl futures_core::Stream for Listener {
+    type Item = io::Result<Connection<TcpStream>>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_accept(cx).map(|accepted| accepted.map(|(io, _)| Ok(io)))
+    }
+}

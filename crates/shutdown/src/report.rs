@@ -1,0 +1,94 @@
+//! What the shutdown came to.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    process::{ExitCode, Termination},
+    time::Duration,
+};
+
+use crate::phase::{PhaseOutcome, PhaseReport};
+
+/// What began a shutdown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// This signal: 15 is SIGTERM, 2 is SIGINT.
+    Signal(i32),
+    /// [`Shutdown::trigger`](crate::Shutdown::trigger).
+    Requested,
+    /// The supervised task of this name has panicked.
+    TaskPanicked(Cow<'static, str>),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal_hook::consts::SIGTERM) => f.write_str("SIGTERM"),
+            Self::Signal(signal_hook::consts::SIGINT) => f.write_str("SIGINT"),
+            Self::Signal(number) => write!(f, "signal {number}"),
+            Self::Requested => f.write_str("requested"),
+            Self::TaskPanicked(name) => write!(f, "task {name} panicked"),
+        }
+    }
+}
+
+/// What has finished, and what had to be ended. `main` may return it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// What began it.
+    pub cause: Cause,
+    /// From the beginning to the end of the last phase.
+    pub took: Duration,
+    /// Connections that were open when nothing more was accepted, and ended in time.
+    pub drained: usize,
+    /// Connections that were open at the drain limit, and were closed.
+    pub killed: usize,
+    /// Requests, of a [`DrainLayer`](crate::DrainLayer), that were not done at the drain limit.
+    pub unanswered: usize,
+    /// Supervised tasks that did not end in their time, and were aborted.
+    pub aborted: Vec<Cow<'static, str>>,
+    /// Supervised tasks that have panicked, first first.
+    pub panicked: Vec<Cow<'static, str>>,
+    /// The phases, in the order in which they ran.
+    pub phases: Vec<PhaseReport>,
+}
+
+impl Report {
+    /// 101 where a supervised task has panicked; 1 where one was aborted, or a phase failed or
+    /// timed out; else 0. Connections that were killed are none of that: a stream without an end
+    /// is there on every day.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        let done = |phase: &PhaseReport| phase.outcome == PhaseOutcome::Done;
+        if !self.panicked.is_empty() {
+            101
+        } else if !self.aborted.is_empty() || !self.phases.iter().all(done) {
+            1
+        } else {
+            0
+        }
+    }
+
+    pub(crate) fn log(&self) {
+        tracing::info!(
+            cause = %self.cause,
+            took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            drained = self.drained,
+            killed = self.killed,
+            unanswered = self.unanswered,
+            aborted = ?self.aborted,
+            panicked = ?self.panicked,
+            phases = ?self.phases,
+            code = self.code(),
+            "shut down"
+        );
+    }
+}
+
+impl Termination for Report {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+}
