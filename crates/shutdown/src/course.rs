@@ -23,8 +23,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         sleep(plan.pre_stop).await;
     }
 
-    shared.not_accepting.cancel();
+    // Before they are told: some are gone at once.
     let open = shared.connections.open();
+    shared.not_accepting.cancel();
     let _ = timeout(plan.drain, shared.idle()).await;
     let (killed, unanswered) = (shared.connections.open(), shared.requests.open());
     shared.kill();

@@ -49,6 +49,7 @@ pin_project! {
     pub struct DrainBody<B> {
         #[pin]
         inner: B,
+        ended: bool,
         counted: Option<Counted>,
     }
 }
@@ -110,6 +111,7 @@ where
         Poll::Ready(Ok(response.map(|inner| DrainBody {
             // A server does not poll a body that is at its end.
             counted: counted.filter(|_| !inner.is_end_stream()),
+            ended: false,
             inner,
         })))
     }
@@ -124,9 +126,13 @@ impl<B: Body> Body for DrainBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
+        if *this.ended {
+            return Poll::Ready(None);
+        }
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
         let more = matches!(&frame, Some(Ok(frame)) if frame.is_data());
         if !more || this.inner.is_end_stream() {
+            *this.ended = true;
             *this.counted = None;
         }
         Poll::Ready(frame)

@@ -190,11 +190,14 @@ impl Shutdown {
     /// Runs `boot` until it is done, and then the service is running; or drops it when the
     /// shutdown begins first, and answers `None`. What it had added as phases is run.
     pub async fn boot<F: Future>(&self, boot: F) -> Option<F::Output> {
+        // The phases close what it opens, so they wait for it as they do for tasks.
+        let counted = self.0.tasks.gauge.enter();
         let booted = tokio::select! {
             biased;
             () = self.0.notified.cancelled() => None,
             booted = boot => Some(booted),
         };
+        drop(counted);
         if booted.is_some() {
             self.0.plan.lifecycle.advance(State::Running);
         }
@@ -268,6 +271,18 @@ impl Shutdown {
     pub fn not_accepting(&self) -> WaitForCancellationFutureOwned {
         self.0.serves();
         self.0.not_accepting.clone().cancelled_owned()
+    }
+
+    /// How many connections are open at this moment.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.0.connections.open()
+    }
+
+    /// How many requests of its [`layer`](Self::layer) are in flight at this moment.
+    #[must_use]
+    pub fn requests_in_flight(&self) -> usize {
+        self.0.requests.open()
     }
 
     /// Where the service is, for a readiness probe.

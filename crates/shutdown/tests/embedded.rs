@@ -1,0 +1,259 @@
+//! The course of it, within this process and on paused time.
+
+#![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use buttress_core::lifecycle::{Lifecycle, State};
+use buttress_shutdown::{Cause, ConfigErrorKind, PhaseOutcome, Plan, Shutdown};
+use bytes::Bytes;
+use http::{Request, Response, Version, header::CONNECTION};
+use http_body_util::{BodyExt, Empty, Full};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, duplex},
+    time::{Instant, sleep},
+};
+use tower::{Layer, ServiceExt, service_fn};
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn embedded() -> Shutdown {
+    Shutdown::embedded(Plan::docker()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn triggered_three_times_it_runs_once() {
+    let shutdown = embedded();
+    let runs = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&runs);
+    shutdown.phase("count", millis(10), async move { *counted.lock().unwrap() += 1 }).unwrap();
+    assert_eq!([(); 3].map(|()| shutdown.trigger()), [true, false, false]);
+    let (one, other) = tokio::join!(shutdown.wait(), shutdown.wait());
+    assert_eq!(one.cause, Cause::Requested);
+    assert_eq!((one.phases.len(), other.phases.len(), one.code()), (1, 1, 0));
+    assert!(!shutdown.trigger());
+    assert_eq!(*runs.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_be_is_refused() {
+    let secs = Duration::from_secs;
+    let day = secs(24 * 60 * 60);
+    for (plan, kind) in [
+        (Plan::docker().grace(Duration::ZERO), ConfigErrorKind::Time),
+        (Plan::docker().drain(Duration::ZERO), ConfigErrorKind::Time),
+        (Plan::docker().pre_stop(day + secs(1)), ConfigErrorKind::Time),
+        (Plan::docker().grace(Duration::MAX), ConfigErrorKind::Time),
+        (Plan::docker().drain(secs(9)), ConfigErrorKind::Fit),
+        (Plan::kubernetes().grace(secs(20)), ConfigErrorKind::Fit),
+    ] {
+        let error = Shutdown::embedded(plan.clone()).unwrap_err();
+        assert_eq!(error.kind(), kind, "{plan:?}: {error}");
+    }
+    for plan in [Plan::docker(), Plan::kubernetes(), Plan::docker().drain(secs(8))] {
+        assert!(Shutdown::embedded(plan).is_ok());
+    }
+}
+
+#[test]
+fn outside_of_a_runtime_it_is_refused() {
+    let error = Shutdown::embedded(Plan::docker()).unwrap_err();
+    assert_eq!(error.kind(), ConfigErrorKind::Runtime);
+}
+
+#[tokio::test]
+async fn a_process_has_one() {
+    let _one = Shutdown::new(Plan::docker()).unwrap();
+    assert_eq!(Shutdown::new(Plan::docker()).unwrap_err().kind(), ConfigErrorKind::Signals);
+}
+
+#[tokio::test(start_paused = true)]
+async fn phases_that_cannot_fit_or_come_late_are_refused() {
+    let shutdown = embedded();
+    let nothing = || async {};
+    let kind = |refused: Result<(), buttress_shutdown::ConfigError>| refused.unwrap_err().kind();
+    assert_eq!(kind(shutdown.phase("a", millis(3_001), nothing())), ConfigErrorKind::Fit);
+    assert_eq!(kind(shutdown.phase("a", Duration::ZERO, nothing())), ConfigErrorKind::Time);
+    shutdown.phase("a", millis(2_000), nothing()).unwrap();
+    assert_eq!(kind(shutdown.phase("b", millis(1_001), nothing())), ConfigErrorKind::Fit);
+    shutdown.phase("b", millis(1_000), nothing()).unwrap();
+    shutdown.trigger();
+    assert_eq!(shutdown.wait().await.phases.len(), 2);
+    assert_eq!(kind(shutdown.phase("c", millis(1), nothing())), ConfigErrorKind::Late);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lifecycle_is_moved_on() {
+    let lifecycle = Lifecycle::new();
+    let plan = Plan::docker().pre_stop(millis(1_000)).lifecycle(&lifecycle);
+    let shutdown = Shutdown::embedded(plan).unwrap();
+    assert_eq!(shutdown.boot(async { 7 }).await, Some(7));
+    assert_eq!(lifecycle.state(), State::Running);
+    let (_peer, io) = duplex(64);
+    let connection = shutdown.connection(io);
+    shutdown.trigger();
+    let start = Instant::now();
+    lifecycle.reached(State::Draining).await;
+    assert!(start.elapsed() < millis(10));
+    shutdown.not_accepting().await;
+    assert_eq!(start.elapsed(), millis(1_000));
+    drop(connection);
+    lifecycle.reached(State::Stopping).await;
+    assert_eq!((shutdown.wait().await.drained, start.elapsed()), (1, millis(1_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_connection_wakes_who_waits_for_it_and_fails_from_then_on() {
+    let shutdown = embedded();
+    let (mut peer, io) = duplex(64);
+    let mut connection = shutdown.connection(io);
+    let reader = tokio::spawn(async move {
+        let error = connection.read_u8().await.unwrap_err();
+        (error.kind(), connection.write_all(b"late").await.unwrap_err().kind())
+    });
+    shutdown.trigger();
+    let aborted = std::io::ErrorKind::ConnectionAborted;
+    assert_eq!(reader.await.unwrap(), (aborted, aborted));
+    assert_eq!(peer.read(&mut [0; 8]).await.unwrap(), 0);
+    let report = shutdown.wait().await;
+    assert_eq!((report.drained, report.killed, report.code()), (0, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_without_end_is_killed_too() {
+    let shutdown = embedded();
+    let mut connection = shutdown.connection(tokio::io::repeat(0));
+    let reader = tokio::spawn(async move {
+        let mut scrap = [0; 64];
+        while connection.read(&mut scrap).await.is_ok() {
+            sleep(millis(10)).await;
+        }
+    });
+    shutdown.trigger();
+    assert_eq!(shutdown.wait().await.killed, 1);
+    reader.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_are_told_after_the_drain_and_aborted_when_they_do_not_end() {
+    let shutdown = embedded();
+    let told = Arc::new(Mutex::new(None));
+    let (start, at) = (Instant::now(), Arc::clone(&told));
+    shutdown.spawn("outbox", |stop| async move {
+        stop.cancelled().await;
+        *at.lock().unwrap() = Some(start.elapsed());
+    });
+    shutdown.spawn("stubborn", |_| std::future::pending());
+    shutdown.spawn("done long ago", |_| async {});
+    let (_peer, io) = duplex(64);
+    let connection = shutdown.connection(io);
+    shutdown.trigger();
+    tokio::spawn(async move {
+        sleep(millis(700)).await;
+        drop(connection);
+    });
+    let report = shutdown.wait().await;
+    assert_eq!(*told.lock().unwrap(), Some(millis(700)));
+    assert_eq!((report.aborted.as_slice(), report.code()), (&["stubborn".into()][..], 1));
+    assert_eq!(report.took, millis(1_700));
+}
+
+#[tokio::test]
+async fn a_task_that_panics_begins_the_shutdown() {
+    let shutdown = embedded();
+    shutdown.spawn("outbox", |_| async { panic!("out of luck") });
+    let report = shutdown.wait().await;
+    assert_eq!(report.cause, Cause::TaskPanicked("outbox".into()));
+    assert_eq!((report.panicked.as_slice(), report.code()), (&["outbox".into()][..], 101));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phase_that_hangs_costs_its_own_time() {
+    let shutdown = embedded();
+    shutdown.phase("hangs", millis(400), std::future::pending::<()>()).unwrap();
+    shutdown.phase("fails", millis(400), async { Err("no route") }).unwrap();
+    shutdown.phase("works", millis(400), async { Ok::<(), &str>(()) }).unwrap();
+    shutdown.trigger();
+    let report = shutdown.wait().await;
+    let outcomes: Vec<_> = report.phases.iter().map(|phase| phase.outcome.clone()).collect();
+    let failed = PhaseOutcome::Failed("no route".to_owned());
+    assert_eq!(outcomes, [PhaseOutcome::TimedOut, failed, PhaseOutcome::Done]);
+    assert_eq!((report.took, report.code()), (millis(400), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_return_is_left_behind() {
+    let shutdown = embedded();
+    shutdown.trigger();
+    assert_eq!(shutdown.serve(std::future::pending::<()>()).await, None);
+    assert_eq!(shutdown.serve(async { 7 }).await, Some(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_in_flight_until_its_body_ends_or_is_dropped() {
+    let answer = service_fn(|_: Request<Empty<Bytes>>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"body"))))
+    });
+    for ends in [true, false] {
+        let shutdown = embedded();
+        let drain = shutdown.layer().layer(answer);
+        let response = drain.oneshot(Request::new(Empty::new())).await.unwrap();
+        shutdown.trigger();
+        tokio::spawn(async move {
+            sleep(millis(300)).await;
+            if ends {
+                let mut body = response.into_body();
+                body.frame().await.unwrap().unwrap();
+                std::future::pending::<()>().await;
+            }
+        });
+        let report = shutdown.wait().await;
+        assert_eq!((report.unanswered, report.took), (0, millis(300)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_is_unanswered() {
+    let answer = service_fn(|_: Request<Empty<Bytes>>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"body"))))
+    });
+    let shutdown = embedded();
+    let response = shutdown.layer().layer(answer).oneshot(Request::new(Empty::new())).await;
+    shutdown.trigger();
+    assert_eq!(shutdown.wait().await.unanswered, 1);
+    drop(response);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_is_said_on_http1_from_the_notice_on() {
+    let answer = service_fn(|request: Request<Empty<Bytes>>| async move {
+        let mut response = Response::new(Empty::<Bytes>::new());
+        if request.uri().path() == "/ws" {
+            *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+        }
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    for (triggered, version, path, said) in [
+        (false, Version::HTTP_11, "/", false),
+        (true, Version::HTTP_11, "/", true),
+        (true, Version::HTTP_10, "/", true),
+        (true, Version::HTTP_2, "/", false),
+        (true, Version::HTTP_11, "/ws", false),
+    ] {
+        let shutdown = embedded();
+        if triggered {
+            shutdown.trigger();
+        }
+        let mut request = Request::new(Empty::new());
+        *request.version_mut() = version;
+        *request.uri_mut() = path.parse().unwrap();
+        let response = shutdown.layer().layer(answer).oneshot(request).await.unwrap();
+        let close = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+        assert_eq!(close, said, "{triggered} {version:?} {path}");
+    }
+}
