@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use buttress_core::lifecycle::State;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::{report::Report, shutdown::Shared};
+use crate::{
+    report::Report,
+    shutdown::{Shared, tell},
+};
 
 /// For the tasks of killed connections to see it, before what they use is closed.
 const LET_GO: Duration = Duration::from_millis(100);
@@ -18,25 +21,29 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let deadline = start + plan.usable();
     tracing::info!(%cause, "shutting down");
 
-    plan.lifecycle.advance(State::Draining);
+    tell(|| {
+        plan.lifecycle.advance(State::Draining);
+    });
     if shared.has_served() {
         sleep(plan.pre_stop).await;
     }
 
     // Before they are told: some are gone at once.
     let open = shared.connections.open();
-    shared.not_accepting.cancel();
+    tell(|| shared.not_accepting.cancel());
     let _ = timeout(plan.drain, shared.idle()).await;
     let (killed, unanswered) = (shared.connections.open(), shared.requests.open());
     shared.kill();
 
     let tasks_until = Instant::now() + plan.tasks;
-    shared.stop_tasks.cancel();
+    tell(|| shared.stop_tasks.cancel());
     let _ = timeout_at(tasks_until.min(Instant::now() + LET_GO), shared.idle()).await;
     let _ = timeout_at(tasks_until, shared.tasks.gauge.empty()).await;
     let aborted = shared.tasks.abort();
 
-    plan.lifecycle.advance(State::Stopping);
+    tell(|| {
+        plan.lifecycle.advance(State::Stopping);
+    });
     let mut phases = Vec::new();
     for phase in shared.take_phases() {
         phases.push(phase.run(&shared.runtime, deadline).await);

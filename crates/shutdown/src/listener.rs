@@ -36,9 +36,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(tcp: TcpListener, shutdown: Shutdown) -> Self {
-        let closing = Box::pin(shutdown.not_accepting());
-        Self { tcp: Some(tcp), closing, breath: None, shutdown }
+    pub(crate) fn new(
+        tcp: TcpListener,
+        closing: WaitForCancellationFutureOwned,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { tcp: Some(tcp), closing: Box::pin(closing), breath: None, shutdown }
     }
 
     /// The next connection, or `None` once nothing more is accepted. An error of the listener is

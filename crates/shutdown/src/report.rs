@@ -71,6 +71,15 @@ impl Report {
         }
     }
 
+    /// Ends the process by the signal that began the shutdown, for a supervisor that wants to see
+    /// it: a shell then says 143 for SIGTERM. Returns, and does nothing, where it was no signal,
+    /// or where [`code`](Self::code) is not 0.
+    pub fn reraise(&self) {
+        if let (Cause::Signal(number), 0) = (&self.cause, self.code()) {
+            let _ = signal_hook::low_level::emulate_default_handler(*number);
+        }
+    }
+
     pub(crate) fn log(&self) {
         tracing::info!(
             cause = %self.cause,

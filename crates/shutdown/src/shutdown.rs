@@ -14,7 +14,7 @@ use std::{
 
 use buttress_core::lifecycle::{Lifecycle, State};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::Connection,
@@ -208,7 +208,8 @@ impl Shutdown {
     #[must_use]
     pub fn listener(&self, tcp: TcpListener) -> Listener {
         self.0.serves();
-        Listener::new(tcp, self.clone())
+        let closing = self.0.not_accepting.clone().cancelled_owned();
+        Listener::new(tcp, closing, self.clone())
     }
 
     /// The same for one stream, of whatever kind, from an accept loop of one's own. Wrap what was
@@ -260,15 +261,13 @@ impl Shutdown {
     }
 
     /// Resolves when the shutdown begins: still serving, no longer ready.
-    #[must_use = "futures do nothing unless polled"]
-    pub fn notified(&self) -> WaitForCancellationFutureOwned {
+    pub fn notified(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         self.0.notified.clone().cancelled_owned()
     }
 
     /// Resolves when nothing more is accepted: for a server's `with_graceful_shutdown`, and for
     /// handlers of long streams, which end then, and of a WebSocket, which send Close 1001.
-    #[must_use = "futures do nothing unless polled"]
-    pub fn not_accepting(&self) -> WaitForCancellationFutureOwned {
+    pub fn not_accepting(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         self.0.serves();
         self.0.not_accepting.clone().cancelled_owned()
     }
@@ -313,6 +312,12 @@ fn no_signals(error: &std::io::Error) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Signals, format!("the signals cannot be had: {error}"))
 }
 
+/// Wakes who waits. Wakers are someone else's code, and a panic of theirs, which the panic hook
+/// has told of, stops nothing here.
+pub(crate) fn tell(wake: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(wake));
+}
+
 impl Shared {
     fn phases(&self) -> MutexGuard<'_, Phases> {
         self.phases.lock().unwrap_or_else(PoisonError::into_inner)
@@ -330,14 +335,13 @@ impl Shared {
             // Full, it wakes all the same.
             let _ = std::io::Write::write(&mut wake, &[0]);
         }
-        // Wakers are someone else's code, and the thread that may be here has to live on.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.notified.cancel()));
+        tell(|| self.notified.cancel());
         true
     }
 
     pub(crate) fn kill(&self) {
         self.is_killed.store(true, Ordering::Release);
-        self.killed.cancel();
+        tell(|| self.killed.cancel());
     }
 
     pub(crate) fn is_killed(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The course of it, within this process and on paused time.
 
-#![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test is meant to panic")]
 
 use std::{
     sync::{Arc, Mutex},
@@ -256,4 +256,53 @@ async fn close_is_said_on_http1_from_the_notice_on() {
         let close = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
         assert_eq!(close, said, "{triggered} {version:?} {path}");
     }
+}
+
+struct PanickingWaker;
+
+impl std::task::Wake for PanickingWaker {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker's own mistake");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_panics_does_not_stop_the_course() {
+    let shutdown = embedded();
+    let waker = std::task::Waker::from(Arc::new(PanickingWaker));
+    let mut cx = std::task::Context::from_waker(&waker);
+    let mut waits =
+        [State::Draining, State::Stopping].map(|state| shutdown.lifecycle().reached(state));
+    for wait in &mut waits {
+        assert!(std::pin::Pin::new(wait).poll(&mut cx).is_pending());
+    }
+    shutdown.trigger();
+    assert_eq!(shutdown.wait().await.code(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_that_is_dropped_is_gone_before_the_phases_run() {
+    struct Pool(Arc<Mutex<bool>>);
+    impl Drop for Pool {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = true;
+        }
+    }
+
+    let (shutdown, dropped) = (embedded(), Arc::new(Mutex::new(false)));
+    let seen = Arc::clone(&dropped);
+    let close = async move { if *seen.lock().unwrap() { Ok(()) } else { Err("still in use") } };
+    shutdown.phase("pool", millis(100), close).unwrap();
+    let pool = Pool(dropped);
+    let begins = shutdown.clone();
+    let booted = shutdown
+        .boot(async move {
+            let _pool = pool;
+            begins.trigger();
+            std::future::pending::<()>().await;
+        })
+        .await;
+    assert_eq!(booted, None);
+    assert_ne!(shutdown.lifecycle().state(), State::Running);
+    assert_eq!(shutdown.wait().await.code(), 0);
 }

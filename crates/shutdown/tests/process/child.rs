@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, sync_channel},
     time::{Duration, Instant},
 };
@@ -80,15 +80,21 @@ impl Child {
     }
 
     /// Waits for its end.
-    pub(crate) fn code(&mut self) -> i32 {
+    pub(crate) fn status(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
-                return status.code().unwrap_or_else(|| panic!("{status}"));
+                return status;
             }
             assert!(Instant::now() < until, "it does not end");
             std::thread::park_timeout(Duration::from_millis(5));
         }
+    }
+
+    /// Waits for its end by itself.
+    pub(crate) fn code(&mut self) -> i32 {
+        let status = self.status();
+        status.code().unwrap_or_else(|| panic!("{status}"))
     }
 }
 

@@ -36,6 +36,9 @@ pub(crate) fn main(kind: &str) {
     for phase in &report.phases {
         println!("@outcome {} {:?}", phase.name, phase.outcome);
     }
+    if kind == "reraises" {
+        report.reraise();
+    }
     if kind == "hangs" {
         runtime.spawn_blocking(|| {
             loop {
@@ -63,13 +66,17 @@ async fn run(kind: &str) -> Report {
         .tasks(millis("TASKS", 200));
     let shutdown = Shutdown::new(plan).unwrap();
     match kind {
-        "axum" | "hyper" | "tonic" | "hangs" => serve(&shutdown, kind).await,
+        "axum" | "hyper" | "tonic" | "hangs" | "reraises" => serve(&shutdown, kind).await,
         "phases" => {
             add_phases(&shutdown);
             serve(&shutdown, "axum").await;
         }
         "panics" => shutdown.spawn("outbox", |_| async { panic!("out of luck") }),
         "blocked" => block().await,
+        "blocked log" => {
+            tracing::subscriber::set_global_default(BlockedLog).unwrap();
+            serve(&shutdown, "axum").await;
+        }
         "boots" => {
             let booting = async {
                 shutdown.phase("boot", millis("", 100), said("opened during boot")).unwrap();
@@ -82,6 +89,33 @@ async fn run(kind: &str) -> Report {
         other => panic!("{other}"),
     }
     shutdown.wait().await
+}
+
+/// A log whose lock is never given back.
+struct BlockedLog;
+
+impl tracing::Subscriber for BlockedLog {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("buttress_shutdown")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        loop {
+            std::thread::park();
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 struct Dropped;
