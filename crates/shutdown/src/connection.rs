@@ -23,8 +23,9 @@ pin_project_lite::pin_project! {
     pub struct Connection<T> {
         #[pin]
         io: T,
-        // Boxed, as servers ask for a stream that is `Unpin`.
-        killed: Pin<Box<WaitForCancellationFutureOwned>>,
+        // Two, as two tasks may have the two halves of it, and both are to be woken.
+        reader: Killed,
+        writer: Killed,
         shared: Arc<Shared>,
         counted: Counted,
     }
@@ -34,8 +35,8 @@ impl<T> Connection<T> {
     pub(crate) fn new(io: T, shared: Arc<Shared>) -> Self {
         Self {
             io,
-            // A child each: connections would contend for the one list of who waits.
-            killed: Box::pin(shared.killed.child_token().cancelled_owned()),
+            reader: Killed::default(),
+            writer: Killed::default(),
             counted: shared.connections.enter(),
             shared,
         }
@@ -51,21 +52,33 @@ impl<T> Connection<T> {
     pub const fn get_mut(&mut self) -> &mut T {
         &mut self.io
     }
+}
 
-    /// Fails once the time is over. While the stream has nothing to do, that wakes it.
-    fn unless_killed<R>(
-        self: Pin<&mut Self>,
+/// Wakes one half when the connection is to be closed. Made when that half first waits.
+#[derive(Default)]
+struct Killed(
+    // Boxed, as servers ask for a stream that is `Unpin`.
+    Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+);
+
+impl Killed {
+    /// Fails once the time is over; while the stream has nothing to do, that wakes it.
+    fn or<R>(
+        &mut self,
+        shared: &Shared,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<R>>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
-        let this = self.project();
-        if this.shared.is_killed() {
+        if shared.is_killed() {
             return Poll::Ready(Err(aborted()));
         }
-        if let Poll::Ready(done) = poll(this.io, cx) {
+        if let Poll::Ready(done) = poll(cx) {
             return Poll::Ready(done);
         }
-        this.killed.as_mut().poll(cx).map(|()| Err(aborted()))
+        // A child each: connections would contend for the one list of who waits.
+        let killed =
+            self.0.get_or_insert_with(|| Box::pin(shared.killed.child_token().cancelled_owned()));
+        killed.as_mut().poll(cx).map(|()| Err(aborted()))
     }
 }
 
@@ -79,7 +92,8 @@ impl<T: AsyncRead> AsyncRead for Connection<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.unless_killed(cx, |io, cx| io.poll_read(cx, buf))
+        let this = self.project();
+        this.reader.or(this.shared, cx, |cx| this.io.poll_read(cx, buf))
     }
 }
 
@@ -89,7 +103,8 @@ impl<T: AsyncWrite> AsyncWrite for Connection<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.unless_killed(cx, |io, cx| io.poll_write(cx, buf))
+        let this = self.project();
+        this.writer.or(this.shared, cx, |cx| this.io.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -97,7 +112,8 @@ impl<T: AsyncWrite> AsyncWrite for Connection<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.unless_killed(cx, |io, cx| io.poll_write_vectored(cx, bufs))
+        let this = self.project();
+        this.writer.or(this.shared, cx, |cx| this.io.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -105,11 +121,13 @@ impl<T: AsyncWrite> AsyncWrite for Connection<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.unless_killed(cx, T::poll_flush)
+        let this = self.project();
+        this.writer.or(this.shared, cx, |cx| this.io.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.unless_killed(cx, T::poll_shutdown)
+        let this = self.project();
+        this.writer.or(this.shared, cx, |cx| this.io.poll_shutdown(cx))
     }
 }
 

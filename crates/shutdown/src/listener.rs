@@ -25,7 +25,31 @@ const BREATH: Duration = Duration::from_millis(100);
 /// [`Connection`]s. Made by [`Shutdown::listener`].
 ///
 /// With the feature `axum` it goes into `axum::serve`, with `tonic` into `serve_with_incoming`.
-/// For `ConnectInfo` under axum, serve `listener.tap_io(|_| {})`.
+/// For `ConnectInfo` under axum, serve `listener.tap_io(|_| {})`. With hyper it is an accept loop:
+///
+/// ```no_run
+/// use buttress_shutdown::Shutdown;
+/// use hyper_util::{
+///     rt::{TokioExecutor, TokioIo},
+///     server::{conn::auto, graceful::GracefulShutdown},
+/// };
+/// # use http::{Request, Response};
+/// # async fn hello(_: Request<hyper::body::Incoming>) -> Result<Response<String>, std::io::Error> {
+/// #     Ok(Response::new("hello".to_owned()))
+/// # }
+///
+/// async fn serve(shutdown: &Shutdown, tcp: tokio::net::TcpListener) {
+///     let mut listener = shutdown.listener(tcp);
+///     let graceful = GracefulShutdown::new();
+///     while let Some((io, _peer)) = listener.accept().await {
+///         let server = auto::Builder::new(TokioExecutor::new());
+///         let service = hyper::service::service_fn(hello);
+///         let connection = server.serve_connection(TokioIo::new(io), service).into_owned();
+///         tokio::spawn(graceful.watch(connection));
+///     }
+///     shutdown.serve(graceful.shutdown()).await;
+/// }
+/// ```
 pub struct Listener {
     // None once it is closed: then a new connection is refused, and does not wait in a backlog
     // that nobody reads.

@@ -34,6 +34,24 @@ impl fmt::Display for Cause {
 }
 
 /// What has finished, and what had to be ended. `main` may return it.
+///
+/// ```
+/// use buttress_shutdown::{Cause, PhaseOutcome, Plan, Shutdown};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), buttress_shutdown::ConfigError> {
+/// let shutdown = Shutdown::embedded(Plan::docker())?;
+/// let close = async { Err("no route to host") };
+/// shutdown.phase("postgres", Duration::from_secs(2), close)?;
+/// shutdown.trigger();
+/// let report = shutdown.wait().await;
+/// assert_eq!(report.cause, Cause::Requested);
+/// assert_eq!(report.phases[0].outcome, PhaseOutcome::Failed("no route to host".to_owned()));
+/// assert_eq!(report.code(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {

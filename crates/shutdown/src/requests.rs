@@ -21,6 +21,26 @@ use crate::{gauge::Counted, shutdown::Shared};
 ///
 /// It goes outside of everything that answers, so that rejections carry the header too. Made by
 /// [`Shutdown::layer`](crate::Shutdown::layer).
+///
+/// ```
+/// use buttress_shutdown::{Plan, Shutdown};
+/// use http::{Request, Response, header::CONNECTION};
+/// use http_body_util::Empty;
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// # type Body = Empty<&'static [u8]>;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shutdown = Shutdown::embedded(Plan::docker())?;
+/// let service = ServiceBuilder::new().layer(shutdown.layer()).service(service_fn(
+///     |_: Request<()>| async { Ok::<_, std::io::Error>(Response::new(Body::new())) },
+/// ));
+/// shutdown.trigger();
+/// let response = service.oneshot(Request::new(())).await?;
+/// assert_eq!(response.headers()[CONNECTION], "close");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct DrainLayer(Arc<Shared>);

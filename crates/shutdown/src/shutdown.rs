@@ -213,7 +213,7 @@ impl Shutdown {
     }
 
     /// The same for one stream, of whatever kind, from an accept loop of one's own. Wrap what was
-    /// accepted, inside of TLS.
+    /// accepted, before TLS is put upon it.
     #[must_use]
     pub fn connection<T>(&self, io: T) -> Connection<T> {
         self.0.serves();
@@ -284,7 +284,8 @@ impl Shutdown {
         self.0.requests.open()
     }
 
-    /// Where the service is, for a readiness probe.
+    /// Where the service is, for a readiness probe. [`boot`](Self::boot) moves it to running; who
+    /// boots without it does so himself.
     #[must_use]
     pub fn lifecycle(&self) -> Lifecycle {
         self.0.plan.lifecycle.clone()

@@ -125,6 +125,21 @@ async fn a_killed_connection_wakes_who_waits_for_it_and_fails_from_then_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn both_halves_of_a_killed_connection_are_woken() {
+    let shutdown = embedded();
+    let (_peer, io) = duplex(8);
+    let (mut reader, mut writer) = tokio::io::split(shutdown.connection(io));
+    // The writer waits first, for a peer that reads nothing; then the reader does.
+    let writes = tokio::spawn(async move { writer.write_all(&[0; 64]).await.unwrap_err().kind() });
+    sleep(millis(1)).await;
+    let reads = tokio::spawn(async move { reader.read_u8().await.unwrap_err().kind() });
+    sleep(millis(1)).await;
+    shutdown.trigger();
+    let aborted = std::io::ErrorKind::ConnectionAborted;
+    assert_eq!((writes.await.unwrap(), reads.await.unwrap()), (aborted, aborted));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_sends_without_end_is_killed_too() {
     let shutdown = embedded();
     let mut connection = shutdown.connection(tokio::io::repeat(0));
