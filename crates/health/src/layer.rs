@@ -27,8 +27,8 @@ use crate::{
 /// let (health, runner) = Registry::new().split();
 /// tokio::spawn(runner.run());
 /// let layer = HealthLayer::new(&health).status_token("a-token-of-32-random-characters.".into())?;
-/// // Around the router, not on its routes: it answers paths that the router does not know.
-/// let app = tower::Layer::layer(&layer, Router::<()>::new().route("/", get(|| async { "hello" })));
+/// // Last, so that it is outermost.
+/// let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(layer);
 /// # let _ = app;
 /// # Ok(())
 /// # }

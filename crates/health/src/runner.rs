@@ -1,6 +1,7 @@
 //! What looks at the checks, in the background.
 
 use std::{
+    collections::HashMap,
     future::Future,
     hash::{BuildHasher, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -44,10 +45,25 @@ impl Runner {
     pub async fn run(self) {
         let permits = Arc::new(Semaphore::new(self.concurrency));
         let mut tasks = JoinSet::new();
+        let mut indices = HashMap::new();
+        let spawn = |tasks: &mut JoinSet<()>, index| {
+            tasks.spawn(watch(self.health.clone(), index, Arc::clone(&permits))).id()
+        };
         for index in 0..self.health.cells().len() {
-            tasks.spawn(watch(self.health.clone(), index, Arc::clone(&permits)));
+            indices.insert(spawn(&mut tasks, index), index);
         }
-        while tasks.join_next().await.is_some() {}
+        while let Some(ended) = tasks.join_next_with_id().await {
+            // Only a check whose future panics when it is dropped gets here.
+            let Err(panicked) = ended else { continue };
+            let Some(index) = indices.remove(&panicked.id()) else { continue };
+            if let Some(cell) = self.health.cells().get(index) {
+                let (reason, data) = (Some("panicked"), Vec::new());
+                let look = Look { seen: Seen::Failure, reason, took: Duration::ZERO, data };
+                record(&self.health, cell, look, None);
+                sleep(cell.entry.interval).await;
+            }
+            indices.insert(spawn(&mut tasks, index), index);
+        }
     }
 }
 
@@ -75,11 +91,16 @@ async fn look(health: &Health, cell: &Cell) {
         Ok(None) => (Seen::Failure, Some("panicked"), Vec::new(), None),
         Err(_) => (Seen::Failure, Some("timed out"), Vec::new(), None),
     };
-    let (before, after) = cell.record(Look { seen, reason, took, data }, health.now());
+    record(health, cell, Look { seen, reason, took, data }, error.as_ref());
+}
+
+fn record(health: &Health, cell: &Cell, look: Look, error: Option<&CheckError>) {
+    let reason = look.reason;
+    let (before, after) = cell.record(look, health.now());
     // It latches, also while nobody asks.
     let _ = health.is_started();
     if before != Some(after) {
-        log(cell.name(), before, after, reason, error.as_ref());
+        log(cell.name(), before, after, reason, error);
     }
 }
 

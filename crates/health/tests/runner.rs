@@ -1,5 +1,7 @@
 //! What is known, and how it grows old.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
+
 mod common;
 
 use std::{
@@ -328,4 +330,31 @@ async fn samples_of_one_name_stand_together() {
     );
     assert_eq!(number(&health, "health_check_status", "b"), 3.0);
     assert_eq!(number(&health, "health_check_failures_total", "b"), 2.0);
+}
+
+/// Its task ends with it, and is made anew.
+#[tokio::test(start_paused = true)]
+async fn a_check_that_panics_when_it_is_dropped_has_failed_and_is_asked_anew() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("planted: in a drop");
+        }
+    }
+    let calls = AtomicUsize::new(0);
+    let check = FnCheck::new("db", move || {
+        let bad = (calls.fetch_add(1, Ordering::SeqCst) < 2).then(|| Bad);
+        async move {
+            if bad.is_some() {
+                std::future::pending::<()>().await;
+            }
+            Ok(CheckReport::ok())
+        }
+    });
+    let (health, runner) = Registry::new().check(Entry::critical(check)).unwrap().split();
+    tokio::spawn(runner.run());
+    for (runs, status) in [(2, Status::Unhealthy), (3, Status::Healthy)] {
+        after_runs(&health, "db", runs).await;
+        assert_eq!(health.overall(), status, "after {runs}");
+    }
 }
