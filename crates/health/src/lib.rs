@@ -16,16 +16,21 @@ mod heartbeat;
 mod judge;
 mod layer;
 mod page;
+mod probe;
 mod registry;
 mod resource;
 mod runner;
 mod service;
 mod status;
+#[cfg(feature = "tcp")]
+mod tcp;
 
 #[cfg(feature = "grpc")]
 pub use self::grpc::GrpcHealth;
 #[cfg(feature = "disk")]
 pub use self::resource::Disk;
+#[cfg(feature = "tcp")]
+pub use self::tcp::TcpCheck;
 pub use self::{
     blocking::BlockingCheck,
     endpoint::Endpoint,
@@ -34,6 +39,7 @@ pub use self::{
     future::ResponseFuture,
     heartbeat::Heartbeat,
     layer::HealthLayer,
+    probe::probe,
     registry::{Health, Registry},
     resource::{Descriptors, Memory},
     runner::Runner,
