@@ -16,22 +16,24 @@ use crate::{future::ResponseFuture, layer::Shared};
 
 /// Answers the probes in front of `S`; made by a [`HealthLayer`](crate::HealthLayer).
 ///
-/// It is always ready, so that a probe does not wait behind what the inner service waits for. A
-/// request that goes on while the inner service is not ready waits for it in its future.
+/// It is always ready and never asks the inner service in advance: a probe does not wait for what
+/// that waits for, and a connection that sends probes reserves nothing there. A request that goes
+/// on gets a clone of the inner service, and waits for that in its future; an error of the inner
+/// service's readiness is the request's.
+#[derive(Clone)]
 pub struct HealthService<S> {
     inner: S,
-    is_ready: bool,
     shared: Option<Arc<Shared>>,
 }
 
 impl<S> HealthService<S> {
     pub(crate) const fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self { inner, is_ready: false, shared: Some(shared) }
+        Self { inner, shared: Some(shared) }
     }
 
     /// A service of the same type that answers no probe, for where probes are a setting.
     pub const fn pass_through(inner: S) -> Self {
-        Self { inner, is_ready: false, shared: None }
+        Self { inner, shared: None }
     }
 }
 
@@ -44,36 +46,20 @@ where
     type Future = ResponseFuture<S, Request<ReqBody>, S::Future, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        if !self.is_ready {
-            let polled = self.inner.poll_ready(cx)?;
-            self.is_ready = polled.is_ready();
-            if self.shared.is_none() {
-                return polled.map(Ok);
-            }
+        match self.shared {
+            Some(_) => Poll::Ready(Ok(())),
+            None => self.inner.poll_ready(cx),
         }
-        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        if let Some(shared) = &self.shared
-            && let Some(target) = shared.target(request.uri().path())
-        {
-            return ResponseFuture::answered(shared.answer(target, request));
-        }
-        if std::mem::take(&mut self.is_ready) {
+        let Some(shared) = &self.shared else {
             return ResponseFuture::called(self.inner.call(request));
+        };
+        match shared.target(request.uri().path()) {
+            Some(target) => ResponseFuture::answered(shared.answer(target, request)),
+            None => ResponseFuture::waiting(self.inner.clone(), request),
         }
-        // The one that was polled is the one that waits on; its clone stays behind, unready.
-        let not_ready_inner = self.inner.clone();
-        let waiting_inner = std::mem::replace(&mut self.inner, not_ready_inner);
-        ResponseFuture::waiting(waiting_inner, request)
-    }
-}
-
-impl<S: Clone> Clone for HealthService<S> {
-    /// The clone has not been ready.
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), is_ready: false, shared: self.shared.clone() }
     }
 }
 

@@ -297,3 +297,23 @@ async fn around_an_axum_router_it_answers_what_the_router_does_not_know() {
         assert_eq!(service.clone().oneshot(request).await.unwrap().status(), status, "{path}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_sends_probes_reserves_nothing() {
+    let (health, _runner) = Registry::new().split();
+    let inner = tower::service_fn(|_: Request<()>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::from("hello")))
+    });
+    let service = HealthLayer::new(&health)
+        .layer(tower::limit::GlobalConcurrencyLimitLayer::new(1).layer(inner));
+    let request = |path| Request::get(path).body(()).unwrap();
+    let mut idle = service.clone();
+    for _ in 0..3 {
+        let answer = idle.ready().await.unwrap().call(request("/health")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        idle.ready().await.unwrap();
+    }
+    let other = tokio::time::timeout(Duration::from_secs(1), send(&service, request("/"))).await;
+    assert_eq!(other.unwrap().text(), "hello");
+    drop(idle);
+}
