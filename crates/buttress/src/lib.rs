@@ -16,13 +16,15 @@ mod stack;
 pub use buttress_core::{
     CENSOR, Secret, body, client_ip, context, lifecycle, observe, outbound, reject, source, value,
 };
+#[cfg(feature = "shutdown")]
+pub use buttress_shutdown as shutdown;
 #[cfg(feature = "client")]
 pub use {buttress_breaker as breaker, buttress_retry as retry};
 #[cfg(feature = "server")]
 pub use {
-    buttress_headers as headers, buttress_limit as limit, buttress_log as log,
-    buttress_metrics as metrics, buttress_redact as redact, buttress_request_id as request_id,
-    buttress_trace as trace,
+    buttress_headers as headers, buttress_health as health, buttress_limit as limit,
+    buttress_log as log, buttress_metrics as metrics, buttress_redact as redact,
+    buttress_request_id as request_id, buttress_trace as trace,
 };
 
 /// Problem documents (RFC 9457), and, with the feature `server`, all that makes one of a failure:

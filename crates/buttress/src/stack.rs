@@ -4,6 +4,7 @@ use std::{any::type_name, time::Duration};
 
 use buttress_core::{client_ip::ClientIp, context::ContextLayer, observe::ObserveLayer};
 use buttress_headers::SecurityHeadersLayer;
+use buttress_health::HealthLayer;
 use buttress_limit::LimitLayer;
 use buttress_log::AccessLog;
 use buttress_metrics::HttpMetrics;
@@ -27,6 +28,7 @@ mod answer_body;
 mod body_limit;
 mod csrf;
 mod describe;
+mod drain;
 mod guarded;
 mod hardened;
 mod keep_status;
@@ -44,6 +46,8 @@ mod timeout;
 ///
 /// | slot | why there |
 /// |---|---|
+/// | [`health`](Self::health) | answers probes whatever the rest is doing, and is always ready |
+/// | `drain` | (feature `shutdown`) counts what is in flight, to the end of its body |
 /// | [`client_ip`](Self::client_ip) | makes the request's context, which all the others read |
 /// | [`route`](Self::route) | the context knows it before anybody asks |
 /// | [`request_id`](Self::request_id) | every answer carries the id, whoever gives it |
@@ -74,7 +78,7 @@ mod timeout;
 ///
 /// The service that it makes of an `S` is a [`Hardened<Guarded<S>, O>`](Hardened): `S` is given a
 /// [`RequestBody<B>`], where `B` is the server's body, and its answers leave with an [`AnswerBody`].
-/// The answers of `S` have any body whose data is [`Bytes`](bytes::Bytes).
+/// `S` is `Clone`, and its answers have any body whose data is [`Bytes`](bytes::Bytes).
 ///
 /// [`Router::layer`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer
 ///
@@ -94,6 +98,8 @@ mod timeout;
 /// ```
 #[must_use = "a stack does nothing until it is put around a service"]
 pub struct Stack<M = Identity, O = ()> {
+    health: Option<HealthLayer>,
+    drain: Option<drain::Filling>,
     context: ContextLayer,
     client_ip: Option<ClientIp>,
     route: Option<Route>,
@@ -119,6 +125,8 @@ impl Stack {
     /// Every slot empty.
     pub fn new() -> Self {
         Self {
+            health: None,
+            drain: None,
             context: ContextLayer::disabled(),
             client_ip: None,
             route: None,
@@ -210,6 +218,8 @@ impl Default for Stack {
 impl<M: Clone, O> Clone for Stack<M, O> {
     fn clone(&self) -> Self {
         Self {
+            health: self.health.clone(),
+            drain: self.drain.clone(),
             context: self.context.clone(),
             client_ip: self.client_ip.clone(),
             route: self.route.clone(),
@@ -233,6 +243,66 @@ impl<M: Clone, O> Clone for Stack<M, O> {
 }
 
 impl<M, O> Stack<M, O> {
+    /// Answers the probes, before anything else: they have no line in the log, no sample in the
+    /// metrics and no request id, and no limit holds for them. Their answers are `no-store` and
+    /// `nosniff` by themselves, and the status page has a policy of its own.
+    ///
+    /// A filled slot is always ready: a request waits for the service in its future, where a
+    /// clone of the stack is what waits.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use buttress::{
+    ///     Stack,
+    ///     client_ip::ClientIp,
+    ///     health::{Entry, HealthLayer, Memory, Registry},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), buttress::health::ConfigError> {
+    /// let (health, runner) = Registry::new().check(Entry::optional(Memory::new()))?.split();
+    /// tokio::spawn(runner.run());
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/", get(|| async { "hello" }))
+    ///     .layer(Stack::production(ClientIp::peer()).health(HealthLayer::new(&health)));
+    /// # let _ = app;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn health(mut self, layer: impl Into<Option<HealthLayer>>) -> Self {
+        self.health = layer.into();
+        self
+    }
+
+    /// Counts requests until their bodies have ended, and says `Connection: close` on HTTP/1 once
+    /// the shutdown has begun, on refusals too. Connections are counted below HTTP, by the
+    /// shutdown's listener.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use buttress::{
+    ///     Stack,
+    ///     client_ip::ClientIp,
+    ///     shutdown::{Plan, Shutdown},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), buttress::shutdown::ConfigError> {
+    /// let shutdown = Shutdown::new(Plan::kubernetes())?;
+    /// let app: Router = Router::new()
+    ///     .route("/", get(|| async { "hello" }))
+    ///     .layer(Stack::production(ClientIp::peer()).drain(shutdown.layer()));
+    /// # let _ = app;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "shutdown")]
+    pub fn drain(mut self, layer: impl Into<Option<buttress_shutdown::DrainLayer>>) -> Self {
+        self.drain = layer.into();
+        self
+    }
+
     /// Who called: puts the client's address into the request's context.
     pub fn client_ip(mut self, rule: impl Into<Option<ClientIp>>) -> Self {
         self.client_ip = rule.into();
@@ -319,6 +389,8 @@ impl<M, O> Stack<M, O> {
         Stack {
             observe: ObserveLayer::disabled(),
             own,
+            health: self.health,
+            drain: self.drain,
             context: self.context,
             client_ip: self.client_ip,
             route: self.route,
@@ -382,10 +454,12 @@ impl<M, O> Stack<M, O> {
 
     /// A layer, or a tuple of layers with the outermost first, that look at answers: they see
     /// what the service and every slot below gave, and what they answer gets an id, headers, CORS
-    /// and compression.
+    /// and compression. Their services are `Clone`, as [`health`](Self::health) asks it.
     pub fn joint<L>(self, layers: L) -> Stack<L, O> {
         Stack {
             joint: layers,
+            health: self.health,
+            drain: self.drain,
             context: self.context,
             client_ip: self.client_ip,
             route: self.route,

@@ -3,8 +3,15 @@
 use std::{rc::Rc, time::Duration};
 
 use buttress::{
-    Compression, Cors, Csrf, Route, Stack, client_ip::ClientIp, headers::SecurityHeadersLayer,
-    log::AccessLog, metrics::HttpMetrics, problem::ProblemLayer, trace::Trace,
+    Compression, Cors, Csrf, Route, Stack,
+    client_ip::ClientIp,
+    headers::SecurityHeadersLayer,
+    health::{HealthLayer, Registry},
+    log::AccessLog,
+    metrics::HttpMetrics,
+    problem::ProblemLayer,
+    shutdown::{Plan, Shutdown},
+    trace::Trace,
 };
 use buttress_conformance::{End, Law, Laws, assert_auto_traits};
 
@@ -50,6 +57,18 @@ fn what_watches_requests_allocates_nothing() {
         .check();
 }
 
+#[tokio::test]
+async fn what_drains_counts_in_flight_and_allocates_nothing() {
+    let shutdown = Shutdown::embedded(Plan::docker()).unwrap();
+    let stack = Stack::new().drain(shutdown.layer());
+    assert_auto_traits(&stack);
+    Laws::of(stack)
+        .except(Law::RequestBody)
+        .allocates(0)
+        .gauges_in_flight(move || shutdown.requests_in_flight().try_into().unwrap())
+        .check();
+}
+
 #[test]
 fn a_full_stack_keeps_the_laws() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -60,7 +79,10 @@ fn a_full_stack_keeps_the_laws() {
     let runtime = Rc::new(runtime);
     let clock = Rc::clone(&runtime);
     let _inside = runtime.enter();
+    let shutdown = Shutdown::embedded(Plan::docker()).unwrap();
     let full = Stack::production(ClientIp::peer())
+        .health(HealthLayer::new(&Registry::new().split().0))
+        .drain(shutdown.layer())
         .headers(SecurityHeadersLayer::web())
         .cors(Cors::allow(["https://app.example.com"]).unwrap())
         .compression(Compression::new())

@@ -9,12 +9,14 @@ use buttress::{
     client_ip::{ClientIp, Peer},
     context::{self, RequestContext},
     headers::SecurityHeadersLayer,
+    health::{HealthLayer, Registry},
     limit::{Key, LimitLayer, RequestHead, Rule, requests, seconds},
     log::AccessLog,
     metrics::HttpMetrics,
     problem::ProblemLayer,
     reject::Rejected,
     request_id::RequestIdLayer,
+    shutdown::{Plan, Shutdown},
     trace::Trace,
 };
 use bytes::Bytes;
@@ -30,6 +32,8 @@ const APP: &str = "https://app.example.com";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
+    Health,
+    Drain,
     ClientIp,
     Route,
     RequestId,
@@ -46,7 +50,9 @@ enum Slot {
     BodyLimit,
 }
 
-const SLOTS: [Slot; 14] = [
+const SLOTS: [Slot; 16] = [
+    Slot::Health,
+    Slot::Drain,
     Slot::ClientIp,
     Slot::Route,
     Slot::RequestId,
@@ -72,8 +78,14 @@ static LIMIT: LazyLock<LimitLayer> = LazyLock::new(|| {
 
 fn fill(stack: Stack, slot: Slot, metrics: &HttpMetrics) -> Stack {
     match slot {
+        Slot::Health => stack.health(HealthLayer::new(&Registry::new().split().0)),
+        Slot::Drain => {
+            let shutdown = Shutdown::embedded(Plan::docker()).unwrap();
+            shutdown.trigger();
+            stack.drain(shutdown.layer())
+        }
         Slot::ClientIp => stack.client_ip(ClientIp::peer()),
-        Slot::Route => stack.route(Route::one_of(["/", "/dear", "/slow", "/panic"])),
+        Slot::Route => stack.route(Route::one_of(["/", "/livez", "/dear", "/slow", "/panic"])),
         Slot::RequestId => stack.request_id(RequestIdLayer::new()),
         Slot::Trace => stack.trace(Trace::propagate()),
         Slot::Log => stack.log(AccessLog::new()),
@@ -91,6 +103,8 @@ fn fill(stack: Stack, slot: Slot, metrics: &HttpMetrics) -> Stack {
 
 fn empty(stack: Stack, slot: Slot) -> Stack {
     match slot {
+        Slot::Health => stack.health(None),
+        Slot::Drain => stack.drain(None),
         Slot::ClientIp => stack.client_ip(None),
         Slot::Route => stack.route(None),
         Slot::RequestId => stack.request_id(None),
@@ -151,7 +165,7 @@ fn text(header: &HeaderValue) -> &str {
     header.to_str().unwrap()
 }
 
-/// How many `check` sends.
+/// How many `check` sends, but for the probe.
 const REQUESTS: u64 = 8;
 
 /// A stack, and where its log and its metrics can be read.
@@ -206,12 +220,26 @@ impl Subject {
             }
         };
         let outside = |answer: &Answer| {
+            let closes = answer.headers.get("connection").is_some_and(|said| said == "close");
+            assert_eq!(closes, has(Slot::Drain), "{filled:?}");
             assert_eq!(answer.headers.contains_key("x-request-id"), has(Slot::RequestId));
             assert_eq!(answer.headers.contains_key("x-content-type-options"), has(Slot::Headers));
             let cors = answer.headers.get("access-control-allow-origin");
             assert_eq!(cors.is_some_and(|origin| origin == APP), has(Slot::Cors), "{filled:?}");
             watched(answer);
         };
+
+        // A probe is answered before anything else, and is nobody's business.
+        let answer = self.send(Method::GET, "/livez", &[("origin", APP)]).await.unwrap();
+        if has(Slot::Health) {
+            assert_eq!(answer.body, r#"{"status":"pass"}"#);
+            assert!(answer.lines.is_empty(), "{filled:?}");
+            let ours = ["x-request-id", "connection", "x-frame-options", "ratelimit-policy"];
+            assert!(ours.iter().all(|name| !answer.headers.contains_key(*name)), "{filled:?}");
+        } else {
+            outside(&answer);
+        }
+        let probes = u64::from(!has(Slot::Health));
 
         // The service's own answer.
         let accepts = [("origin", APP), ("accept-encoding", "gzip")];
@@ -293,7 +321,8 @@ impl Subject {
                 outside(&answer);
             }
         }
-        assert_eq!(samples() - before, if has(Slot::Metrics) { REQUESTS } else { 0 }, "{filled:?}");
+        let counted = if has(Slot::Metrics) { REQUESTS + probes } else { 0 };
+        assert_eq!(samples() - before, counted, "{filled:?}");
     }
 }
 

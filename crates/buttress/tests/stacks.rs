@@ -220,6 +220,8 @@ fn it_says_what_is_in_force_in_order() {
     assert_eq!(
         slots,
         [
+            "health",
+            "drain",
             "client ip",
             "route",
             "request id",
@@ -280,7 +282,7 @@ type Hello = ServiceFn<fn(Request<RequestBody<Body>>) -> Ready<Answer>>;
 async fn body_through<M, B>(joint: M) -> Bytes
 where
     M: Layer<Guarded<Hello>>,
-    M::Service: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    M::Service: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone,
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let hello: fn(_) -> _ = |_| ready(Ok(Response::new(Full::from("hello"))));

@@ -5,6 +5,7 @@ use std::{
 };
 
 use buttress_core::{
+    body::ResponseBody,
     context::InRequest,
     observe::{ObserveBody, Observer},
 };
@@ -14,10 +15,12 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_http::compression::CompressionBody;
 
-use super::observers::Observers;
+use super::{drain::DrainedBody, observers::Observers};
 
 /// Its parts from the outside in: the context, the request id, the observers, compression.
 pub(super) type Layered<B, O> = InRequest<InRequest<ObserveBody<MaybeCompressed<B>, Observers<O>>>>;
+/// Of the probes, or what drains.
+type Outermost<B, O> = ResponseBody<DrainedBody<Layered<B, O>>>;
 
 pin_project! {
     /// The body of what a service inside a [`Stack`](crate::Stack) answers, as it leaves the
@@ -51,12 +54,12 @@ pin_project! {
         O: Observer,
     {
         #[pin]
-        body: Layered<B, O>,
+        body: Outermost<B, O>,
     }
 }
 
 impl<B: Body, O: Observer> AnswerBody<B, O> {
-    pub(super) const fn new(body: Layered<B, O>) -> Self {
+    pub(super) const fn new(body: Outermost<B, O>) -> Self {
         Self { body }
     }
 }
@@ -64,7 +67,7 @@ impl<B: Body, O: Observer> AnswerBody<B, O> {
 /// The empty body, whatever `B` is.
 impl<B: Body, O: Observer> Default for AnswerBody<B, O> {
     fn default() -> Self {
-        Self::new(InRequest::default())
+        Self::new(ResponseBody::empty())
     }
 }
 

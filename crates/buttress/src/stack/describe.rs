@@ -24,8 +24,10 @@ impl<M, O> Stack<M, O> {
             .join("\n")
     }
 
-    fn slots(&self) -> [(&'static str, Option<String>); 16] {
+    fn slots(&self) -> [(&'static str, Option<String>); 18] {
         [
+            ("health", self.health.as_ref().map(|_| "on".to_owned())),
+            ("drain", self.drain.as_ref().map(|_| "on".to_owned())),
             ("client ip", self.client_ip.as_ref().map(ToString::to_string)),
             ("route", self.route.as_ref().map(ToString::to_string)),
             ("request id", Some(self.request_id.to_string()).filter(|id| id != "off")),

@@ -10,6 +10,7 @@ use buttress_core::{
     observe::{self, Observe, Observer},
 };
 use buttress_headers::SecurityHeaders;
+use buttress_health::HealthService;
 use buttress_problem::BoxError;
 use buttress_request_id::RequestId;
 use bytes::Bytes;
@@ -22,7 +23,8 @@ use tower_service::Service;
 
 use super::{
     Stack,
-    answer_body::AnswerBody,
+    answer_body::{AnswerBody, Layered},
+    drain::{Drained, DrainedBody, DrainedFuture, drained},
     guarded::Guarded,
     keep_status::{KeepStatus, KeepStatusFuture},
     observers::Observers,
@@ -38,7 +40,7 @@ type Packed<S> = Slot<Gzipped<S>, Rebody<S, Plain>>;
 type Shared<S> = Slot<Preflight<Packed<S>>, Packed<S>>;
 type Graded<S> = Slot<SecurityHeaders<Shared<S>>, Shared<S>>;
 type Watched<S, O> = Observe<Graded<S>, Observers<O>>;
-type Outer<S, O> = InContext<RequestId<Watched<S, O>>>;
+type Outer<S, O> = Drained<InContext<RequestId<Watched<S, O>>>>;
 
 type Gzipping<F> =
     RebodyFuture<compression::ResponseFuture<KeepStatusFuture<F>, Compression>, Compressed>;
@@ -46,7 +48,14 @@ type Packing<F> = SlotFuture<Gzipping<F>, RebodyFuture<F, Plain>>;
 type Sharing<F> = SlotFuture<PreflightFuture<Packing<F>>, Packing<F>>;
 type Grading<F> = SlotFuture<buttress_headers::ResponseFuture<Sharing<F>>, Sharing<F>>;
 type Watching<F, O> = observe::ResponseFuture<Grading<F>, Observers<O>>;
-type Outgoing<F, O> = context::ResponseFuture<buttress_request_id::ResponseFuture<Watching<F, O>>>;
+type Outgoing<F, O> =
+    DrainedFuture<context::ResponseFuture<buttress_request_id::ResponseFuture<Watching<F, O>>>>;
+type Answering<S, ReqBody, B, O> = buttress_health::ResponseFuture<
+    Outer<S, O>,
+    Request<ReqBody>,
+    Outgoing<<S as Service<Request<ReqBody>>>::Future, O>,
+    DrainedBody<Layered<B, O>>,
+>;
 
 /// The service that [`Stack`] makes: `I` is what leaves the joint, [`Guarded<S>`] where the joint
 /// is empty, and `O` what [observes](Stack::observe).
@@ -64,7 +73,7 @@ type Outgoing<F, O> = context::ResponseFuture<buttress_request_id::ResponseFutur
 /// # let _ = server.app;
 /// ```
 pub struct Hardened<I, O = ()> {
-    outer: Outer<I, O>,
+    outer: HealthService<Outer<I, O>>,
 }
 
 impl<I: Clone, O> Clone for Hardened<I, O> {
@@ -81,13 +90,13 @@ impl<I, O> fmt::Debug for Hardened<I, O> {
 
 impl<I, O, ReqBody, ResBody> Service<Request<ReqBody>> for Hardened<I, O>
 where
-    I: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    I: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     O: Observer,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = Response<AnswerBody<ResBody, O>>;
     type Error = I::Error;
-    type Future = HardenedFuture<I::Future, O>;
+    type Future = HardenedFuture<I, ReqBody, ResBody, O>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), I::Error>> {
         self.outer.poll_ready(cx)
@@ -115,33 +124,40 @@ pin_project! {
     /// # });
     /// # let request = Request::new(Full::<Bytes>::default());
     /// let mut service = Stack::new().layer(service);
-    /// let future: HardenedFuture<_> = service.call(request);
+    /// let future: HardenedFuture<_, _, _> = service.call(request);
     /// assert_eq!(future.await?.status(), 200);
     /// # Ok(())
     /// # }
     /// ```
-    pub struct HardenedFuture<F, O = ()>
+    pub struct HardenedFuture<I, ReqBody, ResBody, O = ()>
     where
+        I: Service<Request<ReqBody>>,
+        ResBody: Body,
         O: Observer,
     {
         #[pin]
-        future: Outgoing<F, O>,
+        future: Answering<I, ReqBody, ResBody, O>,
     }
 }
 
-impl<F, O: Observer> fmt::Debug for HardenedFuture<F, O> {
+impl<I, ReqBody, ResBody, O> fmt::Debug for HardenedFuture<I, ReqBody, ResBody, O>
+where
+    I: Service<Request<ReqBody>>,
+    ResBody: Body,
+    O: Observer,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HardenedFuture").finish_non_exhaustive()
     }
 }
 
-impl<F, O, B, E> Future for HardenedFuture<F, O>
+impl<I, ReqBody, ResBody, O> Future for HardenedFuture<I, ReqBody, ResBody, O>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    I: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     O: Observer,
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Output = Result<Response<AnswerBody<B, O>>, E>;
+    type Output = Result<Response<AnswerBody<ResBody, O>>, I::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().future.poll(cx).map_ok(|response| response.map(AnswerBody::new))
@@ -168,6 +184,11 @@ where
         let service = slot(self.headers.as_ref(), service);
         let service = self.observe.layer(service);
         let service = self.request_id.layer(service);
-        Hardened { outer: self.context.layer(service) }
+        let service = drained(self.drain.as_ref(), self.context.layer(service));
+        let outer = match &self.health {
+            Some(layer) => layer.layer(service),
+            None => HealthService::pass_through(service),
+        };
+        Hardened { outer }
     }
 }
