@@ -5,11 +5,9 @@ use http::{HeaderMap, header::ACCEPT};
 /// The best of `offers`; of equals the first. Where none is acceptable it is the first too: a
 /// probe wants an answer rather than a 406.
 pub(crate) fn choose(headers: &HeaderMap, offers: &[&'static str]) -> &'static str {
-    let lines: Vec<&str> =
-        headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
     let mut best = (offers.first().copied().unwrap_or_default(), 0);
     for offer in offers {
-        let quality = quality(&lines, offer);
+        let quality = quality(headers, offer);
         if quality > best.1 {
             best = (offer, quality);
         }
@@ -18,10 +16,11 @@ pub(crate) fn choose(headers: &HeaderMap, offers: &[&'static str]) -> &'static s
 }
 
 /// In thousandths; the most specific range that matches decides.
-fn quality(lines: &[&str], offer: &str) -> u32 {
+fn quality(headers: &HeaderMap, offer: &str) -> u32 {
     let kind = offer.split_once('/').map_or("", |(kind, _)| kind);
     let mut best = (0, 0);
-    for range in lines.iter().flat_map(|line| line.split(',')) {
+    let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    for range in lines.flat_map(|line| line.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default();
         let specific = match media.split_once('/') {
@@ -47,7 +46,11 @@ fn thousandths(weight: &str) -> u32 {
     if part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
         return 0;
     }
-    let part: u32 = format!("{part:0<3}").parse().unwrap_or(0);
+    let part = part
+        .bytes()
+        .chain(*b"000")
+        .take(3)
+        .fold(0, |part, digit| part * 10 + u32::from(digit.saturating_sub(b'0')));
     match whole {
         "0" => part,
         "1" => 1_000,

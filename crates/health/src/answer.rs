@@ -11,7 +11,7 @@ use http::{
 };
 
 use crate::{
-    details,
+    details::View,
     endpoint::Endpoint,
     layer::{Shared, Target},
     page,
@@ -24,7 +24,9 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
 const HTML: &str = "text/html";
 
-/// What an answer is made of; its type is given without the character set.
+const CSS: &str = "text/css";
+
+/// What an answer is made of; a text's type is given without the character set.
 struct Content {
     status: StatusCode,
     kind: &'static str,
@@ -45,22 +47,23 @@ impl Shared {
                 request,
             );
         }
+        let is_guarded =
+            matches!(target, Target::Endpoint(Endpoint::Status | Endpoint::Metrics, _));
+        if is_guarded && !self.access().allows(request.headers()) {
+            // A browser asks its user for the second; programs send the first.
+            const ASK: &str = "Bearer realm=\"status\", Basic realm=\"status\"";
+            return refuse(
+                Rejection::new(LAYER, "no_credentials", StatusCode::UNAUTHORIZED)
+                    .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(ASK)),
+                request,
+            );
+        }
         let content = match target {
             Target::Style => {
-                Content { status: StatusCode::OK, kind: "text/css", body: page::STYLE.into() }
+                Content { status: StatusCode::OK, kind: CSS, body: page::STYLE.into() }
             }
-            Target::Endpoint(Endpoint::Status, path) => {
-                if !self.access().allows(request.headers()) {
-                    // A browser asks its user for the second; programs send the first.
-                    const ASK: &str = "Bearer realm=\"status\", Basic realm=\"status\"";
-                    return refuse(
-                        Rejection::new(LAYER, "no_credentials", StatusCode::UNAUTHORIZED)
-                            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(ASK)),
-                        request,
-                    );
-                }
-                self.details(path, request.headers())
-            }
+            Target::Endpoint(Endpoint::Status, path) => self.details(path, request.headers()),
+            Target::Endpoint(Endpoint::Metrics, _) => self.metrics(request.headers()),
             Target::Endpoint(endpoint, _) => self.probe(endpoint, request.headers()),
         };
         content.respond(is_head)
@@ -68,12 +71,20 @@ impl Shared {
 
     fn details(&self, path: &str, headers: &HeaderMap) -> Content {
         let kind = crate::accept::choose(headers, &[HEALTH_JSON, JSON, HTML]);
+        let view = View::of(self.health());
+        let status = view.overall.http();
         let body = match kind {
             // Relative, so that it holds wherever the whole is mounted.
-            HTML => page::html(self.health(), path.rsplit('/').next().unwrap_or_default()),
-            _ => details::json(self.health()),
+            HTML => page::html(&view, path.rsplit('/').next().unwrap_or_default()),
+            _ => view.into_json(),
         };
-        Content { status: self.health().overall().http(), kind, body: body.into() }
+        Content { status, kind, body: body.into() }
+    }
+
+    fn metrics(&self, headers: &HeaderMap) -> Content {
+        let rendered = self.renderer().map(|renderer| renderer.render(headers));
+        let (kind, text) = rendered.unwrap_or((TEXT, String::new()));
+        Content { status: StatusCode::OK, kind, body: text.into() }
     }
 
     fn probe(&self, endpoint: Endpoint, headers: &HeaderMap) -> Content {
@@ -88,7 +99,7 @@ impl Shared {
             Endpoint::Startup => binary(health.is_started()),
             Endpoint::Ready if health.is_ready() => health.overall(),
             Endpoint::Ready => Status::Unhealthy,
-            Endpoint::Health | Endpoint::Status => health.overall(),
+            Endpoint::Health | Endpoint::Status | Endpoint::Metrics => health.overall(),
         };
         let kind = crate::accept::choose(headers, &[HEALTH_JSON, JSON, TEXT]);
         Content { status: status.http(), kind, body: anonymous(status, kind) }
@@ -111,6 +122,9 @@ const ALWAYS: [(HeaderName, HeaderValue); 2] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
+/// As many as an answer has at most.
+const HEADERS: usize = 6;
+
 fn refuse<Q, B>(rejection: Rejection, request: Request<Q>) -> Response<ResponseBody<B>> {
     ALWAYS
         .into_iter()
@@ -121,25 +135,34 @@ fn refuse<Q, B>(rejection: Rejection, request: Request<Q>) -> Response<ResponseB
 impl Content {
     /// The answer to HEAD has the headers of that to GET (RFC 9110 §9.3.2), the length included.
     fn respond<B>(self, is_head: bool) -> Response<ResponseBody<B>> {
-        let length = self.body.len();
+        let length = match self.body.len() {
+            // Those of the probes, which cost no allocation.
+            4 => HeaderValue::from_static("4"),
+            17 => HeaderValue::from_static("17"),
+            length => length.into(),
+        };
         let body =
             if is_head { ResponseBody::empty() } else { ResponseBody::from_bytes(self.body) };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
-        let headers = response.headers_mut();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.extend(ALWAYS);
-        headers.insert(CONTENT_LENGTH, length.into());
+        headers.insert(CONTENT_LENGTH, length);
         headers.insert(VARY, HeaderValue::from_static("accept"));
         let kind = match self.kind {
-            TEXT => "text/plain; charset=utf-8",
-            HTML => "text/html; charset=utf-8",
-            "text/css" => "text/css; charset=utf-8",
-            kind => kind,
+            TEXT => HeaderValue::from_static("text/plain; charset=utf-8"),
+            HTML => HeaderValue::from_static("text/html; charset=utf-8"),
+            CSS => HeaderValue::from_static("text/css; charset=utf-8"),
+            HEALTH_JSON => HeaderValue::from_static(HEALTH_JSON),
+            JSON => HeaderValue::from_static(JSON),
+            // A renderer's own.
+            kind => HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static(TEXT)),
         };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CONTENT_TYPE, kind);
         if self.kind == HTML {
             headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::CSP));
         }
+        *response.headers_mut() = headers;
         response
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -64,9 +65,10 @@ impl BlockingCheck {
         let function = Arc::clone(&self.function);
         let spawned =
             thread::Builder::new().name(format!("health-{}", self.name)).spawn(move || {
-                let result = function();
+                let result = catch_unwind(AssertUnwindSafe(|| function()));
                 // Before the result is told: who has it may ask again at once.
                 drop(busy);
+                let result = result.unwrap_or_else(|_| Err(CheckError::failed("panicked")));
                 // Nobody may be waiting any more.
                 let _ = sender.send(result);
             });

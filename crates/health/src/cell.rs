@@ -19,6 +19,10 @@ use crate::{
 /// Nothing was seen yet.
 const NEVER: u64 = 0;
 
+/// Why nothing is known.
+pub(crate) const PENDING: &str = "pending";
+pub(crate) const STALE: &str = "stale";
+
 /// A check, its settings, and its last result.
 #[derive(Debug)]
 pub(crate) struct Cell {
@@ -27,6 +31,9 @@ pub(crate) struct Cell {
     /// The status in the lowest two bits, above it milliseconds since the registry's start, plus
     /// one: status and age are read in one load, so no reader sees one without the other.
     last: AtomicU64,
+    /// Of which `last` it was told that it is stale.
+    told: AtomicU64,
+    changes: AtomicU64,
     seen: Mutex<Record>,
 }
 
@@ -65,13 +72,15 @@ pub(crate) struct Reading {
     pub(crate) status: Status,
     /// Why nothing is known.
     pub(crate) unknown: Option<&'static str>,
+    last: u64,
 }
 
 impl Cell {
     pub(crate) fn new(entry: Entry, name: String) -> Self {
         let judge = Judge::new(entry.fall, entry.rise);
         let seen = Mutex::new(Record { judge, last: Details::default() });
-        Self { entry, name, last: AtomicU64::new(NEVER), seen }
+        let [last, told, changes] = [NEVER, NEVER, 0].map(AtomicU64::new);
+        Self { entry, name, last, told, changes, seen }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -82,33 +91,46 @@ impl Cell {
         Arc::clone(&self.entry.check)
     }
 
+    /// How often its status has changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
     /// How it is, `now` after the registry's start. The reader judges the age: whoever writes may
     /// be gone.
     pub(crate) fn read(&self, now: Duration) -> Reading {
         let last = self.last.load(Ordering::Acquire);
+        let unknown = |why| Reading { status: Status::Unavailable, unknown: Some(why), last };
         if last == NEVER {
-            return Reading { status: Status::Unavailable, unknown: Some("pending") };
+            return unknown(PENDING);
         }
         let at = Duration::from_millis((last >> 2) - 1);
         if now.saturating_sub(at) > self.entry.max_age() {
-            return Reading { status: Status::Unavailable, unknown: Some("stale") };
+            return unknown(STALE);
         }
-        let status = match last & 3 {
-            0 => Status::Healthy,
-            1 => Status::Degraded,
-            _ => Status::Unhealthy,
-        };
-        Reading { status, unknown: None }
+        Reading { status: status(last), unknown: None, last }
+    }
+
+    /// The status before it grew stale, for the first reader who finds that it did.
+    pub(crate) fn notice(&self, reading: Reading) -> Option<Status> {
+        let is_news = reading.unknown == Some(STALE)
+            && self.told.load(Ordering::Relaxed) != reading.last
+            && self.told.swap(reading.last, Ordering::Relaxed) != reading.last;
+        is_news.then(|| {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+            status(reading.last)
+        })
     }
 
     /// Takes a result in; answers with the status before it, if there was one, and the new one.
     pub(crate) fn record(&self, look: Look, now: Duration) -> (Option<Status>, Status) {
         let mut record = self.seen();
-        let before = match self.last.load(Ordering::Acquire) {
-            NEVER => None,
-            _ => Some(self.read(now).status),
-        };
-        let status = record.judge.record(look.seen);
+        let before = self.read(now);
+        let status = record.judge.record(look.seen, before.unknown.is_none());
+        let before = (before.unknown != Some(PENDING)).then_some(before.status);
+        if before != Some(status) {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
         let failures = record.judge.failures();
         let time = SystemTime::now();
         let last = &mut record.last;
@@ -136,11 +158,22 @@ impl Cell {
         (before, status)
     }
 
-    pub(crate) fn details(&self) -> Details {
-        self.seen().last.clone()
+    /// How it is and what there is to say of it, at one moment: results are taken in under the
+    /// same lock.
+    pub(crate) fn snapshot(&self, now: Duration) -> (Reading, Details) {
+        let record = self.seen();
+        (self.read(now), record.last.clone())
     }
 
     fn seen(&self) -> MutexGuard<'_, Record> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn status(last: u64) -> Status {
+    match last & 3 {
+        0 => Status::Healthy,
+        1 => Status::Degraded,
+        _ => Status::Unhealthy,
     }
 }

@@ -1,16 +1,33 @@
-//! All that is known, as a value.
+//! All that is known, at one moment.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use buttress_core::{lifecycle::State, value::Value};
 
-use crate::{cell::Cell, registry::Health};
+use crate::{
+    cell::Cell,
+    registry::{Health, read, worst},
+    status::Status,
+};
+
+/// Everything at one moment, so that no part of a page belies another.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) overall: Status,
+    pub(crate) ready: bool,
+    pub(crate) live: bool,
+    pub(crate) started: bool,
+    pub(crate) system: [(&'static str, Value); 7],
+    /// Whether each is silent.
+    pub(crate) heartbeats: Vec<(String, bool)>,
+    pub(crate) rows: Vec<Row>,
+}
 
 /// One check, for those who may see details.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    pub(crate) status: &'static str,
+    pub(crate) status: Status,
     pub(crate) critical: bool,
     pub(crate) reason: Option<&'static str>,
     pub(crate) took_ms: f64,
@@ -21,13 +38,53 @@ pub(crate) struct Row {
     pub(crate) data: Vec<(String, Value)>,
 }
 
+impl View {
+    pub(crate) fn of(health: &Health) -> Self {
+        let (now, state) = (health.now(), health.state());
+        let rows: Vec<Row> = health.cells().iter().map(|cell| Row::new(cell, now)).collect();
+        let overall = worst(rows.iter().map(|row| (row.critical, row.status)));
+        let started = health.starts(overall);
+        let heartbeats = health.heartbeats().iter();
+        let heartbeats: Vec<_> =
+            heartbeats.map(|beat| (beat.name().to_owned(), beat.look())).collect();
+        let is_draining = state >= State::Draining;
+        Self {
+            overall,
+            ready: started && !is_draining && overall.is_up(),
+            live: is_draining || heartbeats.iter().all(|(_, is_silent)| !is_silent),
+            started,
+            system: system(health, now, state),
+            heartbeats,
+            rows,
+        }
+    }
+
+    pub(crate) fn into_json(self) -> String {
+        let heartbeats = self.heartbeats.into_iter().map(|(name, is_silent)| {
+            (name, Value::from(if is_silent { "silent" } else { "alive" }))
+        });
+        Value::object([
+            ("status", Value::from(self.overall.word())),
+            ("overall", self.overall.name().into()),
+            ("ready", self.ready.into()),
+            ("live", self.live.into()),
+            ("started", self.started.into()),
+            ("system", Value::object(self.system)),
+            ("heartbeats", Value::object(heartbeats)),
+            ("checks", Value::object(self.rows.into_iter().map(Row::into_value))),
+        ])
+        .to_json()
+    }
+}
+
 impl Row {
     fn new(cell: &Cell, now: Duration) -> Self {
-        let reading = cell.read(now);
-        let details = cell.details();
+        // For the line in the log, if it grew stale.
+        read(cell, now);
+        let (reading, details) = cell.snapshot(now);
         Self {
             name: cell.name().to_owned(),
-            status: reading.status.name(),
+            status: reading.status,
             critical: cell.entry.critical,
             reason: reading.unknown.or(details.reason),
             took_ms: details.took.as_secs_f64() * 1_000.0,
@@ -41,7 +98,7 @@ impl Row {
 
     fn into_value(self) -> (String, Value) {
         let value = Value::object([
-            ("status", Value::from(self.status)),
+            ("status", Value::from(self.status.name())),
             ("critical", self.critical.into()),
             ("reason", self.reason.into()),
             ("responseTimeMs", self.took_ms.into()),
@@ -55,45 +112,25 @@ impl Row {
     }
 }
 
-pub(crate) fn rows(health: &Health) -> Vec<Row> {
-    let now = health.now();
-    health.cells().iter().map(|cell| Row::new(cell, now)).collect()
-}
-
 /// What is said of the service itself.
-pub(crate) fn system(health: &Health) -> [(&'static str, Value); 4] {
-    let state = match health.state() {
+fn system(health: &Health, now: Duration, state: State) -> [(&'static str, Value); 7] {
+    let state = match state {
         State::Starting => "starting",
         State::Running => "running",
         State::Draining => "draining",
         _ => "stopping",
     };
+    // With the group's quota and the set of processors that it is bound to.
+    let parallelism = std::thread::available_parallelism().ok();
     [
         ("version", health.version().map(str::to_owned).into()),
         ("state", state.into()),
-        ("uptimeSeconds", health.now().as_secs().into()),
+        ("uptimeSeconds", now.as_secs().into()),
         ("pid", std::process::id().into()),
+        ("os", std::env::consts::OS.into()),
+        ("arch", std::env::consts::ARCH.into()),
+        ("parallelism", parallelism.map(std::num::NonZero::get).into()),
     ]
-}
-
-pub(crate) fn json(health: &Health) -> String {
-    let heartbeats = health.heartbeats().iter();
-    let heartbeats = heartbeats.map(|beat| {
-        let status = if beat.is_silent() { "silent" } else { "alive" };
-        (beat.name().to_owned(), Value::from(status))
-    });
-    let overall = health.overall();
-    Value::object([
-        ("status", Value::from(overall.word())),
-        ("overall", overall.name().into()),
-        ("ready", health.is_ready().into()),
-        ("live", health.is_live().into()),
-        ("started", health.is_started().into()),
-        ("system", Value::object(system(health))),
-        ("heartbeats", Value::object(heartbeats)),
-        ("checks", Value::object(rows(health).into_iter().map(Row::into_value))),
-    ])
-    .to_json()
 }
 
 /// RFC 3339, in UTC and whole seconds.

@@ -10,6 +10,7 @@
 /// | `Ready` | `/ready`, `/readyz` | started, not draining, no critical check down |
 /// | `Health` | `/health`, `/healthz` | no critical check down |
 /// | `Status` | `/status` | as `Health`, with details, for those who may see them |
+/// | `Metrics` | `/metrics` | always, for those who may see details; see [`HealthLayer::metrics`](crate::HealthLayer::metrics) |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -25,9 +26,11 @@ pub enum Endpoint {
     Health,
     /// All that is known, for those who may see it.
     Status,
+    /// The numbers of whatever renderer was given, for those who may see details.
+    Metrics,
 }
 
-pub(crate) const DEFAULT: [(&str, Endpoint); 9] = [
+pub(crate) const DEFAULT: [(&str, Endpoint); 10] = [
     ("/ping", Endpoint::Ping),
     ("/live", Endpoint::Live),
     ("/livez", Endpoint::Live),
@@ -37,4 +40,5 @@ pub(crate) const DEFAULT: [(&str, Endpoint); 9] = [
     ("/health", Endpoint::Health),
     ("/healthz", Endpoint::Health),
     ("/status", Endpoint::Status),
+    ("/metrics", Endpoint::Metrics),
 ];

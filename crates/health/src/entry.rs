@@ -6,6 +6,8 @@ use buttress_core::source::{Check, CheckError, CheckFuture, CheckReport};
 
 use crate::error::{ConfigError, ConfigErrorKind as Kind};
 
+/// What tokio's timers tell apart; less would be stale before the next look.
+const SHORTEST: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A name becomes a label and a column.
 const LONGEST_NAME: usize = 64;
@@ -67,7 +69,7 @@ impl Entry {
     /// The time between two looks.
     ///
     /// # Errors
-    /// If it is nothing, or more than a day.
+    /// If it is less than a millisecond, or more than a day.
     pub fn interval(self, interval: Duration) -> Result<Self, ConfigError> {
         let interval = self.time("an interval", interval)?;
         Ok(Self { interval, ..self })
@@ -76,7 +78,7 @@ impl Entry {
     /// How long one look may take; then its future is dropped, and it has failed.
     ///
     /// # Errors
-    /// If it is nothing, or more than a day.
+    /// If it is less than a millisecond, or more than a day.
     pub fn timeout(self, timeout: Duration) -> Result<Self, ConfigError> {
         let timeout = self.time("a timeout", timeout)?;
         Ok(Self { timeout, ..self })
@@ -106,10 +108,10 @@ impl Entry {
     }
 
     fn time(&self, what: &str, time: Duration) -> Result<Duration, ConfigError> {
-        if time.is_zero() || time > DAY {
+        if !(SHORTEST..=DAY).contains(&time) {
             let name = self.check.name();
             let message =
-                format!("{name}: {what} is above nothing and at most a day, not {time:?}");
+                format!("{name}: {what} is 1 ms at least and a day at most, not {time:?}");
             return Err(ConfigError::new(Kind::Time, message));
         }
         Ok(time)

@@ -12,7 +12,7 @@ use std::{borrow::Cow, error::Error, fmt};
 /// let check = FnCheck::new("queue", || async { Ok(CheckReport::ok()) });
 /// let error = Entry::critical(check).timeout(Duration::ZERO).unwrap_err();
 /// assert_eq!(error.kind(), ConfigErrorKind::Time);
-/// assert_eq!(error.to_string(), "queue: a timeout is above nothing and at most a day, not 0ns");
+/// assert_eq!(error.to_string(), "queue: a timeout is 1 ms at least and a day at most, not 0ns");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -24,16 +24,18 @@ pub struct ConfigError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigErrorKind {
-    /// A time of nothing, or of more than a day.
+    /// A time of less than a millisecond, or of more than a day.
     Time,
     /// A number of results, or of checks at once, of zero.
     Count,
     /// A name that is empty, too long, or taken.
     Name,
-    /// A share that is not above 0 and at most 1, or a warning above the failure.
+    /// A share or a load that cannot be, or a warning above the failure.
     Share,
     /// A path that is none, or that is taken by another endpoint.
     Path,
+    /// A URL that is none, or that is not asked over plain HTTP.
+    Url,
     /// A token that can be guessed, or that no header can carry.
     Token,
 }

@@ -11,14 +11,14 @@ use std::{
     future::{Future, Ready, ready},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use buttress_core::lifecycle::State;
+use buttress_core::lifecycle::{Reached, State};
+use futures_core::Stream;
 use http::{Request, Response};
-use tokio::{sync::mpsc, time::sleep};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::time::{Instant, Sleep, sleep};
 use tonic::{
     Status,
     body::Body,
@@ -142,7 +142,7 @@ impl Service<tonic::Request<Asked>> for Check {
 struct Watch(Arc<Shared>);
 
 impl Service<tonic::Request<Asked>> for Watch {
-    type Response = tonic::Response<ReceiverStream<Result<Answer, Status>>>;
+    type Response = tonic::Response<Changes>;
     type Error = Status;
     type Future = Ready<Result<Self::Response, Status>>;
 
@@ -151,42 +151,54 @@ impl Service<tonic::Request<Asked>> for Watch {
     }
 
     fn call(&mut self, request: tonic::Request<Asked>) -> Self::Future {
-        let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(tell(Arc::clone(&self.0), request.into_inner().0, sender));
-        ready(Ok(tonic::Response::new(ReceiverStream::new(receiver))))
+        let is_known = self.0.knows(&request.get_ref().0);
+        let draining = self.0.health.lifecycle().map(|life| life.reached(State::Draining));
+        let (shared, told, sleep) = (Arc::clone(&self.0), None, None);
+        ready(Ok(tonic::Response::new(Changes { shared, is_known, told, draining, sleep })))
     }
 }
 
-/// Ends with the watcher, or at the drain.
-async fn tell(shared: Arc<Shared>, service: String, to: mpsc::Sender<Result<Answer, Status>>) {
-    let is_known = shared.knows(&service);
-    let mut told = None;
-    while !shared.health.is_draining() {
-        let answer = if is_known { shared.answer() } else { Answer::Unknown };
-        if told != Some(answer) {
-            // Who does not read holds up nothing but this, and that not beyond the drain.
-            tokio::select! {
-                sent = to.send(Ok(answer)) => match sent {
-                    Ok(()) => told = Some(answer),
-                    Err(_) => return,
-                },
-                () = draining(&shared.health) => {}
+/// What one watcher is told. It is looked up when the watcher can take it: who does not read
+/// costs nothing, and hears of the present and not of what has been.
+struct Changes {
+    shared: Arc<Shared>,
+    is_known: bool,
+    told: Option<Answer>,
+    draining: Option<Reached>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Changes {
+    fn tell(&mut self, answer: Answer) -> Poll<Option<Result<Answer, Status>>> {
+        self.told = Some(answer);
+        Poll::Ready(Some(Ok(answer)))
+    }
+}
+
+impl Stream for Changes {
+    type Item = Result<Answer, Status>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Answer, Status>>> {
+        let this = &mut *self;
+        let is_over = |reached: &mut Reached| Pin::new(reached).poll(cx).is_ready();
+        if this.draining.as_mut().is_some_and(is_over) {
+            return match this.told {
+                Some(Answer::Down) => Poll::Ready(None),
+                _ if this.is_known => this.tell(Answer::Down),
+                _ => Poll::Ready(None),
+            };
+        }
+        loop {
+            let answer = if this.is_known { this.shared.answer() } else { Answer::Unknown };
+            if this.told != Some(answer) {
+                return this.tell(answer);
             }
+            let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep(PERIOD)));
+            ready!(sleep.as_mut().poll(cx));
+            sleep.as_mut().reset(Instant::now() + PERIOD);
         }
-        tokio::select! {
-            () = to.closed() => return,
-            () = draining(&shared.health) => {}
-            () = sleep(PERIOD) => {}
-        }
-    }
-    if is_known && told != Some(Answer::Down) {
-        let _ = to.try_send(Ok(Answer::Down));
-    }
-}
-
-async fn draining(health: &Health) {
-    match health.lifecycle() {
-        Some(lifecycle) => lifecycle.reached(State::Draining).await,
-        None => std::future::pending().await,
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::{
     entry::check_name,
     error::{ConfigError, ConfigErrorKind as Kind},
+    log,
 };
 
 /// A task that shows that it goes on: silent for too long, it makes `/live` a 503, and the
@@ -40,6 +41,8 @@ struct Shared {
     max_silence: Duration,
     start: Instant,
     last_millis: AtomicU64,
+    /// Whether it was told that it is silent.
+    told: AtomicBool,
 }
 
 impl Heartbeat {
@@ -53,8 +56,8 @@ impl Heartbeat {
         if max_silence.is_zero() {
             return Err(ConfigError::new(Kind::Time, format!("{name}: nobody is never silent")));
         }
-        let (start, last_millis) = (Instant::now(), AtomicU64::new(0));
-        Ok(Self(Arc::new(Shared { name, max_silence, start, last_millis })))
+        let (last_millis, told) = (AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self(Arc::new(Shared { name, max_silence, start: Instant::now(), last_millis, told })))
     }
 
     /// It goes on.
@@ -68,6 +71,19 @@ impl Heartbeat {
     pub fn is_silent(&self) -> bool {
         let last = Duration::from_millis(self.0.last_millis.load(Ordering::Acquire));
         self.0.start.elapsed().saturating_sub(last) > self.0.max_silence
+    }
+
+    /// As [`is_silent`](Self::is_silent), and a line in the log for each change.
+    pub(crate) fn look(&self) -> bool {
+        let is_silent = self.is_silent();
+        let was_told = &self.0.told;
+        if was_told.load(Ordering::Relaxed) != is_silent
+            && was_told.swap(is_silent, Ordering::Relaxed) != is_silent
+        {
+            let tell = if is_silent { log::silent } else { log::goes_on };
+            tell(self.name());
+        }
+        is_silent
     }
 
     pub(crate) fn name(&self) -> &str {

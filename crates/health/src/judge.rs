@@ -30,11 +30,12 @@ impl Judge {
         self.failures
     }
 
-    /// The very first result decides at once: a service that starts beside a dead dependency is
-    /// not to be given requests for the length of `fall` intervals.
-    pub(crate) fn record(&mut self, seen: Seen) -> Status {
+    /// Where nothing was known, a failure decides at once: a service that starts beside a dead
+    /// dependency, or of which nothing was heard for long, is not to be given requests for the
+    /// length of `fall` intervals.
+    pub(crate) fn record(&mut self, seen: Seen, was_known: bool) -> Status {
         let status = match seen {
-            Seen::Failure => self.fail(),
+            Seen::Failure => self.fail(was_known),
             Seen::Pass => self.pass(Status::Healthy),
             Seen::Degraded => self.pass(Status::Degraded),
         };
@@ -42,10 +43,11 @@ impl Judge {
         status
     }
 
-    fn fail(&mut self) -> Status {
+    fn fail(&mut self, was_known: bool) -> Status {
         self.passes = 0;
         self.failures = self.failures.saturating_add(1);
         match self.status {
+            _ if !was_known => Status::Unhealthy,
             None | Some(Status::Unhealthy) => Status::Unhealthy,
             Some(_) if self.failures >= self.fall => Status::Unhealthy,
             Some(_) => Status::Degraded,
@@ -81,16 +83,20 @@ mod tests {
             (2, 2, "FPP", "UUH"),
             (2, 2, "FPFPP", "UUUUH"),
             (2, 3, "PFFPDP", "HDUUUH"),
+            // After a gap.
+            (3, 1, "PfFP", "HUUH"),
+            (3, 1, "PpFFF", "HHDDU"),
+            (2, 2, "PFFpP", "HDUUH"),
         ] {
             let mut judge = Judge::new(fall, rise);
-            let seen = |c| match c {
+            let seen = |c: char| match c.to_ascii_uppercase() {
                 'P' => Seen::Pass,
                 'D' => Seen::Degraded,
                 _ => Seen::Failure,
             };
             let shown: String = row
                 .chars()
-                .map(|c| match judge.record(seen(c)) {
+                .map(|c| match judge.record(seen(c), c.is_ascii_uppercase()) {
                     Status::Healthy => 'H',
                     Status::Degraded => 'D',
                     Status::Unavailable => '-',

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use buttress_core::Secret;
+use http::HeaderMap;
 use tower_layer::Layer;
 
 use crate::{
@@ -12,6 +13,9 @@ use crate::{
     registry::Health,
     service::{HealthService, NotFound},
 };
+
+/// The status page's stylesheet is beside it.
+const STYLE: &str = ".css";
 
 /// Answers the probes in front of any service.
 ///
@@ -46,6 +50,25 @@ pub(crate) struct Shared {
     /// Without the prefix.
     paths: Vec<(String, Endpoint)>,
     access: Access,
+    renderer: Option<Renderer>,
+}
+
+/// Makes the page of metrics: its content type, and its text.
+#[derive(Clone)]
+pub(crate) struct Renderer(Arc<Render>);
+
+type Render = dyn Fn(&HeaderMap) -> (&'static str, String) + Send + Sync;
+
+impl Renderer {
+    pub(crate) fn render(&self, headers: &HeaderMap) -> (&'static str, String) {
+        (self.0)(headers)
+    }
+}
+
+impl fmt::Debug for Renderer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<fn>")
+    }
 }
 
 /// Whom a path means.
@@ -61,12 +84,14 @@ impl HealthLayer {
     /// All probes, at their usual paths; no details.
     pub fn new(health: &Health) -> Self {
         let paths = DEFAULT.map(|(path, endpoint)| (path.to_owned(), endpoint)).to_vec();
-        let (prefix, access) = (String::new(), Access::Nobody);
-        Self { shared: Arc::new(Shared { health: health.clone(), prefix, paths, access }) }
+        let (health, prefix) = (health.clone(), String::new());
+        let (access, renderer) = (Access::Nobody, None);
+        Self { shared: Arc::new(Shared { health, prefix, paths, access, renderer }) }
     }
 
     /// Shows details at `/status` to whom brings this token: as `Authorization: Bearer`, or as the
-    /// password, under any name, for which a browser asks. It is compared in constant time.
+    /// password, under any name, for which a browser asks. How long the comparison takes says
+    /// nothing of the token but its length.
     ///
     /// # Errors
     /// If it has less than 16 characters, or one that is no visible ASCII.
@@ -78,6 +103,29 @@ impl HealthLayer {
     /// Shows details at `/status` to everyone: on a port of its own that only operators reach.
     pub fn status_for_anyone(self) -> Self {
         self.with(|shared| shared.access = Access::Anyone)
+    }
+
+    /// Answers at `/metrics` with what `render` makes of the request's headers: a content type and
+    /// a text. A scrape calls it, so it must not block.
+    ///
+    /// Names of checks are among the numbers, so it is for those who may see details: without
+    /// [`status_token`](Self::status_token) or [`status_for_anyone`](Self::status_for_anyone) there
+    /// is none.
+    ///
+    /// ```
+    /// use buttress_health::{HealthLayer, Registry};
+    ///
+    /// let (health, runner) = Registry::new().split();
+    /// let layer = HealthLayer::new(&health)
+    ///     .status_for_anyone()
+    ///     .metrics(|_headers| ("text/plain; version=0.0.4", String::from("up 1\n")));
+    /// # let _ = (layer, runner);
+    /// ```
+    pub fn metrics(
+        self,
+        render: impl Fn(&HeaderMap) -> (&'static str, String) + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|shared| shared.renderer = Some(Renderer(Arc::new(render))))
     }
 
     /// Puts all paths below this one: `/api/v1` makes `/api/v1/health`.
@@ -95,7 +143,13 @@ impl HealthLayer {
     /// If it does not begin with `/`, ends with it, is no path, or is taken.
     pub fn path(self, endpoint: Endpoint, path: &str) -> Result<Self, ConfigError> {
         check_path(path)?;
-        if self.shared.paths.iter().any(|(other, _)| other == path) {
+        let is_style = |path: &str, of: &str, endpoint| {
+            endpoint == Endpoint::Status && path.strip_suffix(STYLE) == Some(of)
+        };
+        let is_taken = self.shared.paths.iter().any(|(other, taken)| {
+            other == path || is_style(path, other, *taken) || is_style(other, path, endpoint)
+        });
+        if is_taken {
             return Err(ConfigError::new(Kind::Path, format!("{path}: the path is taken")));
         }
         Ok(self.with(|shared| shared.paths.push((path.to_owned(), endpoint))))
@@ -121,17 +175,28 @@ impl Shared {
     pub(crate) fn target(&self, path: &str) -> Option<Target<'_>> {
         let rest = path.strip_prefix(self.prefix.as_str())?;
         for (own, endpoint) in &self.paths {
-            let is_status = *endpoint == Endpoint::Status;
-            if is_status && matches!(self.access, Access::Nobody) {
-                continue;
-            }
             match rest.strip_prefix(own.as_str()) {
-                Some("") => return Some(Target::Endpoint(*endpoint, own)),
-                Some(".css") if is_status => return Some(Target::Style),
+                Some("") if self.has(*endpoint) => return Some(Target::Endpoint(*endpoint, own)),
+                Some(STYLE) if *endpoint == Endpoint::Status && self.has(*endpoint) => {
+                    return Some(Target::Style);
+                }
                 _ => {}
             }
         }
         None
+    }
+
+    const fn has(&self, endpoint: Endpoint) -> bool {
+        let somebody = !matches!(self.access, Access::Nobody);
+        match endpoint {
+            Endpoint::Status => somebody,
+            Endpoint::Metrics => somebody && self.renderer.is_some(),
+            _ => true,
+        }
+    }
+
+    pub(crate) const fn renderer(&self) -> Option<&Renderer> {
+        self.renderer.as_ref()
     }
 
     pub(crate) const fn health(&self) -> &Health {
@@ -169,6 +234,7 @@ impl fmt::Debug for HealthLayer {
             .field("prefix", &self.shared.prefix)
             .field("paths", &self.shared.paths)
             .field("access", &self.shared.access)
+            .field("renderer", &self.shared.renderer)
             .finish()
     }
 }

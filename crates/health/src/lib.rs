@@ -13,8 +13,11 @@ mod future;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod heartbeat;
+#[cfg(feature = "tcp")]
+mod http_check;
 mod judge;
 mod layer;
+mod log;
 mod page;
 mod probe;
 mod registry;
@@ -24,13 +27,12 @@ mod service;
 mod status;
 #[cfg(feature = "tcp")]
 mod tcp;
+mod url;
 
 #[cfg(feature = "grpc")]
 pub use self::grpc::GrpcHealth;
 #[cfg(feature = "disk")]
 pub use self::resource::Disk;
-#[cfg(feature = "tcp")]
-pub use self::tcp::TcpCheck;
 pub use self::{
     blocking::BlockingCheck,
     endpoint::Endpoint,
@@ -41,8 +43,10 @@ pub use self::{
     layer::HealthLayer,
     probe::probe,
     registry::{Health, Registry},
-    resource::{Descriptors, Memory},
+    resource::{Cpu, Descriptors, Growth, Load, Memory},
     runner::Runner,
     service::{HealthService, NotFound},
     status::Status,
 };
+#[cfg(feature = "tcp")]
+pub use self::{http_check::HttpCheck, tcp::TcpCheck};

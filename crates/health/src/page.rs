@@ -4,76 +4,152 @@ use std::fmt::Write;
 
 use buttress_core::value::Value;
 
-use crate::{
-    details::{rows, system},
-    registry::Health,
-};
+use crate::details::{Row, View};
 
 /// Nothing but our own stylesheet and the empty icon. A stricter or a usual policy that another
 /// layer puts in its place (`style-src 'self'`) fits the page as well.
 pub(crate) const CSP: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) const STYLE: &str = "\
-:root{color-scheme:light dark}
-body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
+:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--text:#1b1f24;--soft:#5c6570;--line:#e3e6ea;\
+--good:#0b7a3b;--warn:#9a5b00;--bad:#c2281d}
+@media(prefers-color-scheme:dark){:root{--page:#101317;--card:#181c22;--text:#e6e9ed;--soft:#98a2ad;\
+--line:#2a3038;--good:#4cc27f;--warn:#e5a13d;--bad:#ff7b70}}
+*{box-sizing:border-box}
+body{margin:0;padding:2.5rem 1.25rem;background:var(--page);color:var(--text);\
+font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif;font-variant-numeric:tabular-nums}
+main{max-width:72rem;margin:0 auto}
+header,section{background:var(--card);border:1px solid var(--line);border-radius:12px}
+header{padding:1.25rem 1.5rem;margin-bottom:1.25rem;border-left:6px solid currentColor}
+header dl,h1{color:var(--text)}
+h1{margin:0 0 .75rem;font-size:1.6rem;line-height:1.2;font-weight:650}
+h1::first-letter{text-transform:uppercase}
+h2{margin:0;padding:1rem 1.5rem .25rem;font-size:1rem;font-weight:650}
+section{margin-bottom:1.25rem;overflow-x:auto}
+dl{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:0}
+dt{color:var(--soft);font-size:.8rem}
+dd{margin:0;font-weight:550;overflow-wrap:anywhere}
+td dl{gap:.15rem 1rem}td dl div{display:flex;gap:.35rem;align-items:baseline}td dd{font-weight:400}
 table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.4rem .8rem;border-bottom:1px solid #8884;vertical-align:top}
-.healthy{color:#0a7d33}.degraded{color:#a86400}.unavailable,.unhealthy{color:#c5221f}
-small{opacity:.7}
+th{color:var(--soft);font-size:.8rem;font-weight:550;white-space:nowrap}
+th,td{text-align:left;padding:.6rem .75rem;vertical-align:top;border-bottom:1px solid var(--line)}
+tr>:first-child{padding-left:1.5rem}tr>:last-child{padding-right:1.5rem}
+tbody tr:last-child td{border-bottom:0}
+td.n{white-space:nowrap}td b{font-weight:600;overflow-wrap:anywhere}
+small{display:block;color:var(--soft);font-size:.8rem}
+.s{white-space:nowrap;font-weight:600}.s::before{content:'';display:inline-block;width:.55rem;height:.55rem;\
+margin-right:.5rem;border-radius:50%;background:currentColor}
+.s small{font-weight:400;padding-left:1.05rem}
+.healthy,.alive{color:var(--good)}.degraded{color:var(--warn)}
+.unavailable,.unhealthy,.silent{color:var(--bad)}
+footer{color:var(--soft);font-size:.8rem;padding:0 .25rem}
 ";
 
 /// Seconds after which a browser asks again.
 const REFRESH: u32 = 5;
 
-pub(crate) fn html(health: &Health, own_name: &str) -> String {
-    let overall = health.overall().name();
-    let mut out = String::with_capacity(4_096);
-    // Writing into a `String` cannot fail.
+pub(crate) fn html(view: &View, own_name: &str) -> String {
+    let overall = view.overall.name();
+    let mut out = String::with_capacity(8_192);
+    // Writing into a `String` cannot fail. The leading `./` keeps a name with a colon a path.
     let _ = write!(
         out,
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <meta http-equiv=\"refresh\" content=\"{REFRESH}\"><title>{overall}</title>\
-         <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"{}.css\"></head>\
-         <body><h1 class=\"{overall}\">{overall}</h1><p>",
+         <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"./{}.css\"></head>\
+         <body><main><header class=\"{overall}\"><h1>{overall}</h1><dl>",
         Escaped(own_name)
     );
-    for (name, value) in system(health) {
-        if value != Value::Null {
-            let _ = write!(out, "<small>{name}</small> {} ", Escaped(&plain(&value)));
-        }
+    let yes = |is| Value::from(if is { "yes" } else { "no" });
+    let probes =
+        [("ready", yes(view.ready)), ("live", yes(view.live)), ("started", yes(view.started))];
+    for (name, value) in probes.iter().chain(&view.system) {
+        pair(&mut out, name, value);
+    }
+    out.push_str("</dl></header>");
+    checks(&mut out, &view.rows);
+    heartbeats(&mut out, &view.heartbeats);
+    let _ = write!(
+        out,
+        "<footer>Asks again every {REFRESH} seconds. Times are in UTC.</footer></main></body></html>"
+    );
+    out
+}
+
+fn checks(out: &mut String, rows: &[Row]) {
+    out.push_str("<section><h2>Checks</h2>");
+    if rows.is_empty() {
+        out.push_str("<table><tbody><tr><td>There are none.</td></tr></tbody></table></section>");
+        return;
     }
     out.push_str(
-        "</p><table><thead><tr><th>Check</th><th>Status</th><th>Took</th><th>Last check</th>\
-         <th>Last failure</th><th>In a row</th><th>Data</th></tr></thead><tbody>",
+        "<table><thead><tr><th>Name</th><th>Status</th><th>Took</th><th>Last pass</th>\
+         <th>Last failure</th><th>Failures in a row</th><th>Data</th></tr></thead><tbody>",
     );
-    for row in rows(health) {
+    for row in rows {
+        let status = row.status.name();
         let _ = write!(
             out,
-            "<tr><td>{} <small>{}</small></td><td class=\"{}\">{} <small>{}</small></td>\
-             <td>{:.1} ms</td><td>{}</td><td>{}</td><td>{}</td><td>",
+            "<tr><td><b>{}</b><small>{}</small></td>\
+             <td class=\"s {status}\">{status}<small>{}</small></td>\
+             <td class=\"n\">{:.1} ms</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td>{}</td><td><dl>",
             Escaped(&row.name),
             if row.critical { "critical" } else { "optional" },
-            row.status,
-            row.status,
             Escaped(row.reason.unwrap_or_default()),
             row.took_ms,
-            row.last_check.as_deref().unwrap_or("never"),
-            row.last_failure.as_deref().unwrap_or("never"),
+            Time(row.last_success.as_deref()),
+            Time(row.last_failure.as_deref()),
             row.consecutive_failures,
         );
         for (name, value) in &row.data {
-            let _ = write!(out, "<small>{}</small> {} ", Escaped(name), Escaped(&plain(value)));
+            pair(out, name, value);
         }
-        out.push_str("</td></tr>");
+        out.push_str("</dl></td></tr>");
     }
-    out.push_str("</tbody></table></body></html>");
-    out
+    out.push_str("</tbody></table></section>");
+}
+
+fn heartbeats(out: &mut String, heartbeats: &[(String, bool)]) {
+    if heartbeats.is_empty() {
+        return;
+    }
+    out.push_str("<section><h2>Heartbeats</h2><table><tbody>");
+    for (name, is_silent) in heartbeats {
+        let status = if *is_silent { "silent" } else { "alive" };
+        let name = Escaped(name);
+        let _ =
+            write!(out, "<tr><td><b>{name}</b></td><td class=\"s {status}\">{status}</td></tr>");
+    }
+    out.push_str("</tbody></table></section>");
+}
+
+/// What is null is left out.
+fn pair(out: &mut String, name: &str, value: &Value) {
+    if *value != Value::Null {
+        let (name, value) = (Escaped(name), plain(value));
+        let _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(&value));
+    }
+}
+
+/// `2026-11-21T08:00:00Z` as a time above its day.
+struct Time<'a>(Option<&'a str>);
+
+impl std::fmt::Display for Time<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.and_then(|date| date.trim_end_matches('Z').split_once('T')) {
+            Some((day, time)) => write!(f, "{time}<small>{day}</small>"),
+            None => f.write_str("never"),
+        }
+    }
 }
 
 fn plain(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone().into_owned(),
+        // To read and not to reckon with.
+        Value::Float(number) if number.fract() != 0.0 => format!("{number:.3}"),
         value => value.to_json(),
     }
 }

@@ -2,19 +2,17 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     time::{Duration, Instant},
 };
 
-use http::Uri;
+use crate::url::{STATUS_LINE, Url, status};
 
 /// What a container's health check is given as a rule.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// `HTTP/1.1 200`
-const STATUS_LINE: usize = 12;
 
-/// Asks a probe and blocks until its answer, for 3 s at most: for a container's `HEALTHCHECK`
-/// where there is no curl. The service's own binary asks itself:
+/// Asks a probe and blocks until its answer, for 3 s at most beyond the look-up of a name: for a
+/// container's `HEALTHCHECK` where there is no curl. The service's own binary asks itself:
 ///
 /// ```no_run
 /// fn main() -> std::io::Result<()> {
@@ -29,42 +27,69 @@ const STATUS_LINE: usize = 12;
 /// # Errors
 /// If the URL is no `http://` URL, nobody answers in time, or the answer is no 200.
 pub fn probe(url: &str) -> io::Result<()> {
-    let uri: Uri = url.parse().map_err(|_| invalid("no URL"))?;
-    let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        return Err(invalid("no http:// URL"));
-    };
+    let url = Url::parse(url)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no http:// URL"))?;
     let deadline = Instant::now() + PATIENCE;
-    let left = || match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::Error::from(io::ErrorKind::TimedOut)),
-        left => Ok(left),
-    };
-    // The brackets of an IPv6 address belong to the URL.
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let address = (address, uri.port_u16().unwrap_or(80))
-        .to_socket_addrs()?
-        .next()
-        .ok_or_else(|| invalid("no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, left()?)?;
-    stream.set_write_timeout(Some(left()?))?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut line = Vec::with_capacity(STATUS_LINE);
-    let mut byte = [0];
-    while line.len() < STATUS_LINE {
-        stream.set_read_timeout(Some(left()?))?;
-        match stream.read(&mut byte)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => line.extend_from_slice(&byte),
+    let addresses = (url.host.as_str(), url.port).to_socket_addrs()?;
+    let mut stream = connect(addresses, deadline)?;
+    stream.set_write_timeout(Some(left(deadline)?))?;
+    stream.write_all(url.request.as_bytes())?;
+    let mut line = [0; STATUS_LINE];
+    let mut rest = line.as_mut_slice();
+    while !rest.is_empty() {
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        let read = stream.read(rest)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        rest = rest.get_mut(read..).unwrap_or_default();
     }
-    if line.starts_with(b"HTTP/1.") && line.ends_with(b" 200") {
-        Ok(())
-    } else {
-        Err(io::Error::other("not healthy"))
+    match status(&line) {
+        Some(200) => Ok(()),
+        Some(status) => Err(io::Error::other(format!("not healthy: {status}"))),
+        None => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
-fn invalid(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, what)
+/// The first address that takes the connection: `localhost` is often `::1` first, and the server
+/// on `127.0.0.1` alone.
+fn connect(
+    addresses: impl Iterator<Item = SocketAddr>,
+    deadline: Instant,
+) -> io::Result<TcpStream> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, left(deadline)?) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_refuses_is_not_the_last_word() {
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = free().local_addr().unwrap();
+        let open = free();
+        let both = [closed, open.local_addr().unwrap()].into_iter();
+        let deadline = Instant::now() + PATIENCE;
+        assert!(connect(both, deadline).is_ok());
+        let error = connect([closed].into_iter(), deadline).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(connect([].into_iter(), deadline).is_err());
+    }
 }

@@ -16,10 +16,11 @@ use buttress_core::{
 use tokio::time::Instant;
 
 use crate::{
-    cell::Cell,
+    cell::{Cell, Reading},
     entry::{Entry, check_name},
     error::{ConfigError, ConfigErrorKind as Kind},
     heartbeat::Heartbeat,
+    log,
     runner::Runner,
     status::Status,
 };
@@ -100,7 +101,9 @@ impl Registry {
         Self { lifecycle: Some(lifecycle.clone()), ..self }
     }
 
-    /// How many checks may run at once; 8 by default.
+    /// How many critical checks may run at once, and how many optional ones beside them; 8 of each
+    /// by default. The optional ones have their own places, so that those that hang do not keep a
+    /// critical one waiting until its last result is stale.
     ///
     /// # Errors
     /// If it is zero.
@@ -144,8 +147,9 @@ impl Registry {
 
 /// What is known: a handle that every request reads, and that calls nobody.
 ///
-/// It is a [`Metrics`] source too: `health_status`, `health_check_status`,
-/// `health_check_duration_seconds`, `health_check_runs_total` and `health_check_failures_total`.
+/// It is a [`Metrics`] source too: `health_status`, `health_live`, `health_ready`, and for each
+/// check `health_check_status`, `health_check_duration_seconds`, `health_check_runs_total`,
+/// `health_check_failures_total` and `health_check_transitions_total`.
 #[derive(Clone)]
 pub struct Health(Arc<Shared>);
 
@@ -164,7 +168,7 @@ impl Health {
     #[must_use]
     pub fn overall(&self) -> Status {
         let now = self.now();
-        self.0.cells.iter().map(|cell| contribution(cell, now)).max().unwrap_or(Status::Healthy)
+        worst(self.0.cells.iter().map(|cell| (cell.entry.critical, read(cell, now).status)))
     }
 
     /// Whether new requests should come here: started, not draining, and the whole is up.
@@ -176,17 +180,20 @@ impl Health {
     /// Whether every [`Heartbeat`] goes on. What drains lets its tasks end, and is alive.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.is_draining() || !self.0.heartbeats.iter().any(Heartbeat::is_silent)
+        self.is_draining() || self.0.heartbeats.iter().filter(|beat| beat.look()).count() == 0
     }
 
-    /// Whether the service has ever been up: its life is `Running`, and each critical check was
+    /// Whether the service has ever been up: its life was `Running`, and each critical check was
     /// up at that time. It stays true.
     #[must_use]
     pub fn is_started(&self) -> bool {
-        if self.0.started.load(Ordering::Acquire) {
-            return true;
-        }
-        let started = self.state() >= State::Running && self.overall().is_up();
+        self.0.started.load(Ordering::Acquire) || self.starts(self.overall())
+    }
+
+    /// Whether it has started, now that the whole is so.
+    pub(crate) fn starts(&self, overall: Status) -> bool {
+        let started = self.0.started.load(Ordering::Acquire)
+            || self.state() == State::Running && overall.is_up();
         if started {
             self.0.started.store(true, Ordering::Release);
         }
@@ -197,7 +204,7 @@ impl Health {
     #[must_use]
     pub fn status_of(&self, check: &str) -> Option<Status> {
         let cell = self.0.cells.iter().find(|cell| cell.name() == check)?;
-        Some(cell.read(self.now()).status)
+        Some(read(cell, self.now()).status)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -208,7 +215,6 @@ impl Health {
         self.0.lifecycle.as_ref().map_or(State::Running, Lifecycle::state)
     }
 
-    #[cfg(feature = "grpc")]
     pub(crate) fn lifecycle(&self) -> Option<&Lifecycle> {
         self.0.lifecycle.as_ref()
     }
@@ -231,23 +237,38 @@ impl Health {
     }
 }
 
-fn contribution(cell: &Cell, now: Duration) -> Status {
-    let status = cell.read(now).status;
-    if cell.entry.critical { status } else { status.min(Status::Degraded) }
+/// Reads a check; who is the first to find it stale says so in the log.
+pub(crate) fn read(cell: &Cell, now: Duration) -> Reading {
+    let reading = cell.read(now);
+    if let Some(before) = cell.notice(reading) {
+        log::changed(cell.name(), Some(before), reading.status, reading.unknown, None);
+    }
+    reading
+}
+
+/// Of whether each is critical, and how it is.
+pub(crate) fn worst(all: impl Iterator<Item = (bool, Status)>) -> Status {
+    all.map(|(critical, status)| if critical { status } else { status.min(Status::Degraded) })
+        .max()
+        .unwrap_or(Status::Healthy)
 }
 
 impl Metrics for Health {
     fn collect(&self, each: &mut dyn FnMut(Sample<'_>)) {
         const STATUS: &str = "0 healthy, 1 degraded, 2 unavailable, 3 unhealthy.";
         each(Sample::gauge("health_status", STATUS, number(self.overall())));
+        let flag = |is| if is { 1.0 } else { 0.0 };
+        each(Sample::gauge("health_live", "Whether no task is silent.", flag(self.is_live())));
+        each(Sample::gauge("health_ready", "Whether requests may come.", flag(self.is_ready())));
         let now = self.now();
         let cells = self.cells();
         for cell in cells {
-            let status = number(cell.read(now).status);
+            let status = number(read(cell, now).status);
             let labels = [("check", cell.name())];
             each(Sample::gauge("health_check_status", STATUS, status).labels(&labels));
         }
-        let details: Vec<_> = cells.iter().map(|cell| (cell.name(), cell.details())).collect();
+        let details: Vec<_> =
+            cells.iter().map(|cell| (cell.name(), cell.snapshot(now).1)).collect();
         for (name, details) in &details {
             let took = details.took.as_secs_f64();
             let help = "How long the last look took.";
@@ -263,6 +284,12 @@ impl Metrics for Health {
             let sample =
                 Sample::counter("health_check_failures_total", "Looks that failed.", failures);
             each(sample.labels(&[("check", name)]));
+        }
+        for cell in cells {
+            let help = "Changes of the status.";
+            let changes = float(cell.changes());
+            let sample = Sample::counter("health_check_transitions_total", help, changes);
+            each(sample.labels(&[("check", cell.name())]));
         }
     }
 }

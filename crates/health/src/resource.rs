@@ -1,15 +1,22 @@
 //! Monitors of what the process may use up.
 
+mod cgroup;
+mod cpu;
 mod descriptors;
 #[cfg(feature = "disk")]
 mod disk;
+mod growth;
+mod load;
 mod memory;
 
-use buttress_core::source::{CheckError, CheckReport};
+use buttress_core::{
+    source::{CheckError, CheckReport},
+    value::Value,
+};
 
 #[cfg(feature = "disk")]
 pub use self::disk::Disk;
-pub use self::{descriptors::Descriptors, memory::Memory};
+pub use self::{cpu::Cpu, descriptors::Descriptors, growth::Growth, load::Load, memory::Memory};
 use crate::error::{ConfigError, ConfigErrorKind as Kind};
 
 /// Shares of a resource from which on it is degraded, and has failed.
@@ -40,27 +47,41 @@ impl Thresholds {
         source: &'static str,
     ) -> Result<CheckReport, CheckError> {
         let share = limit.map(|limit| share(used, limit));
-        let report = match share {
-            Some(share) if share >= self.fail => Err(CheckError::failed("nearly used up")),
-            Some(share) if share >= self.warn => Err(CheckError::degraded("running low")),
-            _ => Ok(CheckReport::ok()),
+        self.judge_share(
+            share,
+            "nearly used up",
+            "running low",
+            [
+                ("used", used.into()),
+                ("limit", limit.into()),
+                ("share", share.into()),
+                ("source", source.into()),
+            ],
+        )
+    }
+
+    pub(crate) fn judge_share<const N: usize>(
+        self,
+        share: Option<f64>,
+        failed: &'static str,
+        degraded: &'static str,
+        data: [(&'static str, Value); N],
+    ) -> Result<CheckReport, CheckError> {
+        let error = match share {
+            Some(share) if share >= self.fail => CheckError::failed(failed),
+            Some(share) if share >= self.warn => CheckError::degraded(degraded),
+            _ => {
+                let report = CheckReport::ok();
+                return Ok(data
+                    .into_iter()
+                    .fold(report, |report, (name, value)| report.with(name, value)));
+            }
         };
-        match report {
-            Ok(report) => Ok(report
-                .with("used", used)
-                .with("limit", limit)
-                .with("share", share)
-                .with("source", source)),
-            Err(error) => Err(error
-                .with("used", used)
-                .with("limit", limit)
-                .with("share", share)
-                .with("source", source)),
-        }
+        Err(data.into_iter().fold(error, |error, (name, value)| error.with(name, value)))
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share to one part in 2^53 is exact enough")]
-fn share(used: u64, limit: u64) -> f64 {
+pub(crate) fn share(used: u64, limit: u64) -> f64 {
     if limit == 0 { 1.0 } else { used as f64 / limit as f64 }
 }

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::source::{Check, CheckError, CheckReport};
+use buttress_core::{
+    lifecycle::State,
+    source::{Check, CheckError, CheckReport},
+};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -21,12 +24,12 @@ use tokio::{
 use crate::{
     cell::{Cell, Look},
     judge::Seen,
-    registry::Health,
-    status::Status,
+    log,
+    registry::{Health, read},
 };
 
 /// Looks at each check in its interval. While it does not run, every result grows old, and what
-/// is critical becomes [`Unavailable`](Status::Unavailable).
+/// is critical becomes [`Unavailable`](crate::Status::Unavailable).
 #[derive(Debug)]
 #[must_use = "nothing is looked at until it runs"]
 pub struct Runner {
@@ -43,35 +46,62 @@ impl Runner {
     ///
     /// Each check has a task of its own, so one that blocks its thread does not stop the others.
     pub async fn run(self) {
-        let permits = Arc::new(Semaphore::new(self.concurrency));
+        let permits = Permits::new(self.concurrency);
         let mut tasks = JoinSet::new();
         let mut indices = HashMap::new();
-        let spawn = |tasks: &mut JoinSet<()>, index| {
-            tasks.spawn(watch(self.health.clone(), index, Arc::clone(&permits))).id()
+        let spawn = |tasks: &mut JoinSet<()>, index, after| {
+            tasks.spawn(watch(self.health.clone(), index, permits.clone(), after)).id()
         };
         for index in 0..self.health.cells().len() {
-            indices.insert(spawn(&mut tasks, index), index);
+            indices.insert(spawn(&mut tasks, index, Duration::ZERO), index);
+        }
+        // The start is seen even where it is over before anyone asks.
+        if let Some(lifecycle) = self.health.lifecycle() {
+            let (running, health) = (lifecycle.reached(State::Running), self.health.clone());
+            tasks.spawn(async move {
+                running.await;
+                let _ = health.is_started();
+            });
         }
         while let Some(ended) = tasks.join_next_with_id().await {
             // Only a check whose future panics when it is dropped gets here.
             let Err(panicked) = ended else { continue };
             let Some(index) = indices.remove(&panicked.id()) else { continue };
-            if let Some(cell) = self.health.cells().get(index) {
-                let (reason, data) = (Some("panicked"), Vec::new());
-                let look = Look { seen: Seen::Failure, reason, took: Duration::ZERO, data };
-                record(&self.health, cell, look, None);
-                sleep(cell.entry.interval).await;
-            }
-            indices.insert(spawn(&mut tasks, index), index);
+            let Some(cell) = self.health.cells().get(index) else { continue };
+            let (reason, data) = (Some("panicked"), Vec::new());
+            let look = Look { seen: Seen::Failure, reason, took: Duration::ZERO, data };
+            record(&self.health, cell, look, None);
+            indices.insert(spawn(&mut tasks, index, jittered(cell.entry.interval)), index);
         }
+        std::future::pending::<()>().await;
     }
 }
 
-async fn watch(health: Health, index: usize, permits: Arc<Semaphore>) {
+/// What hangs and is optional takes no place of what is critical: that would grow stale, and take
+/// the service out.
+#[derive(Clone)]
+struct Permits {
+    critical: Arc<Semaphore>,
+    optional: Arc<Semaphore>,
+}
+
+impl Permits {
+    fn new(each: usize) -> Self {
+        let [critical, optional] = [each; 2].map(|each| Arc::new(Semaphore::new(each)));
+        Self { critical, optional }
+    }
+
+    fn of(&self, cell: &Cell) -> &Semaphore {
+        if cell.entry.critical { &self.critical } else { &self.optional }
+    }
+}
+
+async fn watch(health: Health, index: usize, permits: Permits, after: Duration) {
     let Some(cell) = health.cells().get(index) else { return };
+    sleep(after).await;
     loop {
         // It is never closed.
-        let Ok(permit) = permits.acquire().await else { return };
+        let Ok(permit) = permits.of(cell).acquire().await else { return };
         look(&health, cell).await;
         drop(permit);
         sleep(jittered(cell.entry.interval)).await;
@@ -96,11 +126,14 @@ async fn look(health: &Health, cell: &Cell) {
 
 fn record(health: &Health, cell: &Cell, look: Look, error: Option<&CheckError>) {
     let reason = look.reason;
-    let (before, after) = cell.record(look, health.now());
+    let now = health.now();
+    // That it grew stale is told first, if nobody has asked meanwhile.
+    read(cell, now);
+    let (before, after) = cell.record(look, now);
     // It latches, also while nobody asks.
     let _ = health.is_started();
     if before != Some(after) {
-        log(cell.name(), before, after, reason, error);
+        log::changed(cell.name(), before, after, reason, error);
     }
 }
 
@@ -127,27 +160,4 @@ fn jittered(interval: Duration) -> Duration {
     let random = RandomState::new().hash_one(()) % 2_001;
     let share = u32::try_from(random).unwrap_or(1_000);
     interval * (9_000 + share) / 10_000
-}
-
-/// One line for each change. The cause, which may name hosts and users, goes here and nowhere
-/// else.
-fn log(
-    check: &str,
-    before: Option<Status>,
-    after: Status,
-    reason: Option<&'static str>,
-    error: Option<&CheckError>,
-) {
-    let from = before.map_or("pending", Status::name);
-    let to = after.name();
-    let reason = reason.unwrap_or("");
-    let cause = error.and_then(std::error::Error::source).map(ToString::to_string);
-    let cause = cause.as_deref().unwrap_or("");
-    match after {
-        Status::Healthy => tracing::info!(check, from, to, "health changed"),
-        Status::Degraded => tracing::warn!(check, from, to, reason, cause, "health changed"),
-        Status::Unavailable | Status::Unhealthy => {
-            tracing::error!(check, from, to, reason, cause, "health changed");
-        }
-    }
 }

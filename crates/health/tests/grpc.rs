@@ -152,3 +152,29 @@ async fn a_watcher_of_an_unknown_service_is_told_so_and_stays() {
     lifecycle.advance(State::Draining);
     assert!(stream.next().await.is_none());
 }
+
+/// Its window is full, so nothing was taken of what is told.
+#[tokio::test]
+async fn a_watcher_that_does_not_read_hears_of_the_drain_all_the_same() {
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    let (lifecycle, _script, health) = watched("P");
+    lifecycle.advance(State::Running);
+    while !health.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    let request = http::Request::post("/grpc.health.v1.Health/Watch")
+        .header("content-type", "application/grpc")
+        .body(tonic::body::Body::new(http_body_util::Full::new(Bytes::from_static(&[0; 5]))))
+        .unwrap();
+    let response = GrpcHealth::new(&health).oneshot(request).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    lifecycle.advance(State::Draining);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let collected = response.into_body().collect().await.unwrap();
+    assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+    let bytes = collected.to_bytes();
+    let last = bytes.chunks(7).last().unwrap();
+    assert_eq!(last, [&[0, 0, 0, 0, 2], NOT_SERVING].concat());
+}

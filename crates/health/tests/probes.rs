@@ -204,7 +204,7 @@ async fn a_browser_gets_a_page_that_runs_nothing_and_asks_again() {
     assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
     let text = page.text();
     assert!(text.contains(r#"<meta http-equiv="refresh" content="5">"#));
-    assert!(text.contains(r#"<link rel="stylesheet" href="status.css">"#));
+    assert!(text.contains(r#"<link rel="stylesheet" href="./status.css">"#));
     for inline in ["<script", "<style", "style=", "<img", "onload"] {
         assert!(!text.contains(inline), "{inline}");
     }
@@ -248,6 +248,15 @@ fn what_cannot_be_right_is_refused() {
     }
     let taken = layer().path(Endpoint::Live, "/health").unwrap_err();
     assert_eq!(taken.kind(), ConfigErrorKind::Path);
+    // The page's stylesheet is there.
+    for (first, second) in [("/a", "/a.css"), ("/a.css", "/a")] {
+        for (one, other) in [(Endpoint::Status, Endpoint::Live), (Endpoint::Live, Endpoint::Status)]
+        {
+            let both = layer().path(one, first).unwrap().path(other, second);
+            let is_taken = (one == Endpoint::Status) == first.ends_with('a');
+            assert_eq!(both.is_err(), is_taken, "{one:?} {first}, {other:?} {second}");
+        }
+    }
     for token in ["", "fifteen-letters", "a token with blanks", "a-token-of-umlauts-\u{e4}"] {
         let error = layer().status_token(token.into()).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Token, "{token}");
@@ -316,4 +325,82 @@ async fn a_connection_that_sends_probes_reserves_nothing() {
     let other = tokio::time::timeout(Duration::from_secs(1), send(&service, request("/"))).await;
     assert_eq!(other.unwrap().text(), "hello");
     drop(idle);
+}
+
+/// A look may end while a page is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn details_are_those_of_one_moment() {
+    let (script, millisecond) = (Script::new("db", "P"), Duration::from_millis(1));
+    let entry = Entry::critical(script.clone()).fall(1).unwrap().interval(millisecond).unwrap();
+    let (health, runner) = Registry::new().check(entry).unwrap().split();
+    let flips = tokio::spawn(async move {
+        for _ in 0..400 {
+            for row in ["F", "P"] {
+                script.now(row);
+                tokio::time::sleep(millisecond).await;
+            }
+        }
+    });
+    tokio::spawn(runner.run());
+    let layer = HealthLayer::new(&health).status_for_anyone();
+    while !flips.is_finished() {
+        let answer = ask(layer.clone(), &[]).await;
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let check = &json["checks"]["db"];
+        if check["lastCheck"].is_null() {
+            continue;
+        }
+        let is_up = answer.status == 200;
+        assert_eq!(json["status"] == "pass", is_up, "{json}");
+        assert_eq!(json["overall"] == "healthy", is_up, "{json}");
+        assert_eq!(json["ready"] == true, is_up, "{json}");
+        assert_eq!(check["status"] == "healthy", is_up, "{json}");
+        assert_eq!(check["reason"].is_null(), is_up, "{json}");
+        assert_eq!(check["consecutiveFailures"] == 0, is_up, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_for_who_may_see_details_and_are_the_renderers() {
+    let (health, _runner) = Registry::new().split();
+    let render = |headers: &http::HeaderMap| {
+        let wants = headers.get("accept").is_some();
+        (
+            if wants { "application/openmetrics-text" } else { "text/plain; version=0.0.4" },
+            "up 1\n".into(),
+        )
+    };
+    let bearer = format!("Bearer {TOKEN}");
+    let get = |headers: &[(&str, &str)]| {
+        let headers = headers.iter();
+        headers
+            .fold(Request::get("/metrics"), |request, (name, value)| request.header(*name, *value))
+            .body(())
+            .unwrap()
+    };
+    for layer in [
+        HealthLayer::new(&health),
+        HealthLayer::new(&health).metrics(render),
+        HealthLayer::new(&health).status_for_anyone(),
+    ] {
+        assert_eq!(send(&layer.into_service(), get(&[])).await.status, 404);
+    }
+    let service = guarded(&health).metrics(render).into_service();
+    assert_eq!(send(&service, get(&[])).await.status, 401);
+    let answer = send(&service, get(&[("authorization", &bearer)])).await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "up 1\n"));
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let answer = send(&service, get(&[("authorization", &bearer), ("accept", "a/b")])).await;
+    assert_eq!(answer.header("content-type"), "application/openmetrics-text");
+}
+
+#[tokio::test]
+async fn a_content_type_that_no_header_can_carry_is_plain_text() {
+    let (health, _runner) = Registry::new().split();
+    let service = HealthLayer::new(&health)
+        .status_for_anyone()
+        .metrics(|_| ("text/plain\r\nx: y", String::new()))
+        .into_service();
+    assert_eq!(get(&service, "/metrics").await.header("content-type"), "text/plain");
 }

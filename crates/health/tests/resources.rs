@@ -1,6 +1,6 @@
 //! What the monitors read.
 
-#![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use buttress_core::{
     value::Value,
 };
 use buttress_health::{
-    BlockingCheck, ConfigErrorKind, Descriptors, Entry, Memory, Registry, Status,
+    BlockingCheck, ConfigErrorKind, Cpu, Descriptors, Entry, Growth, Load, Memory, Registry, Status,
 };
 
 /// A directory that looks like a root, and is gone at the end.
@@ -35,6 +35,14 @@ impl Root {
             fs::write(path, text).unwrap();
         }
         Self(root)
+    }
+}
+
+impl Root {
+    fn write(&self, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            fs::write(self.0.join(path), text).unwrap();
+        }
     }
 }
 
@@ -116,6 +124,29 @@ async fn memory_is_the_cgroups_and_not_the_hosts() {
             850,
             1_000,
             "cgroup v2",
+        ),
+        (
+            "v2, of two limits the one whose share is larger",
+            vec![
+                deep,
+                MEMINFO,
+                ("sys/fs/cgroup/pods/pod1/app/memory.max", "100\n"),
+                ("sys/fs/cgroup/pods/pod1/app/memory.current", "50\n"),
+                ("sys/fs/cgroup/pods/pod1/memory.max", "10000\n"),
+                ("sys/fs/cgroup/pods/pod1/memory.current", "9900\n"),
+            ],
+            "nearly used up",
+            9_900,
+            10_000,
+            "cgroup v2",
+        ),
+        (
+            "v2, with a limit above what the host has",
+            vec![v2, MEMINFO, (MEMORY_MAX, "9000000\n"), (CURRENT, "900\n")],
+            "ok",
+            400 * 1024,
+            1_000 * 1024,
+            "host",
         ),
         (
             "v2 without a limit is the host's",
@@ -280,4 +311,264 @@ async fn a_resource_that_is_used_up_takes_nothing_out() {
     }
     assert_eq!(health.overall(), Status::Degraded);
     assert!(health.is_ready() && health.is_live());
+}
+
+/// As `/proc`, and some file systems in user space: there is nothing to use up.
+#[cfg(feature = "disk")]
+#[tokio::test]
+async fn a_file_system_without_blocks_has_no_share() {
+    let (said, data) = look(&buttress_health::Disk::of("disk", "/proc")).await;
+    assert_eq!((said, of(&data, "limit")), ("ok", &Value::Null));
+}
+
+const CPU_MAX: &str = "sys/fs/cgroup/app/cpu.max";
+const CPU_STAT: &str = "sys/fs/cgroup/app/cpu.stat";
+const PROC_STAT: &str = "proc/stat";
+
+/// Four processors that have done so many ticks of 10 ms, and idled.
+fn proc_stat(busy: u32) -> String {
+    format!(
+        "cpu  {busy} 0 0 999999 5 0 0 0 77 0\ncpu0 1 0 0 0\ncpu1 1 0 0 0\ncpu2 1 0 0 0\ncpu3 1 0 0 0\nintr 5\n"
+    )
+}
+
+fn float(data: &[(String, Value)], name: &str) -> f64 {
+    match of(data, name) {
+        Value::Float(number) => *number,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+/// Ten seconds lie between the two looks.
+#[tokio::test(start_paused = true)]
+async fn processor_time_is_measured_by_the_quota_and_only_without_one_by_the_host() {
+    let v2 = ("proc/self/cgroup", "0::/app\n");
+    let v1 = ("proc/self/cgroup", "3:cpu,cpuacct:/app\n");
+    let quota_v1 = "sys/fs/cgroup/cpu/app/cpu.cfs_quota_us";
+    let period_v1 = ("sys/fs/cgroup/cpu/app/cpu.cfs_period_us", "100000\n");
+    let usage_v1 = "sys/fs/cgroup/cpuacct/app/cpuacct.usage";
+    let (idle, full) = (proc_stat(100), proc_stat(100 + 3_900));
+    for (name, before, after, public, used, limit, throttled, source) in [
+        (
+            "v2",
+            vec![
+                v2,
+                (PROC_STAT, &*idle),
+                (CPU_MAX, "50000 100000\n"),
+                (CPU_STAT, "usage_usec 1000000\nnr_periods 10\nnr_throttled 0\n"),
+            ],
+            vec![(CPU_STAT, "usage_usec 5500000\nnr_periods 110\nnr_throttled 25\n")],
+            "running low",
+            0.45,
+            0.5,
+            Some(0.25),
+            "cgroup v2",
+        ),
+        (
+            "v2, the parent's quota",
+            vec![
+                v2,
+                (PROC_STAT, &*idle),
+                (CPU_MAX, "max 100000\n"),
+                (CPU_STAT, "usage_usec 0\n"),
+                ("sys/fs/cgroup/cpu.max", "200000 100000\n"),
+                ("sys/fs/cgroup/cpu.stat", "usage_usec 0\n"),
+            ],
+            vec![("sys/fs/cgroup/cpu.stat", "usage_usec 20000000\n")],
+            "nearly used up",
+            2.0,
+            2.0,
+            None,
+            "cgroup v2",
+        ),
+        (
+            "v2 without a quota is the host's",
+            vec![v2, (PROC_STAT, &*idle), (CPU_MAX, "max 100000\n"), (CPU_STAT, "usage_usec 0\n")],
+            vec![(PROC_STAT, &*full)],
+            "nearly used up",
+            3.9,
+            4.0,
+            None,
+            "host",
+        ),
+        (
+            "v2 with a quota above the host's processors",
+            vec![
+                v2,
+                (PROC_STAT, &*idle),
+                (CPU_MAX, "900000 100000\n"),
+                (CPU_STAT, "usage_usec 0\n"),
+            ],
+            vec![(PROC_STAT, &*idle)],
+            "ok",
+            0.0,
+            4.0,
+            None,
+            "host",
+        ),
+        (
+            "v1",
+            vec![
+                v1,
+                (PROC_STAT, &*idle),
+                (quota_v1, "200000\n"),
+                period_v1,
+                (usage_v1, "1000000000\n"),
+            ],
+            vec![(usage_v1, "2000000000\n")],
+            "ok",
+            0.1,
+            2.0,
+            None,
+            "cgroup v1",
+        ),
+        (
+            "v1 without a quota is the host's",
+            vec![v1, (PROC_STAT, &*idle), (quota_v1, "-1\n"), period_v1, (usage_v1, "1\n")],
+            vec![],
+            "ok",
+            0.0,
+            4.0,
+            None,
+            "host",
+        ),
+    ] {
+        let root = Root::new(&before);
+        let check = Cpu::below(&root.0);
+        let (said, data) = look(&check).await;
+        assert_eq!((said, of(&data, "share")), ("ok", &Value::Null), "{name}, at first");
+        root.write(&after);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let (said, data) = look(&check).await;
+        assert_eq!(said, public, "{name}: {data:?}");
+        assert!((float(&data, "used") - used).abs() < 1e-6, "{name}: {data:?}");
+        assert_eq!(float(&data, "limit"), limit, "{name}");
+        assert!((float(&data, "share") - used / limit).abs() < 1e-6, "{name}: {data:?}");
+        assert_eq!(*of(&data, "throttled"), Value::from(throttled), "{name}");
+        assert_eq!(*of(&data, "source"), Value::from(source), "{name}");
+    }
+}
+
+/// It was moved to another group, or a counter began anew.
+#[tokio::test(start_paused = true)]
+async fn processor_time_that_cannot_be_compared_is_not() {
+    let root = Root::new(&[
+        ("proc/self/cgroup", "0::/app\n"),
+        (PROC_STAT, &proc_stat(1)),
+        (CPU_MAX, "50000 100000\n"),
+        (CPU_STAT, "usage_usec 9000000\n"),
+    ]);
+    let check = Cpu::below(&root.0);
+    assert_eq!(look(&check).await.0, "ok");
+    root.write(&[(CPU_STAT, "usage_usec 1\n")]);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let (said, data) = look(&check).await;
+    assert_eq!((said, of(&data, "share")), ("ok", &Value::Null));
+    // At the same instant: nothing has passed.
+    let (said, data) = look(&check).await;
+    assert_eq!((said, of(&data, "share")), ("ok", &Value::Null));
+}
+
+#[tokio::test]
+async fn a_load_is_that_of_each_processor() {
+    for (loadavg, public, each) in [
+        ("9.00 4.00 1.00 1/100 7\n", "ok", 1.0),
+        ("1.00 6.00 1.00 1/100 7\n", "loaded", 1.5),
+        ("1.00 12.00 1.00 1/100 7\n", "overloaded", 3.0),
+    ] {
+        let root = Root::new(&[(PROC_STAT, &proc_stat(1)), ("proc/loadavg", loadavg)]);
+        let (said, data) = look(&Load::below(&root.0)).await;
+        assert_eq!((said, float(&data, "perProcessor")), (public, each), "{loadavg}");
+        assert_eq!(float(&data, "processors"), 4.0);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_processors_is_degraded_and_says_so() {
+    for files in [
+        vec![("nothing", "")],
+        vec![(PROC_STAT, ""), ("proc/loadavg", "1.0 1.0 1.0 1/1 1")],
+        vec![(PROC_STAT, "cpu  a b\ncpu0 1\n"), ("proc/loadavg", "none")],
+    ] {
+        let root = Root::new(&files);
+        for check in [&Cpu::below(&root.0) as &dyn Check, &Load::below(&root.0)] {
+            let error = check.check().await.unwrap_err();
+            assert_eq!((error.public(), error.is_degraded()), ("unreadable", true), "{files:?}");
+        }
+    }
+}
+
+#[test]
+fn what_this_process_uses_of_processors_can_be_read() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let all = Cpu::new().thresholds(1.0, 1.0).unwrap();
+        look(&all).await;
+        let before = std::time::Instant::now();
+        while before.elapsed() < Duration::from_millis(50) {
+            std::hint::spin_loop();
+        }
+        let (_, data) = look(&all).await;
+        assert!(float(&data, "share") >= 0.0, "{data:?}");
+        let (_, data) = look(&Load::new().thresholds(1e6, 1e6).unwrap()).await;
+        assert!(float(&data, "processors") >= 1.0, "{data:?}");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_grows_for_a_whole_window_is_a_warning_and_says_how_fast() {
+    let used = Arc::new(AtomicUsize::new(1_000_000));
+    let seen = Arc::clone(&used);
+    let read = move || Ok(seen.load(Ordering::SeqCst) as u64);
+    let check = Growth::of("cache", read).window(Duration::from_secs(1_800)).unwrap();
+    let mut warned_after = None;
+    for look_number in 0..400 {
+        match check.check().await {
+            Ok(report) => drop(report),
+            Err(error) => {
+                assert!(error.is_degraded());
+                assert_eq!(error.public(), "growing");
+                let data: Vec<_> = error.data().map(|(n, v)| (n.to_owned(), v.clone())).collect();
+                assert_eq!(float(&data, "perHour").round(), 360_000.0);
+                assert!((float(&data, "share") - 0.18).abs() < 0.01, "{data:?}");
+                assert_eq!(*of(&data, "fullInSeconds"), Value::Null);
+                warned_after.get_or_insert(look_number);
+            }
+        }
+        used.fetch_add(1_000, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        if warned_after.is_some() {
+            break;
+        }
+    }
+    assert_eq!(warned_after, Some(180), "after the first window, in looks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_growth_of_memory_knows_its_limit() {
+    let check = Growth::of_memory();
+    let (said, data) = look(&check).await;
+    assert_eq!((said, check.name()), ("ok", "memory_growth"));
+    assert!(matches!(of(&data, "used"), Value::Unsigned(1..)), "{data:?}");
+    let broken = Growth::of("broken", || Err(std::io::ErrorKind::NotFound.into()));
+    let error = broken.check().await.unwrap_err();
+    assert_eq!((error.public(), error.is_degraded()), ("unreadable", true));
+}
+
+#[test]
+fn loads_and_growths_that_cannot_be_right_are_refused() {
+    for (warn, fail) in [(0.0, 1.0), (2.0, 1.0), (1.0, f64::INFINITY), (f64::NAN, 1.0)] {
+        let error = Load::new().thresholds(warn, fail).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Share, "{warn} {fail}");
+        assert!(Cpu::new().thresholds(warn, fail).is_err(), "{warn} {fail}");
+    }
+    assert!(Load::new().thresholds(2.0, 40.0).is_ok());
+    for share in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = Growth::of_memory().share(share).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Share, "{share}");
+    }
+    for seconds in [0, 59, 86_401] {
+        let error = Growth::of_memory().window(Duration::from_secs(seconds)).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Time, "{seconds}");
+    }
 }

@@ -290,6 +290,9 @@ fn what_cannot_be_right_is_refused() {
     let cases = [
         (entry().interval(Duration::ZERO).map(drop), ConfigErrorKind::Time),
         (entry().interval(day).map(drop), ConfigErrorKind::Time),
+        // Below what a timer can tell apart, it would be stale before the next look.
+        (entry().interval(Duration::from_nanos(1)).map(drop), ConfigErrorKind::Time),
+        (entry().timeout(Duration::from_nanos(1)).map(drop), ConfigErrorKind::Time),
         (entry().timeout(Duration::ZERO).map(drop), ConfigErrorKind::Time),
         (entry().fall(0).map(drop), ConfigErrorKind::Count),
         (entry().rise(0).map(drop), ConfigErrorKind::Count),
@@ -322,10 +325,13 @@ async fn samples_of_one_name_stand_together() {
         names,
         [
             "health_status",
+            "health_live",
+            "health_ready",
             "health_check_status",
             "health_check_duration_seconds",
             "health_check_runs_total",
-            "health_check_failures_total"
+            "health_check_failures_total",
+            "health_check_transitions_total"
         ]
     );
     assert_eq!(number(&health, "health_check_status", "b"), 3.0);
@@ -357,4 +363,147 @@ async fn a_check_that_panics_when_it_is_dropped_has_failed_and_is_asked_anew() {
         after_runs(&health, "db", runs).await;
         assert_eq!(health.overall(), status, "after {runs}");
     }
+}
+
+/// It waits for a place meanwhile, so nothing is known of it: a failure is no reason for a 200.
+#[tokio::test(start_paused = true)]
+async fn a_failure_after_it_was_stale_is_down_at_once() {
+    let slow = FnCheck::new("slow", std::future::pending);
+    let (health, runner) = Registry::new()
+        .concurrency(1)
+        .unwrap()
+        .check(Entry::critical(Script::new("db", "PF")).fall(3).unwrap())
+        .unwrap()
+        .check(Entry::critical(slow).timeout(100 * SECOND).unwrap())
+        .unwrap()
+        .split();
+    tokio::spawn(runner.run());
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(health.status_of("db"), Some(Status::Healthy));
+    tokio::time::sleep(90 * SECOND).await;
+    assert_eq!(health.status_of("db"), Some(Status::Unavailable));
+    after_runs(&health, "db", 2).await;
+    assert_eq!(health.status_of("db"), Some(Status::Unhealthy));
+}
+
+#[tokio::test(start_paused = true)]
+async fn optional_checks_that_hang_take_no_critical_ones_place() {
+    let mut registry = Registry::new();
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
+        let hangs = FnCheck::new(name, std::future::pending);
+        let entry = Entry::optional(hangs).timeout(600 * SECOND).unwrap();
+        registry = registry.check(entry).unwrap();
+    }
+    let (health, runner) = registry.check(Entry::critical(Script::new("db", "P"))).unwrap().split();
+    tokio::spawn(runner.run());
+    for _ in 0..60 {
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(health.status_of("db"), Some(Status::Healthy));
+    }
+    assert!(health.is_ready());
+}
+
+/// Hangs so many times, and its future panics when it is dropped.
+fn bad(name: &'static str, times: usize) -> impl buttress_core::source::Check {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("planted: in a drop");
+        }
+    }
+    let calls = AtomicUsize::new(0);
+    FnCheck::new(name, move || {
+        let bad = (calls.fetch_add(1, Ordering::SeqCst) < times).then(|| Bad);
+        async move {
+            if bad.is_some() {
+                std::future::pending::<()>().await;
+            }
+            Ok(CheckReport::ok())
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_looked_at_once_a_day_holds_up_no_other_that_panics_when_it_is_dropped() {
+    let daily = Entry::critical(bad("daily", 9)).interval(86_400 * SECOND).unwrap();
+    let (health, runner) =
+        Registry::new().check(daily).unwrap().check(Entry::critical(bad("db", 2))).unwrap().split();
+    tokio::spawn(runner.run());
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(health.status_of("db"), Some(Status::Healthy));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_without_checks_runs_for_ever_too() {
+    let (_health, runner) = Registry::new().split();
+    assert!(tokio::time::timeout(3_600 * SECOND, runner.run()).await.is_err());
+}
+
+/// A SIGTERM in the middle of the boot.
+#[tokio::test(start_paused = true)]
+async fn what_drains_before_it_ran_has_never_started() {
+    let lifecycle = Lifecycle::new();
+    let (health, runner) = Registry::new()
+        .lifecycle(&lifecycle)
+        .check(Entry::critical(Script::new("db", "P")))
+        .unwrap()
+        .split();
+    tokio::spawn(runner.run());
+    after_runs(&health, "db", 1).await;
+    lifecycle.advance(State::Draining);
+    after_runs(&health, "db", 3).await;
+    assert_eq!(get(&probes(&health), "/startupz").await.status, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_start_is_over_although_nobody_asked() {
+    let lifecycle = Lifecycle::new();
+    let (health, runner) = Registry::new().lifecycle(&lifecycle).split();
+    tokio::spawn(runner.run());
+    tokio::time::sleep(SECOND).await;
+    lifecycle.advance(State::Running);
+    tokio::time::sleep(SECOND).await;
+    lifecycle.advance(State::Draining);
+    assert_eq!(get(&probes(&health), "/startupz").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_is_counted_that_it_grew_stale_too() {
+    let check = Entry::critical(Script::new("db", "PPFFFFP"));
+    let (health, runner) = Registry::new().check(check).unwrap().split();
+    let changes = || number(&health, "health_check_transitions_total", "db");
+    let runner = tokio::spawn(runner.run());
+    for (runs, expected) in [(1, 1.0), (2, 1.0), (3, 2.0), (4, 3.0), (6, 3.0), (7, 4.0)] {
+        after_runs(&health, "db", runs).await;
+        assert_eq!(changes(), expected, "after {runs}");
+    }
+    runner.abort();
+    tokio::time::sleep(60 * SECOND).await;
+    for _ in 0..3 {
+        assert_eq!(health.overall(), Status::Unavailable);
+    }
+    assert_eq!(changes(), 5.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scrape_sees_what_the_probes_say() {
+    let lifecycle = Lifecycle::new();
+    let beat = Heartbeat::new("outbox", 10 * SECOND).unwrap();
+    let (health, _runner) = Registry::new().lifecycle(&lifecycle).heartbeat(&beat).unwrap().split();
+    let flags = || {
+        let mut found = Vec::new();
+        health.collect(&mut |sample| {
+            if matches!(sample.name, "health_live" | "health_ready") {
+                found.push(sample.value);
+            }
+        });
+        found
+    };
+    assert_eq!(flags(), [1.0, 0.0]);
+    lifecycle.advance(State::Running);
+    assert_eq!(flags(), [1.0, 1.0]);
+    tokio::time::sleep(11 * SECOND).await;
+    assert_eq!(flags(), [0.0, 1.0]);
+    lifecycle.advance(State::Draining);
+    assert_eq!(flags(), [1.0, 0.0]);
 }

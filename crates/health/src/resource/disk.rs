@@ -52,7 +52,9 @@ impl Disk {
             // What is kept back for root is no space for us, and was not used by anyone.
             let usable = used.saturating_add(found.f_bavail);
             let bytes = |blocks: u64| blocks.saturating_mul(unit);
-            thresholds.judge(bytes(used), Some(bytes(usable)), "statvfs")
+            // Some file systems have none at all, so that there is nothing to use up.
+            let limit = (usable > 0).then(|| bytes(usable));
+            thresholds.judge(bytes(used), limit, "statvfs")
         });
         Self { name, path, check }
     }

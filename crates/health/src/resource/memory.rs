@@ -7,18 +7,23 @@ use std::{
 
 use buttress_core::source::{Check, CheckError, CheckFuture, CheckReport};
 
-use super::Thresholds;
+use super::{
+    Thresholds,
+    cgroup::{Groups, number, stat},
+    share,
+};
 use crate::error::ConfigError;
 
 /// The memory that counts against the limit at which the kernel kills: the working set (what is
 /// in use, without the file cache that can be dropped) beside the limit of the cgroup.
 ///
-/// Of cgroup v2 it is the nearest limit on the way up, of v1 the hierarchical one; only where
-/// there is neither it is the host's memory. `source` in its data says which. It is degraded from
-/// 80 % and has failed from 95 %; put in as [`optional`](crate::Entry::optional) it makes the
-/// whole degraded at most.
+/// Of cgroup v2 it is the limit, of the group or of one above it, of which the largest share is
+/// used; of v1 the hierarchical one; only where there is neither, or one above all that the host
+/// has, it is the host's memory. `source` in its data says which. It is degraded from 80 % and has
+/// failed from 95 %; put in as [`optional`](crate::Entry::optional) it makes the whole degraded at
+/// most.
 ///
-/// Linux; elsewhere each look fails as `unreadable`.
+/// Linux; elsewhere each look is degraded as `unreadable`.
 ///
 /// ```
 /// use buttress_health::{Entry, Memory};
@@ -34,9 +39,9 @@ pub struct Memory {
     thresholds: Thresholds,
 }
 
-struct Usage {
-    used: u64,
-    limit: Option<u64>,
+pub(super) struct Usage {
+    pub(super) used: u64,
+    pub(super) limit: Option<u64>,
     source: &'static str,
 }
 
@@ -71,55 +76,18 @@ impl Memory {
         self.thresholds.judge(usage.used, usage.limit, usage.source)
     }
 
-    fn usage(&self) -> io::Result<Usage> {
-        let cgroups = fs::read_to_string(self.root.join("proc/self/cgroup")).unwrap_or_default();
-        let usage = self.v1(&cgroups).or_else(|| self.v2(&cgroups));
-        match usage {
-            Some(usage) if usage.limit.is_some() => Ok(usage),
-            // Without a limit of its own, it is the host's that ends first.
-            _ => self.host(),
-        }
-    }
-
-    /// `0::/path`. The limit of any group above counts as well; the tightest is the one that is
-    /// nearest to being used up.
-    fn v2(&self, cgroups: &str) -> Option<Usage> {
-        let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
-        let top = self.root.join("sys/fs/cgroup");
-        let mut tightest: Option<Usage> = None;
-        for dir in up_from(&top, path) {
-            let Some(limit) = number(&dir.join("memory.max")) else { continue };
-            let Some(used) = working_set(&dir, "memory.current", "inactive_file") else { continue };
-            let is_tighter = tightest.as_ref().is_none_or(|other| {
-                other.limit.is_none_or(|other_limit| {
-                    limit.saturating_sub(used) < other_limit.saturating_sub(other.used)
-                })
-            });
-            if is_tighter {
-                tightest = Some(Usage { used, limit: Some(limit), source: "cgroup v2" });
+    pub(super) fn usage(&self) -> io::Result<Usage> {
+        let groups = Groups::below(&self.root);
+        let (group, host) = (v1(&groups).or_else(|| v2(&groups)), self.host());
+        let total = host.as_ref().ok().and_then(|host| host.limit);
+        match group {
+            // Without a limit of its own, or with one above all that there is, it is the host's
+            // memory that ends first.
+            Some(group) if group.limit.is_some_and(|limit| total.is_none_or(|all| limit < all)) => {
+                Ok(group)
             }
+            _ => host,
         }
-        tightest
-    }
-
-    /// `4:memory:/path`. Inside a container the path may be the host's, which is not to be seen;
-    /// what is, is the top.
-    fn v1(&self, cgroups: &str) -> Option<Usage> {
-        /// No limit is written as the largest number of whole pages.
-        const UNLIMITED: u64 = 1 << 60;
-        let path = cgroups.lines().find_map(|line| {
-            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-            controllers.split(',').any(|name| name == "memory").then_some(path)
-        })?;
-        let top = self.root.join("sys/fs/cgroup/memory");
-        let dir = up_from(&top, path).find(|dir| dir.join("memory.usage_in_bytes").exists())?;
-        let used = working_set(&dir, "memory.usage_in_bytes", "total_inactive_file")?;
-        let limit = stat(&dir.join("memory.stat"), "hierarchical_memory_limit")
-            .into_iter()
-            .chain(number(&dir.join("memory.limit_in_bytes")))
-            .min()
-            .filter(|limit| *limit < UNLIMITED);
-        Some(Usage { used, limit, source: "cgroup v1" })
     }
 
     fn host(&self) -> io::Result<Usage> {
@@ -149,16 +117,29 @@ impl Check for Memory {
     }
 }
 
-/// The group's directory and those above it, up to `top`.
-fn up_from(top: &Path, path: &str) -> impl Iterator<Item = PathBuf> {
-    let parts: Vec<&str> =
-        path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
-    let top = top.to_owned();
-    (0..=parts.len()).rev().map(move |length| {
-        let mut dir = top.clone();
-        dir.extend(parts.iter().take(length));
-        dir
-    })
+/// The limit of any group above counts as well: of them all, the one of which the largest share is
+/// used.
+fn v2(groups: &Groups) -> Option<Usage> {
+    let of = |usage: &Usage| usage.limit.map_or(0.0, |limit| share(usage.used, limit));
+    let limited = groups.v2().filter_map(|dir| {
+        let limit = Some(number(&dir.join("memory.max"))?);
+        let used = working_set(&dir, "memory.current", "inactive_file")?;
+        Some(Usage { used, limit, source: "cgroup v2" })
+    });
+    limited.max_by(|one, other| of(one).total_cmp(&of(other)))
+}
+
+fn v1(groups: &Groups) -> Option<Usage> {
+    /// No limit is written as the largest number of whole pages.
+    const UNLIMITED: u64 = 1 << 60;
+    let dir = groups.v1("memory", "memory.usage_in_bytes")?;
+    let used = working_set(&dir, "memory.usage_in_bytes", "total_inactive_file")?;
+    let limit = stat(&dir.join("memory.stat"), "hierarchical_memory_limit")
+        .into_iter()
+        .chain(number(&dir.join("memory.limit_in_bytes")))
+        .min()
+        .filter(|limit| *limit < UNLIMITED);
+    Some(Usage { used, limit, source: "cgroup v1" })
 }
 
 /// As the kubelet has it: what is in use, without the file cache that was not used of late.
@@ -166,15 +147,4 @@ fn working_set(dir: &Path, current: &str, inactive: &str) -> Option<u64> {
     let current = number(&dir.join(current))?;
     let inactive = stat(&dir.join("memory.stat"), inactive).unwrap_or(0);
     Some(current.saturating_sub(inactive))
-}
-
-/// `None` also for `max`.
-fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-fn stat(path: &Path, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
-    line.trim().parse().ok()
 }

@@ -1,0 +1,200 @@
+//! The status page in a real browser, under the policy of a site.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test is meant to panic, and says when it has no browser"
+)]
+
+mod common;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, extract::Request, middleware::Next};
+use buttress_core::source::CheckReport;
+use buttress_headers::SecurityHeadersLayer;
+use buttress_health::{
+    Descriptors, Entry, FnCheck, Health, HealthLayer, Heartbeat, Memory, Registry,
+};
+use common::Script;
+
+fn browser() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path)
+        .flat_map(|dir| ["chromium", "chromium-browser", "google-chrome"].map(|it| dir.join(it)))
+        .find(|program| program.is_file());
+    if found.is_none() {
+        eprintln!("no Chromium in PATH: the status page was not tried in a browser");
+    }
+    found
+}
+
+/// A directory of its own for each start, gone at the end.
+struct Profile(PathBuf);
+
+impl Profile {
+    fn new(name: &str) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("health-browser-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn command(program: &Path, profile: &Profile) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--enable-logging=stderr",
+            "--v=0",
+        ])
+        .arg(format!("--user-data-dir={}", profile.0.display()))
+        .stdin(Stdio::null());
+    command
+}
+
+/// What the page's console says; that of the browser itself is none.
+fn console(stderr: &str) -> Vec<&str> {
+    stderr.lines().filter(|line| line.contains("CONSOLE")).collect()
+}
+
+fn health() -> Health {
+    let marked = FnCheck::new("<b>queue</b>", || async {
+        Ok(CheckReport::ok().with("depth", 17_u64).with("<i>role</i>", "\"primary\""))
+    });
+    let beat = Heartbeat::new("outbox", Duration::from_secs(3_600)).unwrap();
+    let (health, runner) = Registry::new()
+        .version("1.4.2")
+        .heartbeat(&beat)
+        .unwrap()
+        .check(Entry::critical(Script::new("postgres", "P")))
+        .unwrap()
+        .check(Entry::critical(marked))
+        .unwrap()
+        .check(Entry::optional(Script::new("redis", "D")))
+        .unwrap()
+        .check(Entry::optional(Script::new("search", "F")))
+        .unwrap()
+        .check(Entry::optional(Memory::new().thresholds(1.0, 1.0).unwrap()))
+        .unwrap()
+        .check(Entry::optional(Descriptors::new()))
+        .unwrap()
+        .split();
+    tokio::spawn(runner.run());
+    health
+}
+
+struct Site {
+    address: std::net::SocketAddr,
+    paths: Arc<Mutex<Vec<String>>>,
+    loads: Arc<AtomicUsize>,
+}
+
+/// The page under a policy of the site: on top of the page's own, or in its place.
+async fn serve(health: &Health, headers: SecurityHeadersLayer) -> Site {
+    let (paths, loads) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicUsize>::default());
+    let (seen, count) = (Arc::clone(&paths), Arc::clone(&loads));
+    let app: Router = Router::new()
+        .layer(HealthLayer::new(health).status_for_anyone())
+        .layer(headers)
+        .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
+            let path = request.uri().path().to_owned();
+            if path == "/status" {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            seen.lock().unwrap().push(path);
+            next.run(request)
+        }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    Site { address, paths, loads }
+}
+
+async fn finished(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_shows_the_page_under_the_policy_of_a_site_and_has_nothing_to_complain_of() {
+    let Some(program) = browser() else { return };
+    let health = health();
+    while health.status_of("search") != Some(buttress_health::Status::Unhealthy) {
+        tokio::task::yield_now().await;
+    }
+    let site = serve(&health, SecurityHeadersLayer::web()).await;
+    let profile = Profile::new("dom");
+    let mut command = command(&program, &profile);
+    command.args(["--dump-dom", &format!("http://{}/status", site.address)]);
+    let output = finished(command).await;
+    let (dom, log) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{log}");
+    assert_eq!(console(&log), Vec::<&str>::new(), "{log}");
+    for part in [
+        "<title>degraded</title>",
+        "<h1>degraded</h1>",
+        "<dt>version</dt><dd>1.4.2</dd>",
+        "<b>postgres</b>",
+        "<b>&lt;b&gt;queue&lt;/b&gt;</b>",
+        "<dt>&lt;i&gt;role&lt;/i&gt;</dt>",
+        "no connection",
+        "<b>outbox</b>",
+    ] {
+        assert!(dom.contains(part), "{part}: {dom}");
+    }
+    let paths = site.paths.lock().unwrap().clone();
+    assert!(paths.contains(&"/status.css".to_owned()), "{paths:?}");
+    assert!(!paths.iter().any(|path| path.contains("favicon")), "{paths:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_asks_for_the_page_again_by_itself() {
+    let Some(program) = browser() else { return };
+    let health = health();
+    let site = serve(&health, SecurityHeadersLayer::web()).await;
+    let profile = Profile::new("refresh");
+    let log = profile.0.join("stderr");
+    let mut command = command(&program, &profile);
+    command
+        .args(["--remote-debugging-port=0", &format!("http://{}/status", site.address)])
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap());
+    let mut running = command.spawn().unwrap();
+    let patience = Duration::from_secs(60);
+    let again = tokio::time::timeout(patience, async {
+        while site.loads.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let again = again.await;
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let log = std::fs::read_to_string(&log).unwrap_or_default();
+    let loads = site.loads.load(Ordering::SeqCst);
+    assert!(again.is_ok(), "{loads} loads in {patience:?}: {log}");
+    assert_eq!(console(&log), Vec::<&str>::new(), "{log}");
+}
