@@ -2,22 +2,25 @@
 //!
 //! `cargo run -p example-hyper`, and then `curl -i localhost:3000/users/1`. `BIND` sets another
 //! address, `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs, `LIMIT_GENERAL` and `LIMIT_BURST`
-//! how often a client may come: `100/15m`, `10/s`.
+//! how often a client may come: `100/15m`, `10/s`. `SHUTDOWN_GRACE` and `SHUTDOWN_PRE_STOP` say how
+//! much time there is to end: `30s`, `5s`. `/ready`, `/live` and `/health` are for probes, and
+//! `/status` for who has the `STATUS_TOKEN`.
 
 use std::{
     io::{self, Write},
     process::ExitCode,
-    time::Duration,
 };
 
 use buttress::{
     Route, Stack,
     client_ip::{ClientIp, Peer},
+    health::HealthLayer,
     limit::LimitLayer,
+    shutdown::Shutdown,
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
 use tokio::net::TcpListener;
@@ -25,9 +28,11 @@ use tower::{Layer, service_fn};
 use tower_http::add_extension::AddExtension;
 
 mod bind;
+mod health;
 mod limit;
 mod log;
 mod routes;
+mod shutdown;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,25 +44,41 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let limit = match limit::layer() {
-        Ok(limit) => limit,
-        Err(error) => {
-            tracing::error!("{error}");
-            return ExitCode::from(2);
-        }
+    let refused = |error: String| {
+        tracing::error!("{error}");
+        ExitCode::from(2)
     };
-    match bind::listener().await {
-        Ok(listener) => serve(listener, limit).await,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::from(2)
+    let (shutdown, limit) = match (shutdown::begin(), limit::layer()) {
+        (Ok(shutdown), Ok(limit)) => (shutdown, limit),
+        (Err(error), _) => return refused(error),
+        (_, Err(error)) => return refused(error.to_string()),
+    };
+    // What has to be there before a request comes. A signal that comes first ends it.
+    let boot = async { Ok::<_, String>((bind::listener().await?, health::layer(&shutdown)?)) };
+    match shutdown.boot(boot).await {
+        Some(Ok((listener, health))) => {
+            if let Err(error) = serve(&shutdown, listener, health, limit).await {
+                tracing::error!(%error, "cannot tell the address");
+                return ExitCode::FAILURE;
+            }
         }
+        Some(Err(error)) => return refused(error),
+        None => {}
     }
+    shutdown.wait().await.code().into()
 }
 
-async fn serve(listener: TcpListener, limit: LimitLayer) -> ExitCode {
+/// Until nothing more is to be served.
+async fn serve(
+    shutdown: &Shutdown,
+    listener: TcpListener,
+    health: HealthLayer,
+    limit: LimitLayer,
+) -> io::Result<()> {
     // Behind a proxy: `ClientIp::behind(["10.0.0.0/8"])?`.
     let stack: Stack = Stack::production(ClientIp::peer())
+        .health(health)
+        .drain(shutdown.layer())
         .route(Route::from_fn(|uri, _| routes::template(uri.path())))
         .limit(limit);
     for slot in stack.describe().lines() {
@@ -65,39 +86,31 @@ async fn serve(listener: TcpListener, limit: LimitLayer) -> ExitCode {
     }
     let service = stack.layer(service_fn(routes::answer));
 
-    // Without a timer hyper waits for ever for the rest of a request's headers; with it, 30 s. For
-    // a client that never says a word hyper-util 0.1 has no limit: that is a proxy's to end.
+    // Without a timer hyper waits for ever for the rest of a request's headers; with it, 30 s. Who
+    // never says a word is closed by the listener, after as long.
     let mut server = Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
     server.http2().timer(TokioTimer::new());
 
-    if let Err(error) = announce(&listener) {
-        tracing::error!(%error, "cannot tell the address");
-        return ExitCode::FAILURE;
-    }
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // A client that left before its turn.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-            Err(error) => {
-                // Out of file descriptors, mostly: time for some connections to end.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+    announce(&listener)?;
+    let mut listener = shutdown.listener(listener);
+    let graceful = GracefulShutdown::new();
+    while let Some((stream, peer)) = listener.accept().await {
         // hyper shows the service no socket, so the peer's address rides in each request.
         let service = AddExtension::new(service.clone(), Peer::from(peer));
         let connection = server
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
             .into_owned();
+        let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "the connection broke");
             }
         });
     }
+    // It tells each connection, and would wait for the last of them for ever; this does not.
+    shutdown.serve(graceful.shutdown()).await;
+    Ok(())
 }
 
 /// A line of its own on stdout, once connections are accepted.

@@ -28,7 +28,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// For what is a matter of milliseconds, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -256,6 +256,82 @@ async fn a_client_that_comes_too_often_is_told_when_to_come_again() {
     }
 }
 
+#[tokio::test]
+async fn probes_are_answered_and_details_are_for_who_has_the_token() {
+    let variables =
+        [("STATUS_TOKEN", "a-token-of-32-random-characters."), ("LIMIT_GENERAL", "1/15m")];
+    let service = Service::with("127.0.0.1:0", &variables).unwrap_or_else(|end| panic!("{end:?}"));
+    for version in VERSIONS {
+        let pong = service.send(version, get("/ping")).await;
+        assert_eq!((pong.status(), &pong.body()[..]), (StatusCode::OK, &b"pong"[..]));
+        for path in ["/live", "/livez", "/startupz", "/ready", "/readyz", "/health", "/healthz"] {
+            let answer = service.send(version, get(path)).await;
+            assert_eq!(answer.status(), 200, "{version:?} {path}");
+            assert_eq!(answer.body(), r#"{"status":"pass"}"#);
+        }
+        assert_eq!(service.send(version, get("/status")).await.status(), 401);
+        let mut request = get("/status");
+        let bearer = "Bearer a-token-of-32-random-characters.".parse().unwrap();
+        request.headers_mut().insert("authorization", bearer);
+        let answer = service.send(version, request).await;
+        assert_eq!(document(&answer)["checks"]["memory"]["critical"], false, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_it_drains_it_is_alive_and_not_ready() {
+    let mut service = Service::with("127.0.0.1:0", &[("SHUTDOWN_PRE_STOP", "2s")]).unwrap();
+    let mut connection = service.connect(Version::HTTP_2).await;
+    assert_eq!(connection.send(get("/ready")).await.status(), 200);
+    service.signal("TERM");
+    let not_ready = async { while connection.send(get("/ready")).await.status() != 503 {} };
+    tokio::time::timeout(PATIENCE, not_ready).await.unwrap();
+    assert_eq!(connection.send(get("/livez")).await.status(), 200);
+    assert_eq!(connection.send(get("/startupz")).await.status(), 200);
+    let answer = service.send(Version::HTTP_11, get("/users/1")).await;
+    assert_eq!(
+        (answer.status(), &answer.headers()["connection"]),
+        (StatusCode::OK, &"close".parse().unwrap())
+    );
+    assert_eq!(service.code().await, Some(0));
+}
+
+#[tokio::test]
+async fn what_never_ends_is_closed_in_time() {
+    for begun in [
+        "",
+        "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut service = Service::with("127.0.0.1:0", &[("SHUTDOWN_GRACE", "4s")]).unwrap();
+        let mut stream = TcpStream::connect(service.address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        // What came before it has been accepted, too.
+        service.send(Version::HTTP_11, get("/ping")).await;
+        service.signal("TERM");
+        assert_eq!(service.code().await, Some(0), "{begun:?}");
+        let report = service.log.line(&["shut down"]);
+        // Who has said nothing is not waited for.
+        let expected = u32::from(!begun.is_empty());
+        assert_eq!(report["killed"], expected, "{begun:?}: {report}");
+    }
+}
+
+#[test]
+fn a_token_or_a_grace_that_cannot_be_is_refused_with_what_can() {
+    for (name, value, said) in [
+        ("STATUS_TOKEN", "short", "STATUS_TOKEN: "),
+        ("SHUTDOWN_GRACE", "soon", "is no time; write seconds, such as 30s"),
+        ("SHUTDOWN_PRE_STOP", "40s", "of a grace of 30s there is 29s to use"),
+    ] {
+        let Err((code, log)) = Service::with("127.0.0.1:0", &[(name, value)]) else {
+            panic!("{value:?} was taken")
+        };
+        assert_eq!(code, Some(2), "{log}");
+        assert!(log.contains(said), "{log}");
+    }
+}
+
 #[test]
 fn the_stack_in_force_is_logged() {
     let service = Service::start();
@@ -409,6 +485,9 @@ impl Service {
         for name in ["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG"] {
             command.env_remove(name);
         }
+        for name in ["SHUTDOWN_GRACE", "SHUTDOWN_PRE_STOP", "STATUS_TOKEN"] {
+            command.env_remove(name);
+        }
         let mut child = command
             .env("BIND", bind)
             // Room for what a test asks.
@@ -451,6 +530,24 @@ impl Service {
         let (sender, connection) = http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
         Connection::Http1(sender, self.address)
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// With which it ends by itself.
+    async fn code(&mut self) -> Option<i32> {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.unwrap()
     }
 }
 

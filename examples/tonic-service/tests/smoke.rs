@@ -9,19 +9,23 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use buttress::headers::SecurityHeadersLayer;
 use pb::{CountRequest, FailRequest, GreetRequest, greeter_client::GreeterClient};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::{
     Code, IntoRequest, Request,
     metadata::MetadataMap,
     transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 /// For what is a matter of milliseconds, on a machine that has much else to do.
@@ -233,6 +237,67 @@ async fn a_call_past_the_limit_is_refused_in_grpcs_own_words() {
     assert_eq!(status.code(), Code::ResourceExhausted);
 }
 
+#[tokio::test]
+async fn health_is_told_to_whoever_asks_and_uses_up_no_quota() {
+    let limits = [("LIMIT_GENERAL", "1/15m")];
+    let service = Service::with("127.0.0.1:0", &limits).unwrap_or_else(|end| panic!("{end:?}"));
+    let mut health = HealthClient::new(service.channel().await);
+    for service in ["", "buttress.example.v1.Greeter"] {
+        let answer = health.check(about(service)).await.unwrap();
+        assert_eq!(answer.get_ref().status(), ServingStatus::Serving, "{service:?}");
+        assert!(!answer.metadata().contains_key("ratelimit"));
+    }
+    let unknown = health.check(about("Nobody")).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+
+    let mut client = service.client().await;
+    client.greet(named("Ada")).await.unwrap();
+    assert_eq!(client.greet(named("Ada")).await.unwrap_err().code(), Code::ResourceExhausted);
+    assert!(health.check(about("")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_watcher_hears_of_the_end_and_does_not_put_it_off() {
+    let mut service = Service::start();
+    let mut health = HealthClient::new(service.channel().await);
+    let mut watched = health.watch(about("")).await.unwrap().into_inner();
+    let mut unknown = health.watch(about("Nobody")).await.unwrap().into_inner();
+    let first = watched.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::Serving);
+    let first = unknown.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+
+    service.signal("TERM");
+    let last = watched.message().await.unwrap().unwrap();
+    assert_eq!(last.status(), ServingStatus::NotServing);
+    assert_eq!(watched.message().await.unwrap(), None);
+    assert_eq!(unknown.message().await.unwrap(), None);
+
+    assert_eq!(service.code().await, Some(0));
+    let report = service.log.line(&["shut down"]);
+    assert_eq!((&report["cause"], &report["killed"]), (&json!("SIGTERM"), &json!(0)), "{report}");
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed_in_time() {
+    // Half of the grace is for what is open.
+    let variables = [("SHUTDOWN_GRACE", "4s")];
+    let mut service = Service::with("127.0.0.1:0", &variables).unwrap();
+    let mut silent = TcpStream::connect(service.url.strip_prefix("http://").unwrap()).unwrap();
+    // After this the silent one, which came first, has been accepted too.
+    service.client().await.greet(named("Ada")).await.unwrap();
+    let begun = Instant::now();
+    service.signal("TERM");
+    // To its end, by whichever way it is closed.
+    let silent = tokio::task::spawn_blocking(move || silent.read_to_end(&mut Vec::new()).is_ok());
+    let _ = silent.await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+
+    assert_eq!(service.code().await, Some(0));
+    let report = service.log.line(&["shut down"]);
+    assert_eq!(report["killed"], 1, "{report}");
+}
+
 #[test]
 fn the_stack_in_force_is_logged() {
     let service = Service::start();
@@ -274,6 +339,24 @@ fn a_limit_that_cannot_be_is_refused_with_what_can() {
 }
 
 #[test]
+fn a_grace_that_cannot_be_is_refused_with_what_can() {
+    for (name, value, said) in [
+        (
+            "SHUTDOWN_GRACE",
+            "soon",
+            "SHUTDOWN_GRACE=\"soon\" is no time; write seconds, such as 30s",
+        ),
+        ("SHUTDOWN_PRE_STOP", "40s", "of a grace of 30s there is 29s to use"),
+    ] {
+        let Err((code, log)) = Service::with("127.0.0.1:0", &[(name, value)]) else {
+            panic!("{value:?} was taken")
+        };
+        assert_eq!(code, Some(2), "{log}");
+        assert!(log.contains(&said.replace('"', "\\\"")), "{log}");
+    }
+}
+
+#[test]
 fn a_bind_that_cannot_be_is_refused_with_advice() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -297,6 +380,10 @@ fn a_bind_that_cannot_be_is_refused_with_advice() {
 
 fn named(name: &str) -> GreetRequest {
     GreetRequest { name: name.to_owned() }
+}
+
+fn about(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest { service: service.to_owned() }
 }
 
 fn id(metadata: &MetadataMap) -> &str {
@@ -368,6 +455,9 @@ impl Service {
         for name in ["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG", "LOG_FILE", "ALLOW_DEBUG"] {
             command.env_remove(name);
         }
+        for name in ["SHUTDOWN_GRACE", "SHUTDOWN_PRE_STOP"] {
+            command.env_remove(name);
+        }
         let mut child = command
             .env("BIND", bind)
             // Room for what a test asks.
@@ -400,6 +490,24 @@ impl Service {
 
     async fn channel(&self) -> Channel {
         Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// With which it ends by itself.
+    async fn code(&mut self) -> Option<i32> {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.unwrap()
     }
 }
 
