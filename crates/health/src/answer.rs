@@ -50,11 +50,14 @@ impl Shared {
         let is_guarded =
             matches!(target, Target::Endpoint(Endpoint::Status | Endpoint::Metrics, _));
         if is_guarded && !self.access().allows(request.headers()) {
-            // A browser asks its user for the second; programs send the first.
-            const ASK: &str = "Bearer realm=\"status\", Basic realm=\"status\"";
+            // Programs send the first; for the second a browser asks its user. In lines of their
+            // own: Chromium looks at the first scheme of each line alone.
+            const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"status\"");
+            const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"status\"");
             return refuse(
                 Rejection::new(LAYER, "no_credentials", StatusCode::UNAUTHORIZED)
-                    .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(ASK)),
+                    .with_header(WWW_AUTHENTICATE, BEARER)
+                    .with_header(WWW_AUTHENTICATE, BASIC),
                 request,
             );
         }

@@ -35,13 +35,20 @@ th{color:var(--soft);font-size:.8rem;font-weight:550;white-space:nowrap}
 th,td{text-align:left;padding:.6rem .75rem;vertical-align:top;border-bottom:1px solid var(--line)}
 tr>:first-child{padding-left:1.5rem}tr>:last-child{padding-right:1.5rem}
 tbody tr:last-child td{border-bottom:0}
+th:first-child,td:first-child{min-width:11rem}th:last-child{min-width:14rem}
 td.n{white-space:nowrap}td b{font-weight:600;overflow-wrap:anywhere}
+section.beats table{width:auto}
 small{display:block;color:var(--soft);font-size:.8rem}
 .s{white-space:nowrap;font-weight:600}.s::before{content:'';display:inline-block;width:.55rem;height:.55rem;\
 margin-right:.5rem;border-radius:50%;background:currentColor}
 .s small{font-weight:400;padding-left:1.05rem}
 .healthy,.alive{color:var(--good)}.degraded{color:var(--warn)}
 .unavailable,.unhealthy,.silent{color:var(--bad)}
+@media(max-width:48rem){body{padding:1rem .75rem}table,tbody,tr,td{display:block}thead{display:none}\
+tbody tr{padding:.75rem 1.5rem;border-bottom:1px solid var(--line)}tbody tr:last-child{border-bottom:0}\
+td,tr>:first-child,tr>:last-child{padding:.1rem 0;border:0}td:empty,td:has(dl:empty){display:none}\
+td[data-label]::before{content:attr(data-label) ' ';color:var(--soft);font-size:.8rem}\
+td.n small{display:inline}.s::before{margin-right:.4rem}}
 footer{color:var(--soft);font-size:.8rem;padding:0 .25rem}
 ";
 
@@ -65,7 +72,13 @@ pub(crate) fn html(view: &View, own_name: &str) -> String {
     let probes =
         [("ready", yes(view.ready)), ("live", yes(view.live)), ("started", yes(view.started))];
     for (name, value) in probes.iter().chain(&view.system) {
-        pair(&mut out, name, value);
+        match value {
+            Value::Unsigned(seconds) if *name == "uptimeSeconds" => {
+                pair(&mut out, "uptime", &length(*seconds).into());
+            }
+            Value::Unsigned(number) => pair(&mut out, name, &number.to_string().into()),
+            value => pair(&mut out, name, value),
+        }
     }
     out.push_str("</dl></header>");
     checks(&mut out, &view.rows);
@@ -89,12 +102,15 @@ fn checks(out: &mut String, rows: &[Row]) {
     );
     for row in rows {
         let status = row.status.name();
+        // On a narrow screen each cell stands alone, and needs its column's name.
         let _ = write!(
             out,
             "<tr><td><b>{}</b><small>{}</small></td>\
              <td class=\"s {status}\">{status}<small>{}</small></td>\
-             <td class=\"n\">{:.1} ms</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td>{}</td><td><dl>",
+             <td class=\"n\" data-label=\"took\">{:.2} ms</td>\
+             <td class=\"n\" data-label=\"last pass\">{}</td>\
+             <td class=\"n\" data-label=\"last failure\">{}</td>\
+             <td data-label=\"failures in a row\">{}</td><td><dl>",
             Escaped(&row.name),
             if row.critical { "critical" } else { "optional" },
             Escaped(row.reason.unwrap_or_default()),
@@ -115,7 +131,7 @@ fn heartbeats(out: &mut String, heartbeats: &[(String, bool)]) {
     if heartbeats.is_empty() {
         return;
     }
-    out.push_str("<section><h2>Heartbeats</h2><table><tbody>");
+    out.push_str("<section class=\"beats\"><h2>Heartbeats</h2><table><tbody>");
     for (name, is_silent) in heartbeats {
         let status = if *is_silent { "silent" } else { "alive" };
         let name = Escaped(name);
@@ -139,7 +155,7 @@ struct Time<'a>(Option<&'a str>);
 impl std::fmt::Display for Time<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0.and_then(|date| date.trim_end_matches('Z').split_once('T')) {
-            Some((day, time)) => write!(f, "{time}<small>{day}</small>"),
+            Some((day, time)) => write!(f, "{time} <small>{day}</small>"),
             None => f.write_str("never"),
         }
     }
@@ -149,8 +165,33 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone().into_owned(),
         // To read and not to reckon with.
+        Value::Unsigned(number) => grouped(*number),
         Value::Float(number) if number.fract() != 0.0 => format!("{number:.3}"),
         value => value.to_json(),
+    }
+}
+
+/// In threes, with narrow spaces between them: 1 078 804 480.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 2);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) && digits.len() > 4 {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The two largest units.
+fn length(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
     }
 }
 
@@ -170,5 +211,32 @@ impl std::fmt::Display for Escaped<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_easy_to_read() {
+        for (number, expected) in [
+            (0, "0"),
+            (4_096, "4096"),
+            (65_536, "65\u{202f}536"),
+            (1_078_804_480, "1\u{202f}078\u{202f}804\u{202f}480"),
+        ] {
+            assert_eq!(grouped(number), expected);
+        }
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min 1 s"),
+            (3_600, "1 h 0 min"),
+            (86_399, "23 h 59 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(length(seconds), expected);
+        }
     }
 }

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::Request, middleware::Next};
+use axum::{Router, extract::Request, middleware::Next, response::Html, routing::get};
 use buttress_core::source::CheckReport;
 use buttress_headers::SecurityHeadersLayer;
 use buttress_health::{
@@ -113,13 +113,14 @@ struct Site {
     loads: Arc<AtomicUsize>,
 }
 
-/// The page under a policy of the site: on top of the page's own, or in its place.
-async fn serve(health: &Health, headers: SecurityHeadersLayer) -> Site {
+/// The page under the policy of a site, which counts beside the page's own.
+async fn serve(layer: HealthLayer) -> Site {
     let (paths, loads) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicUsize>::default());
     let (seen, count) = (Arc::clone(&paths), Arc::clone(&loads));
     let app: Router = Router::new()
-        .layer(HealthLayer::new(health).status_for_anyone())
-        .layer(headers)
+        .route("/inline", get(|| async { Html("<script>1</script>") }))
+        .layer(layer)
+        .layer(SecurityHeadersLayer::web())
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             let path = request.uri().path().to_owned();
             if path == "/status" {
@@ -134,8 +135,12 @@ async fn serve(health: &Health, headers: SecurityHeadersLayer) -> Site {
     Site { address, paths, loads }
 }
 
-async fn finished(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn finished(command: Command) -> Output {
+    let mut command = tokio::process::Command::from(command);
+    let output = command.kill_on_drop(true).output();
+    tokio::time::timeout(PATIENCE, output).await.unwrap().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +150,7 @@ async fn a_browser_shows_the_page_under_the_policy_of_a_site_and_has_nothing_to_
     while health.status_of("search") != Some(buttress_health::Status::Unhealthy) {
         tokio::task::yield_now().await;
     }
-    let site = serve(&health, SecurityHeadersLayer::web()).await;
+    let site = serve(HealthLayer::new(&health).status_for_anyone()).await;
     let profile = Profile::new("dom");
     let mut command = command(&program, &profile);
     command.args(["--dump-dom", &format!("http://{}/status", site.address)]);
@@ -171,11 +176,42 @@ async fn a_browser_shows_the_page_under_the_policy_of_a_site_and_has_nothing_to_
     assert!(!paths.iter().any(|path| path.contains("favicon")), "{paths:?}");
 }
 
+/// Otherwise that there is none would mean nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complaint_of_a_browser_is_seen() {
+    let Some(program) = browser() else { return };
+    let site = serve(HealthLayer::new(&health())).await;
+    let profile = Profile::new("inline");
+    let mut command = command(&program, &profile);
+    command.args(["--dump-dom", &format!("http://{}/inline", site.address)]);
+    let log = finished(command).await.stderr;
+    let log = String::from_utf8_lossy(&log);
+    assert!(console(&log).iter().any(|line| line.contains("Content Security Policy")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_is_asked_for_the_token_as_a_password() {
+    let Some(program) = browser() else { return };
+    let health = health();
+    let layer = HealthLayer::new(&health).status_token("a-token-of-the-operators".into()).unwrap();
+    let site = serve(layer).await;
+    for (name, token, is_shown) in
+        [("right", "a-token-of-the-operators", true), ("wrong", "a-token-of-nobody", false)]
+    {
+        let profile = Profile::new(name);
+        let mut command = command(&program, &profile);
+        command.args(["--dump-dom", &format!("http://ops:{token}@{}/status", site.address)]);
+        let dom = finished(command).await.stdout;
+        let dom = String::from_utf8_lossy(&dom);
+        assert_eq!(dom.contains("<b>postgres</b>"), is_shown, "{name}: {dom}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_asks_for_the_page_again_by_itself() {
     let Some(program) = browser() else { return };
     let health = health();
-    let site = serve(&health, SecurityHeadersLayer::web()).await;
+    let site = serve(HealthLayer::new(&health).status_for_anyone()).await;
     let profile = Profile::new("refresh");
     let log = profile.0.join("stderr");
     let mut command = command(&program, &profile);
@@ -184,8 +220,7 @@ async fn a_browser_asks_for_the_page_again_by_itself() {
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log).unwrap());
     let mut running = command.spawn().unwrap();
-    let patience = Duration::from_secs(60);
-    let again = tokio::time::timeout(patience, async {
+    let again = tokio::time::timeout(PATIENCE, async {
         while site.loads.load(Ordering::SeqCst) < 3 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -195,6 +230,6 @@ async fn a_browser_asks_for_the_page_again_by_itself() {
     running.wait().unwrap();
     let log = std::fs::read_to_string(&log).unwrap_or_default();
     let loads = site.loads.load(Ordering::SeqCst);
-    assert!(again.is_ok(), "{loads} loads in {patience:?}: {log}");
+    assert!(again.is_ok(), "{loads} loads in {PATIENCE:?}: {log}");
     assert_eq!(console(&log), Vec::<&str>::new(), "{log}");
 }

@@ -2,7 +2,8 @@
 
 use buttress_conformance::{Laws, assert_any_body, assert_auto_traits, assert_error_type};
 use buttress_health::{
-    GrpcHealth, Health, HealthLayer, HealthService, Heartbeat, Registry, Runner,
+    BlockingCheck, Cpu, Descriptors, Disk, Growth, GrpcHealth, Health, HealthLayer, HealthService,
+    Heartbeat, HttpCheck, Load, Memory, Registry, Runner, TcpCheck,
 };
 use tower::Layer;
 
@@ -46,4 +47,13 @@ fn what_is_held_is_send_sync_and_debug() {
     assert_all::<Registry>();
     assert_all::<Runner>();
     assert_all::<GrpcHealth>();
+    assert_all::<BlockingCheck>();
+    assert_all::<HttpCheck>();
+    assert_all::<TcpCheck>();
+    assert_all::<Memory>();
+    assert_all::<Cpu>();
+    assert_all::<Load>();
+    assert_all::<Growth>();
+    assert_all::<Descriptors>();
+    assert_all::<Disk>();
 }
