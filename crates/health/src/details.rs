@@ -6,6 +6,7 @@ use buttress_core::{lifecycle::State, value::Value};
 
 use crate::{
     cell::Cell,
+    heartbeat::Heartbeat,
     registry::{Health, read, worst},
     status::Status,
 };
@@ -44,10 +45,12 @@ impl View {
         let rows: Vec<Row> = health.cells().iter().map(|cell| Row::new(cell, now)).collect();
         let overall = worst(rows.iter().map(|row| (row.critical, row.status)));
         let started = health.starts(overall);
+        let is_draining = state >= State::Draining;
+        // What ends while the service drains is no news.
+        let look = if is_draining { Heartbeat::is_silent } else { Heartbeat::look };
         let heartbeats = health.heartbeats().iter();
         let heartbeats: Vec<_> =
-            heartbeats.map(|beat| (beat.name().to_owned(), beat.look())).collect();
-        let is_draining = state >= State::Draining;
+            heartbeats.map(|beat| (beat.name().to_owned(), look(beat))).collect();
         Self {
             overall,
             ready: started && !is_draining && overall.is_up(),

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     reason = "a test is meant to panic, and says when it has no browser"
 )]
@@ -19,9 +20,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::Request, middleware::Next, response::Html, routing::get};
+use axum::{
+    Router, extract::Request, http::header::CONTENT_SECURITY_POLICY, middleware::Next,
+    response::Html, routing::get,
+};
 use buttress_core::source::CheckReport;
-use buttress_headers::SecurityHeadersLayer;
+use buttress_headers::{Mode, SecurityHeadersLayer};
 use buttress_health::{
     Descriptors, Entry, FnCheck, Health, HealthLayer, Heartbeat, Memory, Registry,
 };
@@ -113,21 +117,30 @@ struct Site {
     loads: Arc<AtomicUsize>,
 }
 
-/// The page under the policy of a site, which counts beside the page's own.
-async fn serve(layer: HealthLayer) -> Site {
+/// Below the headers of a site, whose policy takes the place of the page's own or not.
+async fn serve(layer: HealthLayer, mode: Mode) -> Site {
+    let site = SecurityHeadersLayer::web().mode(mode);
+    let policy = site.headers()[CONTENT_SECURITY_POLICY].clone();
     let (paths, loads) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicUsize>::default());
     let (seen, count) = (Arc::clone(&paths), Arc::clone(&loads));
     let app: Router = Router::new()
         .route("/inline", get(|| async { Html("<script>1</script>") }))
         .layer(layer)
-        .layer(SecurityHeadersLayer::web())
+        .layer(site)
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             let path = request.uri().path().to_owned();
             if path == "/status" {
                 count.fetch_add(1, Ordering::SeqCst);
             }
             seen.lock().unwrap().push(path);
-            next.run(request)
+            let (answer, policy) = (next.run(request), policy.clone());
+            async move {
+                let answer = answer.await;
+                if mode == Mode::Override {
+                    assert_eq!(answer.headers()[CONTENT_SECURITY_POLICY], policy);
+                }
+                answer
+            }
         }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -144,15 +157,21 @@ async fn finished(command: Command) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_shows_the_page_under_the_policy_of_a_site_and_has_nothing_to_complain_of() {
+async fn a_browser_shows_the_page_and_has_nothing_to_complain_of_under_either_policy() {
     let Some(program) = browser() else { return };
+    for mode in [Mode::IfAbsent, Mode::Override] {
+        is_shown(&program, mode).await;
+    }
+}
+
+async fn is_shown(program: &Path, mode: Mode) {
     let health = health();
     while health.status_of("search") != Some(buttress_health::Status::Unhealthy) {
         tokio::task::yield_now().await;
     }
-    let site = serve(HealthLayer::new(&health).status_for_anyone()).await;
-    let profile = Profile::new("dom");
-    let mut command = command(&program, &profile);
+    let site = serve(HealthLayer::new(&health).status_for_anyone(), mode).await;
+    let profile = Profile::new(&format!("{mode:?}"));
+    let mut command = command(program, &profile);
     command.args(["--dump-dom", &format!("http://{}/status", site.address)]);
     let output = finished(command).await;
     let (dom, log) =
@@ -180,7 +199,7 @@ async fn a_browser_shows_the_page_under_the_policy_of_a_site_and_has_nothing_to_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_complaint_of_a_browser_is_seen() {
     let Some(program) = browser() else { return };
-    let site = serve(HealthLayer::new(&health())).await;
+    let site = serve(HealthLayer::new(&health()), Mode::IfAbsent).await;
     let profile = Profile::new("inline");
     let mut command = command(&program, &profile);
     command.args(["--dump-dom", &format!("http://{}/inline", site.address)]);
@@ -194,7 +213,7 @@ async fn a_browser_is_asked_for_the_token_as_a_password() {
     let Some(program) = browser() else { return };
     let health = health();
     let layer = HealthLayer::new(&health).status_token("a-token-of-the-operators".into()).unwrap();
-    let site = serve(layer).await;
+    let site = serve(layer, Mode::IfAbsent).await;
     for (name, token, is_shown) in
         [("right", "a-token-of-the-operators", true), ("wrong", "a-token-of-nobody", false)]
     {
@@ -211,7 +230,7 @@ async fn a_browser_is_asked_for_the_token_as_a_password() {
 async fn a_browser_asks_for_the_page_again_by_itself() {
     let Some(program) = browser() else { return };
     let health = health();
-    let site = serve(HealthLayer::new(&health).status_for_anyone()).await;
+    let site = serve(HealthLayer::new(&health).status_for_anyone(), Mode::Override).await;
     let profile = Profile::new("refresh");
     let log = profile.0.join("stderr");
     let mut command = command(&program, &profile);

@@ -10,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use buttress_core::source::CheckError;
-use buttress_health::{Entry, FnCheck, Heartbeat, Registry};
+use buttress_core::{
+    lifecycle::{Lifecycle, State},
+    source::CheckError,
+};
+use buttress_health::{Entry, FnCheck, HealthLayer, Heartbeat, Registry};
 use common::{Script, after_runs, get, probes};
 
 #[derive(Clone, Default)]
@@ -108,6 +111,21 @@ async fn a_task_that_falls_silent_is_one_line_for_each_silence() {
     for (line, level) in lines.iter().zip(["ERROR", "INFO", "ERROR", "INFO"]) {
         assert!(line.contains(level) && line.contains(r#"heartbeat="outbox""#), "{text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_ends_while_draining_is_no_line() {
+    let (lines, _guard) = Lines::taken();
+    let (lifecycle, beat) =
+        (Lifecycle::new(), Heartbeat::new("outbox", Duration::from_secs(10)).unwrap());
+    let (health, _runner) = Registry::new().lifecycle(&lifecycle).heartbeat(&beat).unwrap().split();
+    lifecycle.advance(State::Draining);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let service = HealthLayer::new(&health).status_for_anyone().into_service();
+    for path in ["/livez", "/status"] {
+        assert_eq!(get(&service, path).await.status, 200, "{path}");
+    }
+    assert_eq!(lines.text(), "");
 }
 
 /// What a driver says first is often no more than that there was an error.
