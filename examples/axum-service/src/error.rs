@@ -13,6 +13,8 @@ pub(crate) enum Error {
     TooMuch { name: &'static str, most: u64 },
     #[error("status is one of a failure, 400 to 599")]
     NoFailure,
+    #[error("no page of another origin may open a socket here")]
+    OtherOrigin,
     #[error("cannot read the orders")]
     Orders(#[from] std::io::Error),
 }
@@ -29,6 +31,7 @@ impl IntoProblem for Error {
         let status = match self {
             Self::NoUser => StatusCode::NOT_FOUND,
             Self::WrongPair => StatusCode::UNAUTHORIZED,
+            Self::OtherOrigin => StatusCode::FORBIDDEN,
             Self::TooMuch { .. } | Self::NoFailure => StatusCode::BAD_REQUEST,
             Self::Orders(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -10,32 +10,46 @@ use std::{
     error::Error,
     io::{self, Write},
     net::SocketAddr,
-    process::ExitCode,
+    process::{ExitCode, Termination},
+    time::Duration,
 };
 
-use axum::{Router, extract::ConnectInfo};
+use axum::{Router, extract::ConnectInfo, serve::ListenerExt};
 use buttress::{
-    Compression, Cors, Stack, client_ip::ClientIp, log::AccessLog, metrics,
+    Compression, Cors, Stack,
+    client_ip::ClientIp,
+    log::AccessLog,
+    metrics,
     problem::install_panic_hook,
+    shutdown::{Report, Shutdown},
 };
 use tokio::net::TcpListener;
 
-use crate::{limits::Limits, numbers::Numbers, settings::Settings, upstream::Upstream};
+use crate::{
+    health::Watched, limits::Limits, numbers::Numbers, routes::Service, settings::Settings,
+    upstream::Upstream,
+};
 
 mod error;
+mod health;
 mod limits;
 mod login;
 mod numbers;
 mod outbound;
 mod page;
+mod pulse;
 mod routes;
 mod search;
 mod settings;
+mod socket;
 mod tour;
 mod upstream;
 
 /// The origin of a front end on a developer's machine, whose pages may call this service.
 const FRONT_END: &str = "http://localhost:5173";
+
+/// How long the service that is called may take to end.
+const CLOSING: Duration = Duration::from_secs(1);
 
 const USAGE: &str = "\
 usage: example-axum         serve on 127.0.0.1:3000, or on what the variable BIND says
@@ -63,25 +77,40 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
-    let Settings { address, log, client_ip, limits, numbers } = settings;
+    let Settings { address, log, client_ip, limits, numbers, checks, shutdown } = settings;
     // Dropped at the end, it writes out the lines that still wait.
     let log = log.init()?;
     // Panics are lines too.
     install_panic_hook();
-    let upstream = Upstream::start(&numbers.called, upstream::OPEN).await?;
-    let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits).of_upstream(&upstream);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
+    let boot = async {
+        let upstream = Upstream::start(&numbers.called, upstream::OPEN).await?;
+        // When nobody calls it any more.
+        shutdown.phase("upstream", CLOSING, upstream.closed())?;
+        limits.connected().await;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
+        Ok::<_, Box<dyn Error>>((upstream, listener))
+    };
+    let Some(booted) = shutdown.boot(boot).await else {
+        // A signal came first.
+        return Ok(shutdown.wait().await.report());
+    };
+    let (upstream, listener) = booted?;
     let address = listener.local_addr()?;
-    let stack = stack(client_ip, &limits, &numbers)?;
+    let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream)?;
+    let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits);
+    let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
+    let stack = stack(client_ip, &limits, &numbers)?.health(layer).drain(shutdown.layer());
     for slot in stack.describe().lines() {
         tracing::info!(target: "stack", "{slot}");
     }
-    limits.connected().await;
+    let pulse = pulse::start(&shutdown, pulse);
+    let service = Service::new(address, &numbers, upstream, &shutdown, pulse);
+    let app = app(service, stack, &limits, &numbers)?;
     writeln!(io::stdout(), "listening on http://{address}")?;
-    serve(listener, app(address, stack, &limits, &numbers, upstream)?).await?;
-    Ok(ExitCode::SUCCESS)
+    // What drained, and what had to be ended. It has the exit code too.
+    Ok(serve(&shutdown, listener, app).await?.report())
 }
 
 /// What stands around the routes. The order is the stack's business, not ours.
@@ -99,21 +128,28 @@ fn stack(client_ip: ClientIp, limits: &Limits, numbers: &Numbers) -> Result<Stac
 }
 
 /// The routes, in the stack. Those for operators are in it too, but for what is for pages, and for
-/// the limit: who looks how the service does, needs to most when there is too much to do.
+/// the limit: who looks how the service does, needs to most when there is too much to do. The
+/// probes are the stack's own, before everything else.
 fn app(
-    address: SocketAddr,
+    service: Service,
     stack: Stack,
     limits: &Limits,
     numbers: &Numbers,
-    upstream: Upstream,
 ) -> Result<Router, metrics::ConfigError> {
     let operators = numbers.router()?.layer(stack.clone().cors(None).limit(None));
-    Ok(routes::router(address, limits, numbers, upstream).layer(stack).merge(operators))
+    Ok(routes::router(service, limits).layer(stack).merge(operators))
 }
 
-async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
+/// Serves until the shutdown has come to its end.
+async fn serve(shutdown: &Shutdown, listener: TcpListener, app: Router) -> io::Result<Report> {
+    let listener = shutdown.listener(listener).tap_io(|_| {});
     // The peer's address goes into each request's extensions, where `stack` looks for it.
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.not_accepting());
+    if let Some(served) = shutdown.serve(server).await {
+        served?;
+    }
+    Ok(shutdown.wait().await)
 }
 
 fn refuse(advice: &str) -> ExitCode {

@@ -3,6 +3,7 @@
 use axum::Router;
 use buttress::{
     Secret,
+    health::Health,
     log::Writer,
     metrics::{
         ConfigError, Denied, Exposition, HttpMetrics, MetricsService, ProcessMetrics,
@@ -49,6 +50,11 @@ impl Numbers {
     pub(crate) fn of_upstream(self, upstream: &Upstream) -> Self {
         let Upstream { retry, breaker, bulkhead, .. } = upstream.clone();
         Self { page: self.page.source(retry).source(breaker).source(bulkhead), ..self }
+    }
+
+    /// And of the checks: how they are, and how often they were not.
+    pub(crate) fn of_the_health(self, health: &Health) -> Self {
+        Self { page: self.page.source(health.clone()), ..self }
     }
 
     /// For those alone who send this token.

@@ -18,11 +18,12 @@ use buttress::{
     headers::{SecureWhen, SecurityHeadersLayer},
     log::{Operation, logger, operation},
     problem::Failure,
+    shutdown::Shutdown,
 };
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 use crate::{
     error::Error,
@@ -31,7 +32,9 @@ use crate::{
     numbers::Numbers,
     outbound::Outbound,
     page,
+    pulse::{self, Pulse},
     search::search,
+    socket,
     upstream::{self, Upstream},
 };
 
@@ -48,16 +51,25 @@ const LONGEST_PAUSE_MS: u64 = 1_000;
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) upstream: Upstream,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) pulse: watch::Sender<Pulse>,
     outbound: Outbound,
 }
 
-pub(crate) fn router(
-    address: SocketAddr,
-    limits: &Limits,
-    numbers: &Numbers,
-    upstream: Upstream,
-) -> Router {
-    let outbound = Outbound::to(address, &numbers.called);
+impl Service {
+    pub(crate) fn new(
+        address: SocketAddr,
+        numbers: &Numbers,
+        upstream: Upstream,
+        shutdown: &Shutdown,
+        pulse: watch::Sender<Pulse>,
+    ) -> Self {
+        let outbound = Outbound::to(address, &numbers.called);
+        Self { address, upstream, shutdown: shutdown.clone(), pulse, outbound }
+    }
+}
+
+pub(crate) fn router(service: Service, limits: &Limits) -> Router {
     // A page among the answers of an API: it brings its own headers, and the stack leaves those
     // that are there as they are. On a desk it comes over plain HTTP, where Safari would take
     // `upgrade-insecure-requests` at its word, for localhost too: so that is for https alone.
@@ -73,14 +85,16 @@ pub(crate) fn router(
         .route("/search", get(search).route_layer(limits.search.clone()))
         .route("/slow", get(slow).route_layer(limits.slow.clone()))
         .route("/stream", get(stream))
+        .route("/events", get(pulse::events))
+        .route("/ws", get(socket::open))
         .route("/fail", get(fail))
         .route("/panic", get(panics))
-        .route("/outbound", get(self::outbound))
+        .route("/outbound", get(outbound))
         .route("/upstream", get(upstream::routes::call).post(upstream::routes::call))
         .route("/upstream/state", get(upstream::routes::state))
         // Said here, so that it is in this router's stack and not in that of one merged with it.
         .fallback(nowhere)
-        .with_state(Service { address, upstream, outbound })
+        .with_state(service)
 }
 
 #[derive(Debug, Serialize)]

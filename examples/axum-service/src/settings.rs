@@ -3,15 +3,18 @@
 use std::{
     env::{self, VarError},
     net::SocketAddr,
+    time::Duration,
 };
 
 use buttress::{
     client_ip::ClientIp,
     limit::{Quota, RedisStore},
     log::{Setup, Sink},
+    shutdown::{Plan, Shutdown},
 };
 
 use crate::{
+    health::Checks,
     limits::{BURST, GENERAL, Limits},
     numbers::Numbers,
 };
@@ -28,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// `METRICS_TOKEN`.
     pub(crate) numbers: Numbers,
+    /// `STATUS_TOKEN`, `REDIS_URL` and `DATABASE_URL`.
+    pub(crate) checks: Checks,
+    /// `SHUTDOWN_GRACE` and `SHUTDOWN_PRE_STOP`.
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Settings {
@@ -41,6 +48,8 @@ impl Settings {
             client_ip: client_ip()?,
             limits: limits()?,
             numbers: numbers()?,
+            checks: checks()?,
+            shutdown: shutdown()?,
         })
     }
 }
@@ -94,6 +103,52 @@ fn numbers() -> Result<Numbers, String> {
         Some(token) => numbers.behind(token).map_err(|error| format!("METRICS_TOKEN: {error}")),
         None => Ok(numbers),
     }
+}
+
+fn checks() -> Result<Checks, String> {
+    let mut checks = Checks::default();
+    if let Some(token) = text("STATUS_TOKEN")? {
+        checks = checks.status_for(token).map_err(|error| format!("STATUS_TOKEN: {error}"))?;
+    }
+    if let Some(url) = text("REDIS_URL")? {
+        checks = checks.redis(url);
+    }
+    match text("DATABASE_URL")? {
+        // It may have a password in it, and is not said.
+        Some(url) => checks.postgres(&url).ok_or_else(|| {
+            "DATABASE_URL: write postgres://[user:password@]host[:port]/database".to_owned()
+        }),
+        None => Ok(checks),
+    }
+}
+
+/// Shares of the grace, in sixtieths. Of 30 s they make the plan for Kubernetes: a pre-stop of 5 s,
+/// 12 to drain, 3 for tasks.
+const PRE_STOP: u32 = 10;
+const DRAIN: u32 = 24;
+const TASKS: u32 = 6;
+
+/// From here on a SIGTERM is neither lost nor fatal.
+fn shutdown() -> Result<Shutdown, String> {
+    let grace = time("SHUTDOWN_GRACE")?.unwrap_or(Duration::from_secs(30));
+    let share = |sixtieths| grace / 60 * sixtieths;
+    let pre_stop = time("SHUTDOWN_PRE_STOP")?.unwrap_or(share(PRE_STOP));
+    let plan = Plan::kubernetes().grace(grace).pre_stop(pre_stop);
+    Shutdown::new(plan.drain(share(DRAIN)).tasks(share(TASKS)))
+        .map_err(|error| format!("SHUTDOWN_GRACE, SHUTDOWN_PRE_STOP: {error}"))
+}
+
+fn time(name: &str) -> Result<Option<Duration>, String> {
+    let Some(text) = text(name)? else { return Ok(None) };
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    let (number, unit) = (digits.parse::<u32>().ok(), text.strip_prefix(digits));
+    let time = match (number, unit) {
+        (Some(number), Some("ms")) => Duration::from_millis(number.into()),
+        (Some(number), Some("s")) => Duration::from_secs(number.into()),
+        (Some(number), Some("m")) => Duration::from_secs(u64::from(number) * 60),
+        _ => return Err(format!("{name}={text:?} is no time; write 30s, or 500ms, or 2m")),
+    };
+    Ok(Some(time))
 }
 
 /// A variable, if it is set.

@@ -15,14 +15,18 @@ use buttress::{
     limit::{Quota, requests, seconds},
     log::Writer,
     problem::install_panic_hook,
+    shutdown::{Plan, Report, Shutdown},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::{caller::Caller, captured::Captured, story::Story};
 use crate::{
-    app,
+    CLOSING, app,
+    health::{Checks, Watched},
     limits::{GENERAL, Limits},
     numbers::Numbers,
+    pulse,
+    routes::Service,
     serve, stack,
     upstream::Upstream,
 };
@@ -30,9 +34,11 @@ use crate::{
 mod caller;
 mod captured;
 mod chapters;
+mod leaving;
 mod limited;
 mod mended;
 mod observed;
+mod socket;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -47,6 +53,11 @@ const TEN_AT_ONCE: Quota = requests(10).per(seconds(10));
 /// How long a breaker stays open: shorter than by default, and long enough to be seen.
 const OPEN: Duration = Duration::from_secs(2);
 
+/// Long enough to be asked three questions in, on a machine that has much else to do.
+const PRE_STOP: Duration = Duration::from_secs(2);
+/// As it is sent.
+const STATUS_TOKEN: &str = "Bearer tour-of-the-details";
+
 /// Who tells, who asks, and what the service logs meanwhile.
 struct Tour<W> {
     story: Story<W>,
@@ -58,7 +69,8 @@ struct Tour<W> {
 struct Instance {
     caller: Caller,
     described: String,
-    served: JoinHandle<io::Result<()>>,
+    shutdown: Shutdown,
+    served: JoinHandle<io::Result<Report>>,
 }
 
 pub(crate) async fn run() -> Result<ExitCode, Box<dyn Error>> {
@@ -87,6 +99,10 @@ async fn tell<W: Write>(
     tour.chapters(&ample.described).await?;
     tour.caller = limited.caller.clone();
     tour.many_at_once().await?;
+    let leaving = Instance::start([AMPLE; 2], lines, &change).await?;
+    tour.caller = leaving.caller.clone();
+    tour.alive_and_ready().await?;
+    tour.gone_cleanly(&leaving.shutdown).await?;
     tour.story.end()?;
     Ok(tour.story)
 }
@@ -97,17 +113,30 @@ impl Instance {
         lines: &Writer,
         change: impl FnOnce(Stack) -> Stack,
     ) -> Result<Self, Box<dyn Error>> {
+        // Without signals, and not the only one of its process: else as of `Settings`.
+        let shutdown = Shutdown::embedded(Plan::kubernetes().pre_stop(PRE_STOP))?;
         let limits = Limits::new(general, burst, None)?;
         let numbers = Numbers::new().of_the_log(lines.clone()).of_the_limits(&limits);
-        let upstream = Upstream::start(&numbers.called, OPEN).await?;
-        let numbers = numbers.of_upstream(&upstream);
-        let stack = change(stack(ClientIp::peer(), &limits, &numbers)?);
-        let described = stack.describe();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let boot = async {
+            let upstream = Upstream::start(&numbers.called, OPEN).await?;
+            shutdown.phase("upstream", CLOSING, upstream.closed())?;
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+            Ok::<_, Box<dyn Error>>((upstream, listener))
+        };
+        let (upstream, listener) = shutdown.boot(boot).await.ok_or("nobody ends it yet")??;
         let address = listener.local_addr()?;
-        let app = app(address, stack, &limits, &numbers, upstream)?;
-        let served = tokio::spawn(serve(listener, app));
-        Ok(Self { caller: Caller::of(address), described, served })
+        let checks = Checks::default().status_for(STATUS_TOKEN.trim_start_matches("Bearer "))?;
+        let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream)?;
+        let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
+        let stack = stack(ClientIp::peer(), &limits, &numbers)?;
+        let stack = change(stack.health(layer).drain(shutdown.layer()));
+        let described = stack.describe();
+        let pulse = pulse::start(&shutdown, pulse);
+        let service = Service::new(address, &numbers, upstream, &shutdown, pulse);
+        let app = app(service, stack, &limits, &numbers)?;
+        let ending = shutdown.clone();
+        let served = tokio::spawn(async move { serve(&ending, listener, app).await });
+        Ok(Self { caller: Caller::of(address), described, shutdown, served })
     }
 }
 

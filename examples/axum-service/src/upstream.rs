@@ -3,6 +3,7 @@
 
 use std::{
     error::Error,
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -127,6 +128,11 @@ impl Upstream {
             calls: Arc::default(),
             flaky: Flaky::start().await?,
         })
+    }
+
+    /// Ends the service that is called: once nobody calls it any more.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.flaky.closed()
     }
 
     /// One call. Its number, by which upstream knows it again, is that of each of its attempts.

@@ -33,8 +33,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+#[path = "smoke/health.rs"]
+mod health;
 #[path = "smoke/limits.rs"]
 mod limits;
+#[path = "smoke/shutdown.rs"]
+mod shutdown;
 #[path = "smoke/upstream.rs"]
 mod upstream;
 
@@ -67,7 +71,7 @@ struct Service {
     base: String,
     client: Client<HttpConnector, Body>,
     log: watch::Receiver<String>,
-    _child: Child,
+    child: Child,
 }
 
 impl Service {
@@ -80,6 +84,8 @@ impl Service {
         let mut command = example();
         // Room for what a test asks.
         command.env("LIMIT_GENERAL", "100000/s").env("LIMIT_BURST", "100000/s");
+        // No balancer is to notice.
+        command.env("SHUTDOWN_PRE_STOP", "0s");
         Self::of(command.envs(variables.iter().copied())).await
     }
 
@@ -96,7 +102,7 @@ impl Service {
         let line = line.expect("a line on stdout");
         let base = line.strip_prefix("listening on ").expect(&line).to_owned();
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { base, client, log, _child: child }
+        Self { base, client, log, child }
     }
 
     fn request(&self, method: &str, path: &str) -> request::Builder {
@@ -157,6 +163,10 @@ fn example() -> Command {
         "LIMIT_BURST",
         "REDIS_URL",
         "TRUSTED_PROXIES",
+        "STATUS_TOKEN",
+        "DATABASE_URL",
+        "SHUTDOWN_GRACE",
+        "SHUTDOWN_PRE_STOP",
     ] {
         command.env_remove(name);
     }
@@ -244,7 +254,10 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         ("GET", "/upstream/state", "", 200),
         ("GET", "/report", "", 200),
         ("POST", "/report", "", 405),
+        ("GET", "/ws", "", 400),
+        ("POST", "/events", "", 405),
         ("GET", "/nowhere", "", 404),
+        ("GET", "/status", "", 404),
         ("DELETE", "/", "", 405),
     ]
     .into_iter()
@@ -430,7 +443,11 @@ async fn levels_are_obeyed() {
     service.get("/users/42").await;
     let missing = service.get("/nowhere").await;
     service.access_line("/nowhere", id(&missing)).await;
-    assert_eq!(service.log.borrow().lines().count(), 1);
+    let log = service.log.borrow().clone();
+    // A busy machine has its line too: that is a warning.
+    let lines = log.lines().filter(|line| !line.contains(r#""target":"buttress_health"#));
+    assert_eq!(lines.count(), 1, "{log}");
+    assert!(!log.contains(r#""level":"INFO""#), "{log}");
 }
 
 #[tokio::test]
@@ -480,6 +497,18 @@ async fn a_setting_that_cannot_be_is_refused_with_what_can() {
         ("TRUSTED_PROXIES", "0.0.0.0/0", "TRUSTED_PROXIES=\"0.0.0.0/0\": "),
         ("REDIS_URL", "127.0.0.1:6379", "REDIS_URL: the address of Redis: "),
         ("REDIS_URL", "", "REDIS_URL: the address of Redis: "),
+        ("STATUS_TOKEN", "short", "STATUS_TOKEN: a token has at least 16 characters"),
+        ("STATUS_TOKEN", "", "STATUS_TOKEN: a token has at least 16 characters"),
+        ("DATABASE_URL", "mysql://db/orders", "DATABASE_URL: write postgres://"),
+        ("DATABASE_URL", "", "DATABASE_URL: write postgres://"),
+        ("SHUTDOWN_GRACE", "30", "SHUTDOWN_GRACE=\"30\" is no time; write 30s, "),
+        ("SHUTDOWN_GRACE", "0s", "SHUTDOWN_GRACE, SHUTDOWN_PRE_STOP: a grace of no time at all"),
+        ("SHUTDOWN_PRE_STOP", "-1s", "SHUTDOWN_PRE_STOP=\"-1s\" is no time; write 30s, "),
+        (
+            "SHUTDOWN_PRE_STOP",
+            "20s",
+            "SHUTDOWN_GRACE, SHUTDOWN_PRE_STOP: pre-stop, drain and tasks take 35s; of a grace of 30s ",
+        ),
     ] {
         let run = example().env("BIND", "127.0.0.1:0").env(name, value).output();
         let output = timeout(PATIENCE, run).await.unwrap().unwrap();
@@ -778,6 +807,8 @@ async fn a_page_of_the_front_end_can_read_a_panics_500() {
 async fn the_stack_in_force_is_logged_at_the_start() {
     let service = Service::start().await;
     for slot in [
+        "health       on",
+        "drain        on",
         "client ip    the peer",
         "route        axum's matched path",
         "request id   x-request-id; accepted if valid",

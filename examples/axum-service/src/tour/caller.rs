@@ -46,6 +46,11 @@ impl Caller {
         Self { base: format!("http://{address}"), client }
     }
 
+    /// Where it asks, as a host and a port.
+    pub(super) fn address(&self) -> String {
+        self.base.trim_start_matches("http://").to_owned()
+    }
+
     /// What to type in a shell to ask the same.
     pub(super) fn command(&self, ask: &Ask) -> String {
         let quote = if ask.path.contains('?') { "'" } else { "" };

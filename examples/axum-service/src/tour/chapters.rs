@@ -24,7 +24,9 @@ const API_HEADERS: [(&str, &str); 9] = [
     ("x-permitted-cross-domain-policies", "none"),
 ];
 
-const SLOTS: [&str; 16] = [
+const SLOTS: [&str; 18] = [
+    "health",
+    "drain",
     "client ip",
     "route",
     "request id",
@@ -77,7 +79,7 @@ impl<W: Write> Tour<W> {
         }
         let named = described.lines().zip(SLOTS).all(|(line, slot)| line.starts_with(slot));
         let count = described.lines().count();
-        self.story.claim("sixteen slots, in the one right order", named && count == 16, count)?;
+        self.story.claim("eighteen slots, in the one right order", named && count == 18, count)?;
         let empty: Vec<_> = described.lines().filter(|line| line.ends_with(" -")).collect();
         let own = empty.iter().map(|line| line.trim_end_matches([' ', '-']));
         let own = own.eq(["observe", "joint"]);

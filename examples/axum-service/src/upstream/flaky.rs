@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    future::Future,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
@@ -17,7 +18,7 @@ use axum::{
     http::StatusCode,
     routing::any,
 };
-use buttress::problem::Failure;
+use buttress::{problem::Failure, shutdown::CancellationToken};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinSet, time::sleep};
 
@@ -48,11 +49,13 @@ pub(crate) struct Said {
     attempt: u32,
 }
 
-/// It ends when the last clone is dropped.
+/// It ends when it is told to, or when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Flaky {
     pub(super) address: SocketAddr,
     seen: Arc<Seen>,
+    end: CancellationToken,
+    ended: CancellationToken,
     _served: Arc<JoinSet<io::Result<()>>>,
 }
 
@@ -68,9 +71,23 @@ impl Flaky {
         let address = listener.local_addr()?;
         let seen = Arc::new(Seen::default());
         let app = Router::new().route("/calls/{call}", any(answer)).with_state(Arc::clone(&seen));
+        let (end, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (told, tells) = (end.clone(), ended.clone().drop_guard());
         let mut served = JoinSet::new();
-        served.spawn(async move { axum::serve(listener, app).await });
-        Ok(Self { address, seen, _served: Arc::new(served) })
+        served.spawn(async move {
+            let _tells = tells;
+            axum::serve(listener, app).with_graceful_shutdown(told.cancelled_owned()).await
+        });
+        Ok(Self { address, seen, end, ended, _served: Arc::new(served) })
+    }
+
+    /// Ends it, and waits until it has.
+    pub(super) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (end, ended) = (self.end.clone(), self.ended.clone());
+        async move {
+            end.cancel();
+            ended.cancelled().await;
+        }
     }
 
     /// How many requests have reached it.

@@ -1,0 +1,170 @@
+//! What is looked at in the background, and what the probes say of it.
+
+use std::time::Duration;
+
+use axum::http::Uri;
+use buttress::{
+    Secret,
+    health::{
+        ConfigError, Cpu, Descriptors, Disk, Entry, FnCheck, Growth, Health, HealthLayer,
+        Heartbeat, Load, Memory, Registry,
+    },
+    shutdown::Shutdown,
+    source::{CheckError, CheckReport},
+};
+use redis::{Client, RedisResult};
+use tokio::{
+    io::{self, AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::upstream::Upstream;
+
+/// How often servers that the service depends on are looked at, and for how long.
+const OFTEN: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the pulse may be silent. It beats every second: what is this late, hangs.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The port of Postgres where an address names none.
+const POSTGRES: u16 = 5432;
+/// Its length, and the code of an `SSLRequest` ("Message Formats" in the manual of Postgres).
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// What the environment names to be looked at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checks {
+    /// `STATUS_TOKEN`.
+    token: Option<Secret<String>>,
+    /// `REDIS_URL`.
+    redis: Option<Secret<String>>,
+    /// `DATABASE_URL`.
+    postgres: Option<Postgres>,
+}
+
+/// Where Postgres is. The user and the password are not kept: nobody signs in.
+#[derive(Clone, Debug)]
+struct Postgres {
+    host: String,
+    port: u16,
+}
+
+/// What is watched.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub(crate) health: Health,
+    /// The probes.
+    pub(crate) layer: HealthLayer,
+    /// Of the task that beats.
+    pub(crate) pulse: Heartbeat,
+}
+
+impl Checks {
+    /// Details are for those alone who send this token.
+    pub(crate) fn status_for(self, token: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
+        let checks = Self { token: Some(token.into()), ..self };
+        // What is no token is refused here, and not once the service starts.
+        checks.probes(&Registry::new().split().0).map(|_| checks)
+    }
+
+    pub(crate) fn redis(self, url: impl Into<Secret<String>>) -> Self {
+        Self { redis: Some(url.into()), ..self }
+    }
+
+    /// None where this is not the address of a Postgres.
+    pub(crate) fn postgres(self, url: &str) -> Option<Self> {
+        let url: Uri = url.parse().ok()?;
+        let is_postgres = matches!(url.scheme_str(), Some("postgres" | "postgresql"));
+        // The brackets of an IPv6 address belong to the URL.
+        let host = url.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = url.port_u16().unwrap_or(POSTGRES);
+        let postgres = Some(Postgres { host, port });
+        is_postgres.then_some(Self { postgres, ..self })
+    }
+
+    /// Begins to look: a task of its own, which ends with the service.
+    pub(crate) fn watch(
+        self,
+        shutdown: &Shutdown,
+        upstream: &Upstream,
+    ) -> Result<Watched, ConfigError> {
+        let pulse = Heartbeat::new("pulse", SILENCE)?;
+        let mut registry = Registry::new()
+            .version(env!("CARGO_PKG_VERSION"))
+            .lifecycle(&shutdown.lifecycle())
+            // For liveness: a task that hangs is mended by a restart alone.
+            .heartbeat(&pulse)?
+            // What may be used up makes the whole degraded, and no more: a busy service works.
+            .check(Entry::optional(Memory::new()))?
+            .check(Entry::optional(Growth::of_memory()))?
+            .check(Entry::optional(Cpu::new()))?
+            .check(Entry::optional(Load::new()))?
+            .check(Entry::optional(Descriptors::new()))?
+            .check(Entry::optional(Disk::of("disk", "/")))?
+            // Degraded while its breaker is open.
+            .check(Entry::optional(upstream.breaker.clone()).interval(OFTEN)?)?;
+        if let Some(url) = &self.redis {
+            let url = url.clone();
+            let check = FnCheck::new("redis", move || {
+                let url = url.clone();
+                async move { passed(ping(&url).await) }
+            });
+            // Without it the limits are each instance's own, and the service works.
+            registry = registry.check(often(Entry::optional(check))?)?;
+        }
+        if let Some(postgres) = &self.postgres {
+            let postgres = postgres.clone();
+            let check = FnCheck::new("postgres", move || {
+                let postgres = postgres.clone();
+                async move { passed(postgres.answers().await) }
+            });
+            registry = registry.check(often(Entry::critical(check))?)?;
+        }
+        let (health, runner) = registry.split();
+        shutdown.spawn("health", |stop| async move {
+            stop.run_until_cancelled(runner.run()).await;
+        });
+        Ok(Watched { layer: self.probes(&health)?, health, pulse })
+    }
+
+    fn probes(&self, health: &Health) -> Result<HealthLayer, ConfigError> {
+        let probes = HealthLayer::new(health);
+        match &self.token {
+            Some(token) => probes.status_token(token.clone()),
+            None => Ok(probes),
+        }
+    }
+}
+
+fn often(entry: Entry) -> Result<Entry, ConfigError> {
+    entry.interval(OFTEN)?.timeout(PATIENCE)
+}
+
+/// The cause may name a host: it is for the log.
+fn passed<E>(answered: Result<(), E>) -> Result<CheckReport, CheckError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    answered
+        .map(|()| CheckReport::ok())
+        .map_err(|error| CheckError::failed("no answer").because(error))
+}
+
+/// Over a connection of its own: that one more can be had, and signed in, is a part of the answer.
+async fn ping(url: &Secret<String>) -> RedisResult<()> {
+    let mut redis = Client::open(url.expose().as_str())?.get_multiplexed_async_connection().await?;
+    redis::cmd("PING").query_async(&mut redis).await
+}
+
+impl Postgres {
+    /// Asks whether it speaks TLS, as a session may begin, and leaves. It shows that a Postgres is
+    /// there and answers; not that the password is right, nor that a query would run.
+    async fn answers(&self) -> io::Result<()> {
+        let mut postgres = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        postgres.write_all(&SSL_REQUEST).await?;
+        match postgres.read_u8().await? {
+            b'S' | b'N' => Ok(()),
+            other => Err(io::Error::other(format!("no answer of Postgres: {other:#04x}"))),
+        }
+    }
+}
