@@ -21,6 +21,7 @@ use std::{
 use axum::body::Body;
 use buttress_breaker::{BreakerLayer, BulkheadLayer, Policy};
 use buttress_core::{context, observe::ObserveLayer};
+use buttress_health::{Entry, Memory, Registry};
 use buttress_limit::{Key, LimitLayer, RedisStore, Rule, SlowDown, seconds};
 use buttress_log::Sink;
 use buttress_metrics::{
@@ -71,8 +72,10 @@ async fn exposed() -> Names {
     let redis = RedisStore::new("redis://127.0.0.1").unwrap();
     let slow = SlowDown::new(1, seconds(1), seconds(1)).unwrap();
     let limit = LimitLayer::with_store(redis, Key::everyone(), [Rule::auth()]).unwrap();
+    let (health, _runner) = Registry::new().check(Entry::optional(Memory::new())).unwrap().split();
     let page = Exposition::new()
         .http(&metrics)
+        .source(health)
         .source(limit.slow_down(slow).handle())
         .source(RetryLayer::http().handle())
         .source(BreakerLayer::new("upstream", Policy::new()).unwrap().per_host().handle())
