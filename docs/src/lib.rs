@@ -11,6 +11,7 @@ macro_rules! pages {
 }
 
 pages! {
+    lifecycle: "guide/lifecycle.md",
     limits: "guide/limits.md",
     observability: "guide/observability.md",
     outbound: "guide/outbound.md",
@@ -18,6 +19,7 @@ pages! {
     from_println: "recipes/from-println.md",
     one_limit: "recipes/one-limit.md",
     prometheus: "recipes/prometheus.md",
+    rolling_restart: "recipes/rolling-restart.md",
     sign_in: "recipes/sign-in.md",
     tracing_opentelemetry: "recipes/tracing-opentelemetry.md",
 }
