@@ -5,11 +5,14 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use buttress_core::lifecycle::Reached;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
 
 use crate::{gauge::Counted, shutdown::Shared};
 
@@ -26,6 +29,8 @@ pin_project_lite::pin_project! {
         // Two, as two tasks may have the two halves of it, and both are to be woken.
         reader: Killed,
         writer: Killed,
+        // Until the peer has said something. Boxed, as servers ask for a stream that is `Unpin`.
+        silence: Option<Pin<Box<Sleep>>>,
         shared: Arc<Shared>,
         counted: Counted,
     }
@@ -35,11 +40,17 @@ impl<T> Connection<T> {
     pub(crate) fn new(io: T, shared: Arc<Shared>) -> Self {
         Self {
             io,
-            reader: Killed::default(),
-            writer: Killed::default(),
+            reader: Killed::new(&shared),
+            writer: Killed::new(&shared),
+            silence: None,
             counted: shared.connections.enter(),
             shared,
         }
+    }
+
+    /// To be heard of by then.
+    pub(crate) fn first_byte_until(self, deadline: Instant) -> Self {
+        Self { silence: Some(Box::pin(sleep_until(deadline))), ..self }
     }
 
     /// The stream itself.
@@ -54,36 +65,47 @@ impl<T> Connection<T> {
     }
 }
 
-/// Wakes one half when the connection is to be closed. Made when that half first waits.
-#[derive(Default)]
-struct Killed(
-    // Boxed, as servers ask for a stream that is `Unpin`.
-    Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-);
+/// Wakes who has one half when the connection is to be closed.
+struct Killed {
+    wait: Reached,
+    // Who is woken.
+    waker: Option<Waker>,
+}
 
 impl Killed {
-    /// Fails once the time is over; while the stream has nothing to do, that wakes it.
+    fn new(shared: &Shared) -> Self {
+        Self { wait: shared.killed.wait(), waker: None }
+    }
+
+    /// Fails once the time is over.
+    ///
+    /// Who polls is woken then, whatever comes of the poll: a server that has read all it wants,
+    /// and waits for a handler that hangs, is not waiting for the stream.
     fn or<R>(
         &mut self,
         shared: &Shared,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
-        if shared.is_killed() {
+        if shared.killed.is_set() {
             return Poll::Ready(Err(aborted()));
         }
-        if let Poll::Ready(done) = poll(cx) {
-            return Poll::Ready(done);
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+            if Pin::new(&mut self.wait).poll(cx).is_ready() {
+                return Poll::Ready(Err(aborted()));
+            }
         }
-        // A child each: connections would contend for the one list of who waits.
-        let killed =
-            self.0.get_or_insert_with(|| Box::pin(shared.killed.child_token().cancelled_owned()));
-        killed.as_mut().poll(cx).map(|()| Err(aborted()))
+        poll(cx)
     }
 }
 
 fn aborted() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the service has shut down")
+}
+
+fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the peer has connected and said nothing")
 }
 
 impl<T: AsyncRead> AsyncRead for Connection<T> {
@@ -92,8 +114,16 @@ impl<T: AsyncRead> AsyncRead for Connection<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.project();
-        this.reader.or(this.shared, cx, |cx| this.io.poll_read(cx, buf))
+        let (this, before) = (self.project(), buf.filled().len());
+        let read = this.reader.or(this.shared, cx, |cx| this.io.poll_read(cx, buf));
+        if let Some(silence) = this.silence {
+            if buf.filled().len() > before {
+                *this.silence = None;
+            } else if read.is_pending() && silence.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(silent()));
+            }
+        }
+        read
     }
 }
 

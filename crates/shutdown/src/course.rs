@@ -15,11 +15,12 @@ const LET_GO: Duration = Duration::from_millis(100);
 
 /// Waits for the cause, then runs it all.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    shared.notified.cancelled().await;
-    let Some(cause) = shared.cause.get().cloned() else { return };
+    shared.notified.wait().await;
+    let Some((cause, began)) = shared.began.get().cloned() else { return };
     let (plan, start) = (&shared.plan, Instant::now());
-    let deadline = start + plan.usable();
-    tracing::info!(%cause, "shutting down");
+    // Counted from the cause, as the platform does: a busy runtime may have come to this late.
+    let deadline = start + plan.usable().saturating_sub(began.elapsed());
+    tell(|| tracing::info!(%cause, "shutting down"));
 
     tell(|| {
         plan.lifecycle.advance(State::Draining);
@@ -30,10 +31,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
     // Before they are told: some are gone at once.
     let open = shared.connections.open();
-    tell(|| shared.not_accepting.cancel());
+    tell(|| shared.not_accepting.set());
     let _ = timeout(plan.drain, shared.idle()).await;
     let (killed, unanswered) = (shared.connections.open(), shared.requests.open());
-    shared.kill();
+    tell(|| shared.killed.set());
 
     let tasks_until = Instant::now() + plan.tasks;
     tell(|| shared.stop_tasks.cancel());
@@ -59,6 +60,6 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         panicked: shared.tasks.names_of_panicked(),
         phases,
     };
-    report.log();
+    tell(|| report.log());
     shared.report.send_replace(Some(report));
 }

@@ -4,6 +4,7 @@ mod connection;
 mod course;
 mod error;
 mod gauge;
+mod latch;
 mod listener;
 mod phase;
 mod plan;

@@ -10,16 +10,19 @@ use std::{
     time::Duration,
 };
 
+use buttress_core::lifecycle::Reached;
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::{connection::Connection, shutdown::Shutdown};
+use crate::{connection::Connection, error::ConfigError, plan::in_range, shutdown::Shutdown};
 
 /// Where the process is out of file descriptors, another try at once would find none either.
 const BREATH: Duration = Duration::from_millis(100);
+
+/// As long as hyper gives a request's head, where it has a timer (hyper 1, `header_read_timeout`).
+const FIRST_BYTE: Duration = Duration::from_secs(30);
 
 /// A [`TcpListener`] that stops listening when nothing more is accepted, and hands out
 /// [`Connection`]s. Made by [`Shutdown::listener`].
@@ -54,18 +57,30 @@ pub struct Listener {
     // None once it is closed: then a new connection is refused, and does not wait in a backlog
     // that nobody reads.
     tcp: Option<TcpListener>,
-    closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    closing: Reached,
     breath: Option<Pin<Box<Sleep>>>,
+    first_byte: Duration,
     shutdown: Shutdown,
 }
 
 impl Listener {
-    pub(crate) fn new(
-        tcp: TcpListener,
-        closing: WaitForCancellationFutureOwned,
-        shutdown: Shutdown,
-    ) -> Self {
-        Self { tcp: Some(tcp), closing: Box::pin(closing), breath: None, shutdown }
+    pub(crate) fn new(tcp: TcpListener, closing: Reached, shutdown: Shutdown) -> Self {
+        Self { tcp: Some(tcp), closing, breath: None, first_byte: FIRST_BYTE, shutdown }
+    }
+
+    /// How long a client may be connected before its first byte comes: 30 s, or this, which is
+    /// more than zero and at most a day. Then the connection is closed: a read of it fails with
+    /// [`TimedOut`](io::ErrorKind::TimedOut). After the first byte nothing is bounded here;
+    /// that is the server's, with a timer and hyper's `header_read_timeout`.
+    ///
+    /// Servers that speak both HTTP/1 and HTTP/2 wait for that byte without any limit, to know
+    /// which it will be (hyper-util 0.1, `auto::Builder`; axum's and tonic's are built upon it).
+    ///
+    /// # Errors
+    /// When the time is out of its range.
+    pub fn first_byte(self, time: Duration) -> Result<Self, ConfigError> {
+        in_range("a time for the first byte", time, false)?;
+        Ok(Self { first_byte: time, ..self })
     }
 
     /// The next connection, or `None` once nothing more is accepted. An error of the listener is
@@ -78,7 +93,7 @@ impl Listener {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(Connection<TcpStream>, SocketAddr)>> {
-        if self.tcp.is_some() && self.closing.as_mut().poll(cx).is_ready() {
+        if self.tcp.is_some() && Pin::new(&mut self.closing).poll(cx).is_ready() {
             self.tcp = None;
         }
         let Some(tcp) = &self.tcp else { return Poll::Ready(None) };
@@ -88,7 +103,11 @@ impl Listener {
                 self.breath = None;
             }
             match ready!(tcp.poll_accept(cx)) {
-                Ok((io, peer)) => return Poll::Ready(Some((self.shutdown.connection(io), peer))),
+                Ok((io, peer)) => {
+                    let until = Instant::now() + self.first_byte;
+                    let connection = self.shutdown.connection(io).first_byte_until(until);
+                    return Poll::Ready(Some((connection, peer)));
+                }
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

@@ -24,16 +24,39 @@ impl<E: Into<BoxError>> PhaseEnd for Result<(), E> {
     }
 }
 
+/// An error with its sources: the outermost of a database client often says no more than that there
+/// was one.
+pub(crate) fn text(error: &BoxError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
 /// How a phase ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PhaseOutcome {
     /// As it should.
     Done,
-    /// With an error, or a panic: its text.
+    /// With an error, or a panic: its text, and those of its sources after a colon each.
     Failed(String),
     /// Its time was over. It was dropped.
     TimedOut,
+}
+
+impl fmt::Display for PhaseOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Failed(text) => write!(f, "failed ({text})"),
+            Self::TimedOut => f.write_str("timed out"),
+        }
+    }
 }
 
 /// One phase of a [`Report`](crate::Report).
@@ -51,7 +74,8 @@ pub struct PhaseReport {
 pub(crate) struct Phase {
     pub(crate) name: Cow<'static, str>,
     pub(crate) time: Duration,
-    pub(crate) future: Pin<Box<dyn Future<Output = Option<BoxError>> + Send>>,
+    // The error's text, which is someone else's code too.
+    pub(crate) future: Pin<Box<dyn Future<Output = Option<String>> + Send>>,
 }
 
 impl Phase {
@@ -62,7 +86,7 @@ impl Phase {
         let mut task = runtime.spawn(self.future);
         let outcome = match tokio::time::timeout_at(until, &mut task).await {
             Ok(Ok(None)) => PhaseOutcome::Done,
-            Ok(Ok(Some(error))) => PhaseOutcome::Failed(error.to_string()),
+            Ok(Ok(Some(error))) => PhaseOutcome::Failed(error),
             Ok(Err(panic)) => PhaseOutcome::Failed(panic.to_string()),
             Err(_) => {
                 task.abort();

@@ -54,7 +54,8 @@ impl Plan {
     }
 
     /// What the platform gives between its SIGTERM and its SIGKILL, at most a day. A second less
-    /// is used (a tenth less where it is under ten), so that our report comes before its kill.
+    /// is used (a tenth less where it is under ten), so that our report comes before its kill. In
+    /// the middle of that margin the deadline ends the process.
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
@@ -84,8 +85,17 @@ impl Plan {
 
     /// What may be used of the grace.
     pub(crate) fn usable(&self) -> Duration {
-        let margin = Duration::from_secs(1).min(self.grace / 10);
-        self.grace.saturating_sub(margin)
+        self.grace.saturating_sub(self.margin())
+    }
+
+    /// When the process is ended. Later than what may be used: where all of that is used, the
+    /// report is still told. And before the platform's own end.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.grace.saturating_sub(self.margin() / 2)
+    }
+
+    fn margin(&self) -> Duration {
+        Duration::from_secs(1).min(self.grace / 10)
     }
 
     /// What is left for phases.

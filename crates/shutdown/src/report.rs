@@ -19,6 +19,9 @@ pub enum Cause {
     Requested,
     /// The supervised task of this name has panicked.
     TaskPanicked(Cow<'static, str>),
+    /// A panic at this place in the source, with
+    /// [`Shutdown::install_panic_hook`](crate::Shutdown::install_panic_hook).
+    Panicked(String),
 }
 
 impl fmt::Display for Cause {
@@ -29,6 +32,7 @@ impl fmt::Display for Cause {
             Self::Signal(number) => write!(f, "signal {number}"),
             Self::Requested => f.write_str("requested"),
             Self::TaskPanicked(name) => write!(f, "task {name} panicked"),
+            Self::Panicked(at) => write!(f, "panicked at {at}"),
         }
     }
 }
@@ -74,13 +78,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// 101 where a supervised task has panicked; 1 where one was aborted, or a phase failed or
+    /// 101 where a supervised task has panicked, or the panic hook began it; 1 where one was aborted, or a phase failed or
     /// timed out; else 0. Connections that were killed are none of that: a stream without an end
     /// is there on every day.
     #[must_use]
     pub fn code(&self) -> u8 {
         let done = |phase: &PhaseReport| phase.outcome == PhaseOutcome::Done;
-        if !self.panicked.is_empty() {
+        if !self.panicked.is_empty() || matches!(self.cause, Cause::Panicked(_)) {
             101
         } else if !self.aborted.is_empty() || !self.phases.iter().all(done) {
             1
@@ -92,25 +96,58 @@ impl Report {
     /// Ends the process by the signal that began the shutdown, for a supervisor that wants to see
     /// it: a shell then says 143 for SIGTERM. Returns, and does nothing, where it was no signal,
     /// or where [`code`](Self::code) is not 0.
+    ///
+    /// The first process of a container exits with 143 or 130 instead, which looks the same from
+    /// outside: the kernel does not end it by a signal (`pid_namespaces(7)`), and to insist ends
+    /// in a crash, 139.
     pub fn reraise(&self) {
         if let (Cause::Signal(number), 0) = (&self.cause, self.code()) {
+            if std::process::id() == 1 {
+                std::process::exit(number.saturating_add(128));
+            }
             let _ = signal_hook::low_level::emulate_default_handler(*number);
         }
     }
 
     pub(crate) fn log(&self) {
-        tracing::info!(
-            cause = %self.cause,
-            took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
-            drained = self.drained,
-            killed = self.killed,
-            unanswered = self.unanswered,
-            aborted = ?self.aborted,
-            panicked = ?self.panicked,
-            phases = ?self.phases,
-            code = self.code(),
-            "shut down"
-        );
+        // A level is a constant of its event.
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    cause = %self.cause,
+                    took_ms = millis(self.took),
+                    drained = self.drained,
+                    killed = self.killed,
+                    unanswered = self.unanswered,
+                    aborted = ?self.aborted,
+                    panicked = ?self.panicked,
+                    phases = %Phases(&self.phases),
+                    code = self.code(),
+                    "shut down"
+                )
+            };
+        }
+        match self.code() {
+            0 => tell!(info),
+            _ => tell!(error),
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `postgres done 12 ms, rabbitmq timed out 3000 ms`.
+struct Phases<'a>(&'a [PhaseReport]);
+
+impl fmt::Display for Phases<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, phase) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {} {} ms", phase.name, phase.outcome, millis(phase.took))?;
+        }
+        Ok(())
     }
 }
 

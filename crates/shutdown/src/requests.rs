@@ -124,9 +124,10 @@ where
         // An upgrade's own `Connection` says what it is; HTTP/2 has none (RFC 9113 §8.2.2).
         if *this.version <= Version::HTTP_11
             && response.status() != http::StatusCode::SWITCHING_PROTOCOLS
-            && this.shared.notified.is_cancelled()
+            && this.shared.has_begun()
         {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            // Beside what it says already, as `upgrade` on a 426; close wins (RFC 9112 §9.3).
+            response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
         }
         Poll::Ready(Ok(response.map(|inner| DrainBody {
             // A server does not poll a body that is at its end.

@@ -4,12 +4,13 @@ use std::{
     borrow::Cow,
     fmt,
     os::unix::net::UnixStream,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{self, AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use buttress_core::lifecycle::{Lifecycle, State};
@@ -21,8 +22,9 @@ use crate::{
     course,
     error::{ConfigError, ConfigErrorKind},
     gauge::Gauge,
+    latch::Latch,
     listener::Listener,
-    phase::{Phase, PhaseEnd},
+    phase::{Phase, PhaseEnd, text},
     plan::{Plan, in_range},
     report::{Cause, Report},
     requests::DrainLayer,
@@ -54,18 +56,16 @@ pub struct Shutdown(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) plan: Plan,
     pub(crate) runtime: Handle,
-    pub(crate) cause: OnceLock<Cause>,
-    pub(crate) notified: CancellationToken,
-    pub(crate) not_accepting: CancellationToken,
-    pub(crate) killed: CancellationToken,
+    pub(crate) began: OnceLock<(Cause, Instant)>,
+    pub(crate) notified: Latch,
+    pub(crate) not_accepting: Latch,
+    pub(crate) killed: Latch,
     pub(crate) stop_tasks: CancellationToken,
     pub(crate) connections: Arc<Gauge>,
     pub(crate) requests: Arc<Gauge>,
     pub(crate) tasks: Tasks,
     pub(crate) report: watch::Sender<Option<Report>>,
     wake: Option<UnixStream>,
-    // Beside the token, which takes a lock to tell.
-    is_killed: AtomicBool,
     has_served: AtomicBool,
     phases: Mutex<Phases>,
 }
@@ -112,17 +112,16 @@ impl Shutdown {
     fn start(plan: Plan, left: Duration, runtime: Handle, wake: Option<UnixStream>) -> Self {
         let shared = Arc::new(Shared {
             plan,
-            cause: OnceLock::new(),
-            notified: CancellationToken::new(),
-            not_accepting: CancellationToken::new(),
-            killed: CancellationToken::new(),
+            began: OnceLock::new(),
+            notified: Latch::default(),
+            not_accepting: Latch::default(),
+            killed: Latch::default(),
             stop_tasks: CancellationToken::new(),
             connections: Arc::default(),
             requests: Arc::default(),
             tasks: Tasks::default(),
             report: watch::Sender::new(None),
             wake,
-            is_killed: AtomicBool::new(false),
             has_served: AtomicBool::new(false),
             phases: Mutex::new(Phases { left, list: Some(Vec::new()) }),
             runtime,
@@ -177,7 +176,8 @@ impl Shutdown {
             let message = format!("phase {name}: {time:?} does not fit, {left:?} is left");
             return Err(ConfigError::new(ConfigErrorKind::Fit, message));
         };
-        list.push(Phase { name, time, future: Box::pin(async { future.await.error() }) });
+        let future = Box::pin(async { future.await.error().as_ref().map(text) });
+        list.push(Phase { name, time, future });
         phases.left = rest;
         Ok(())
     }
@@ -194,12 +194,14 @@ impl Shutdown {
         let counted = self.0.tasks.gauge.enter();
         let booted = tokio::select! {
             biased;
-            () = self.0.notified.cancelled() => None,
+            () = self.0.notified.wait() => None,
             booted = boot => Some(booted),
         };
         drop(counted);
         if booted.is_some() {
-            self.0.plan.lifecycle.advance(State::Running);
+            tell(|| {
+                self.0.plan.lifecycle.advance(State::Running);
+            });
         }
         booted
     }
@@ -208,7 +210,7 @@ impl Shutdown {
     #[must_use]
     pub fn listener(&self, tcp: TcpListener) -> Listener {
         self.0.serves();
-        let closing = self.0.not_accepting.clone().cancelled_owned();
+        let closing = self.0.not_accepting.wait();
         Listener::new(tcp, closing, self.clone())
     }
 
@@ -260,16 +262,45 @@ impl Shutdown {
         });
     }
 
+    /// From here on any panic of the process begins the shutdown, with exit code 101, be it caught
+    /// afterwards or not; the panic hook that was set before runs first.
+    ///
+    /// Not the default, and not for a service whose handlers a stranger can make panic: he could
+    /// switch it off, one crafted request an instance. Tasks that must not die go to
+    /// [`spawn`](Self::spawn).
+    ///
+    /// ```no_run
+    /// use buttress_shutdown::{Plan, Shutdown};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), buttress_shutdown::ConfigError> {
+    /// let shutdown = Shutdown::new(Plan::kubernetes())?;
+    /// shutdown.install_panic_hook();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// On a thread that is panicking already, as [`std::panic::set_hook`] does.
+    pub fn install_panic_hook(&self) {
+        let (shared, before) = (Arc::clone(&self.0), panic::take_hook());
+        panic::set_hook(Box::new(move |panic| {
+            before(panic);
+            let at = panic.location().map_or_else(String::new, ToString::to_string);
+            shared.trigger_aside(Cause::Panicked(at));
+        }));
+    }
+
     /// Resolves when the shutdown begins: still serving, no longer ready.
     pub fn notified(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
-        self.0.notified.clone().cancelled_owned()
+        self.0.notified.wait()
     }
 
     /// Resolves when nothing more is accepted: for a server's `with_graceful_shutdown`, and for
     /// handlers of long streams, which end then, and of a WebSocket, which send Close 1001.
     pub fn not_accepting(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         self.0.serves();
-        self.0.not_accepting.clone().cancelled_owned()
+        self.0.not_accepting.wait()
     }
 
     /// How many connections are open at this moment.
@@ -329,24 +360,40 @@ impl Shared {
     }
 
     pub(crate) fn trigger(&self, cause: Cause) -> bool {
-        if self.cause.set(cause).is_err() {
+        let begins = self.begin(cause);
+        if begins {
+            tell(|| self.notified.set());
+        }
+        begins
+    }
+
+    /// The same, but who waits is woken by a thread of its own: for a thread that must not be held
+    /// up by them, and for one that has panicked and may hold any lock.
+    pub(crate) fn trigger_aside(self: &Arc<Self>, cause: Cause) {
+        if self.begin(cause) {
+            let shared = Arc::clone(self);
+            let aside = thread::Builder::new()
+                .name("shutdown-notice".to_owned())
+                .spawn(move || tell(|| shared.notified.set()));
+            if aside.is_err() {
+                tell(|| self.notified.set());
+            }
+        }
+    }
+
+    fn begin(&self, cause: Cause) -> bool {
+        if self.began.set((cause, Instant::now())).is_err() {
             return false;
         }
         if let Some(mut wake) = self.wake.as_ref() {
             // Full, it wakes all the same.
             let _ = std::io::Write::write(&mut wake, &[0]);
         }
-        tell(|| self.notified.cancel());
         true
     }
 
-    pub(crate) fn kill(&self) {
-        self.is_killed.store(true, Ordering::Release);
-        tell(|| self.killed.cancel());
-    }
-
-    pub(crate) fn is_killed(&self) -> bool {
-        self.is_killed.load(Ordering::Acquire)
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.get().is_some()
     }
 
     pub(crate) fn serves(&self) {
@@ -370,7 +417,7 @@ impl fmt::Debug for Shutdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shutdown")
             .field("plan", &self.0.plan)
-            .field("cause", &self.0.cause.get())
+            .field("cause", &self.0.began.get().map(|(cause, _)| cause))
             .field("connections", &self.0.connections.open())
             .field("requests", &self.0.requests.open())
             .finish_non_exhaustive()

@@ -56,6 +56,7 @@ impl Tasks {
         let running = std::mem::take(&mut self.table().running);
         running
             .into_values()
+            .filter(|(_, task)| !task.is_finished())
             .map(|(name, task)| {
                 task.abort();
                 name

@@ -43,13 +43,15 @@ pub(crate) fn install() -> io::Result<Wires> {
     let seen = Arc::new(AtomicBool::new(false));
     let signal = Arc::new(AtomicUsize::new(0));
     for (number, code) in SIGNALS {
+        // The number comes first: from the first of these on the signal does not end the process
+        // any more, and one between them must not get lost. The thread looks before it waits.
+        let value = usize::try_from(number).unwrap_or_default();
+        flag::register_usize(number, Arc::clone(&signal), value)?;
+        low_level::pipe::register(number, wake.try_clone()?)?;
         // In this order: the first signal finds the flag down, and leaves it up. The second ends
         // the process there and then, in the handler.
         flag::register_conditional_shutdown(number, code, Arc::clone(&seen))?;
         flag::register(number, Arc::clone(&seen))?;
-        let value = usize::try_from(number).unwrap_or_default();
-        flag::register_usize(number, Arc::clone(&signal), value)?;
-        low_level::pipe::register(number, wake.try_clone()?)?;
     }
     Ok(Wires { wake, reader, signal })
 }
@@ -65,30 +67,37 @@ impl Wires {
     }
 }
 
+/// It runs nobody else's code, which might block: not who is woken, and no log.
 fn watch(mut reader: UnixStream, signal: &AtomicUsize, shared: &Arc<Shared>) {
-    let mut deadline = None;
     loop {
-        let left = deadline.map(|at: Instant| at.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            force(shared);
-        }
-        // A timeout of zero is refused by the system; there is none here.
-        let _ = reader.set_read_timeout(left);
-        let _ = reader.read(&mut [0; 16]);
         let number = signal.load(Ordering::SeqCst);
         if number != 0 {
-            shared.trigger(Cause::Signal(i32::try_from(number).unwrap_or_default()));
+            shared.trigger_aside(Cause::Signal(i32::try_from(number).unwrap_or_default()));
         }
-        if deadline.is_none() && shared.cause.get().is_some() {
-            deadline = Some(Instant::now() + shared.plan.usable());
+        if let Some((_, began)) = shared.began.get() {
+            park_until(*began + shared.plan.deadline());
+            force(shared);
         }
+        let _ = reader.read(&mut [0; 16]);
+    }
+}
+
+/// Not a read with a timeout: for that Linux has its coarse timers only, which are late by up to
+/// an eighth of the time, and at half a minute by more than the whole margin.
+fn park_until(deadline: Instant) {
+    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+        if left.is_zero() {
+            return;
+        }
+        thread::park_timeout(left);
     }
 }
 
 /// The deadline: the process ends here.
 fn force(shared: &Arc<Shared>) -> ! {
     let (said, done) = sync_channel::<()>(1);
-    let (cause, open) = (shared.cause.get().cloned(), shared.connections.open());
+    let (cause, open) =
+        (shared.began.get().map(|(cause, _)| cause.clone()), shared.connections.open());
     let _ = thread::Builder::new().spawn(move || {
         tracing::error!(?cause, open, code = 1, "the deadline of the shutdown has passed");
         let _ = said.send(());

@@ -3,7 +3,12 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test is meant to panic")]
 
 use std::{
-    sync::{Arc, Mutex},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -12,8 +17,9 @@ use buttress_shutdown::{Cause, ConfigErrorKind, PhaseOutcome, Plan, Shutdown};
 use bytes::Bytes;
 use http::{Request, Response, Version, header::CONNECTION};
 use http_body_util::{BodyExt, Empty, Full};
+use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, duplex},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, duplex},
     time::{Instant, sleep},
 };
 use tower::{Layer, ServiceExt, service_fn};
@@ -284,12 +290,12 @@ impl std::task::Wake for PanickingWaker {
 #[tokio::test(start_paused = true)]
 async fn a_waker_that_panics_does_not_stop_the_course() {
     let shutdown = embedded();
-    let waker = std::task::Waker::from(Arc::new(PanickingWaker));
-    let mut cx = std::task::Context::from_waker(&waker);
+    let waker = Waker::from(Arc::new(PanickingWaker));
+    let mut cx = Context::from_waker(&waker);
     let mut waits =
         [State::Draining, State::Stopping].map(|state| shutdown.lifecycle().reached(state));
     for wait in &mut waits {
-        assert!(std::pin::Pin::new(wait).poll(&mut cx).is_pending());
+        assert!(Pin::new(wait).poll(&mut cx).is_pending());
     }
     shutdown.trigger();
     assert_eq!(shutdown.wait().await.code(), 0);
@@ -320,4 +326,144 @@ async fn a_boot_that_is_dropped_is_gone_before_the_phases_run() {
     assert_eq!(booted, None);
     assert_ne!(shutdown.lifecycle().state(), State::Running);
     assert_eq!(shutdown.wait().await.code(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_response_says_of_its_connection_stays_beside_close() {
+    let answer = service_fn(|_: Request<Empty<Bytes>>| async {
+        let response = Response::builder().status(http::StatusCode::UPGRADE_REQUIRED);
+        let response = response.header("upgrade", "websocket").header(CONNECTION, "upgrade");
+        Ok::<_, std::convert::Infallible>(response.body(Empty::<Bytes>::new()).unwrap())
+    });
+    let shutdown = embedded();
+    shutdown.trigger();
+    let response = shutdown.layer().layer(answer).oneshot(Request::new(Empty::new())).await;
+    let said: Vec<_> = response.unwrap().headers().get_all(CONNECTION).iter().cloned().collect();
+    assert_eq!(said, ["upgrade", "close"]);
+}
+
+/// It has read the head, asks for no more of the body, and has nothing to write.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_waits_for_a_handler_only_is_woken_and_ends() {
+    let shutdown = embedded();
+    let (mut peer, io) = duplex(64 * 1024);
+    peer.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999\r\n\r\n").await.unwrap();
+    peer.write_all(&[0; 32 * 1024]).await.unwrap();
+    let hangs = hyper::service::service_fn(|_body| {
+        std::future::pending::<Result<Response<Empty<Bytes>>, std::convert::Infallible>>()
+    });
+    let server = hyper::server::conn::http1::Builder::new();
+    let connection = TokioIo::new(shutdown.connection(io));
+    let served = tokio::spawn(server.serve_connection(connection, hangs));
+    sleep(millis(1)).await;
+    shutdown.trigger();
+    assert_eq!(shutdown.wait().await.killed, 1);
+    assert!(served.is_finished(), "the handler would hold what the phases are to close");
+    assert_eq!(shutdown.open_connections(), 0);
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl std::task::Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Silence;
+
+impl AsyncRead for Silence {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_waker_panics_does_not_save_the_others() {
+    let shutdown = embedded();
+    let counts: Vec<Arc<Count>> = (0..6).map(|_| Arc::default()).collect();
+    let mut connections = Vec::new();
+    for count in &counts {
+        for waker in [Waker::from(Arc::new(PanickingWaker)), Waker::from(Arc::clone(count))] {
+            let mut connection = shutdown.connection(Silence);
+            let (mut scrap, mut cx) = ([0; 8], Context::from_waker(&waker));
+            let mut scrap = ReadBuf::new(&mut scrap);
+            assert!(Pin::new(&mut connection).poll_read(&mut cx, &mut scrap).is_pending());
+            connections.push(connection);
+        }
+    }
+    shutdown.trigger();
+    assert_eq!(shutdown.wait().await.killed, 12);
+    for count in counts {
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[derive(Debug)]
+struct Untold;
+
+impl std::fmt::Display for Untold {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("an error that cannot be told")
+    }
+}
+
+impl std::error::Error for Untold {}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_panics_when_told_is_a_failed_phase() {
+    let shutdown = embedded();
+    shutdown.phase("untold", millis(100), async { Err(Untold) }).unwrap();
+    shutdown.phase("next", millis(100), async {}).unwrap();
+    shutdown.trigger();
+    let report = shutdown.wait().await;
+    assert!(matches!(report.phases[0].outcome, PhaseOutcome::Failed(_)), "{report:?}");
+    assert_eq!(report.phases[1].outcome, PhaseOutcome::Done);
+}
+
+#[derive(Debug)]
+struct Db(std::io::Error);
+
+impl std::fmt::Display for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("db error")
+    }
+}
+
+impl std::error::Error for Db {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_told_with_its_sources() {
+    let shutdown = embedded();
+    let close = async { Err(Db(std::io::Error::other("no route to host"))) };
+    shutdown.phase("postgres", millis(100), close).unwrap();
+    shutdown.trigger();
+    let outcome = shutdown.wait().await.phases.remove(0).outcome;
+    assert_eq!(outcome, PhaseOutcome::Failed("db error: no route to host".to_owned()));
+}
+
+#[tokio::test]
+async fn a_time_for_the_first_byte_that_cannot_be_is_refused() {
+    let shutdown = embedded();
+    let day = Duration::from_secs(24 * 60 * 60);
+    for (time, refused) in [
+        (Duration::ZERO, true),
+        (millis(1), false),
+        (day, false),
+        (day + millis(1), true),
+        (Duration::MAX, true),
+    ] {
+        let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = shutdown.listener(tcp).first_byte(time);
+        assert_eq!(listener.is_err_and(|no| no.kind() == ConfigErrorKind::Time), refused);
+    }
 }

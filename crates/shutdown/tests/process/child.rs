@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Longer than anything here takes, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) struct Child {
     process: std::process::Child,
@@ -18,7 +18,14 @@ pub(crate) struct Child {
 impl Child {
     /// With these times in milliseconds, and other numbers.
     pub(crate) fn start(kind: &str, numbers: &[(&str, u32)]) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        Self::start_by("exec \"$@\"", kind, numbers)
+    }
+
+    /// The same by a line of shell that runs `"$@"`.
+    pub(crate) fn start_by(line: &str, kind: &str, numbers: &[(&str, u32)]) -> Self {
+        let mut process = Command::new("sh")
+            .args(["-c", line, "sh"])
+            .arg(std::env::current_exe().unwrap())
             .args(["service", "--exact", "--nocapture", "--test-threads=1"])
             .env("SHUTDOWN_TEST_SERVICE", kind)
             .envs(numbers.iter().map(|(name, number)| (*name, number.to_string())))

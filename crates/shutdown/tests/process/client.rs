@@ -7,7 +7,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 pub(crate) const UPGRADE: &str = "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n\
@@ -52,12 +53,12 @@ pub(crate) fn closed_within(stream: &mut TcpStream, time: Duration) -> bool {
     }
 }
 
-/// Requests on one HTTP/2 connection; `meanwhile` is done once they are sent.
-pub(crate) fn http2(
-    port: u16,
-    paths: &[&str],
-    meanwhile: impl FnOnce(),
-) -> Vec<Result<String, String>> {
+/// The text of an answer, and its `grpc-status` where it has one; or why there is none.
+pub(crate) type Answer = Result<(String, Option<String>), String>;
+
+/// gRPC requests, of an empty message each, on one HTTP/2 connection; `meanwhile` is done once
+/// they are sent. The connection has to end, too.
+pub(crate) fn http2(port: u16, paths: &[&str], meanwhile: impl FnOnce()) -> Vec<Answer> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let tcp = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -65,28 +66,32 @@ pub(crate) fn http2(
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tcp))
                 .await
                 .unwrap();
-        tokio::spawn(connection);
+        let connection = tokio::spawn(connection);
         let requests: Vec<_> = paths
             .iter()
-            .map(|path| {
-                let mut client = client.clone();
-                let request = http::Request::post(format!("http://a{path}"))
-                    .header("content-type", "application/grpc")
-                    .body(Empty::<Bytes>::new())
-                    .unwrap();
-                tokio::spawn(async move {
-                    let text = |error: hyper::Error| error.to_string();
-                    let answer = client.send_request(request).await.map_err(text)?;
-                    let body = answer.into_body().collect().await.map_err(text)?;
-                    Ok(String::from_utf8(body.to_bytes().to_vec()).unwrap())
-                })
-            })
+            .map(|path| tokio::spawn(ask(client.clone(), format!("http://a{path}"))))
             .collect();
         tokio::task::block_in_place(meanwhile);
         let mut answers = Vec::new();
         for request in requests {
             answers.push(request.await.unwrap());
         }
+        let ended = tokio::time::timeout(Duration::from_secs(20), connection).await;
+        let _ = ended.expect("the connection outlives its requests").unwrap();
         answers
     })
+}
+
+async fn ask(mut client: SendRequest<Full<Bytes>>, uri: String) -> Answer {
+    let text = |error: hyper::Error| error.to_string();
+    let request = http::Request::post(uri)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(Full::new(Bytes::from_static(&[0; 5])))
+        .unwrap();
+    let body = client.send_request(request).await.map_err(text)?.into_body();
+    let body = body.collect().await.map_err(text)?;
+    let trailers = body.trailers().and_then(|trailers| trailers.get("grpc-status").cloned());
+    let status = trailers.map(|status| status.to_str().unwrap().to_owned());
+    Ok((String::from_utf8(body.to_bytes().to_vec()).unwrap(), status))
 }

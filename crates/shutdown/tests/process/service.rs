@@ -7,21 +7,26 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    task::{Context, Wake, Waker},
+    time::{Duration, Instant},
 };
 
 use axum::{
     Router,
     body::Body,
     extract::ws::{CloseFrame, Message, WebSocketUpgrade},
+    middleware::map_response,
     routing::{any, get, post},
     serve::ListenerExt,
 };
 use buttress_core::lifecycle::State;
+use buttress_health::{GrpcHealth, Registry};
 use buttress_shutdown::{Listener, Plan, Report, Shutdown};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -36,10 +41,10 @@ pub(crate) fn main(kind: &str) {
     for phase in &report.phases {
         println!("@outcome {} {:?}", phase.name, phase.outcome);
     }
-    if kind == "reraises" {
+    if kind == "reraises" || kind == "first process" {
         report.reraise();
     }
-    if kind == "hangs" {
+    if kind == "hangs" || kind == "blocked waker" {
         runtime.spawn_blocking(|| {
             loop {
                 std::thread::park();
@@ -67,14 +72,38 @@ async fn run(kind: &str) -> Report {
     let shutdown = Shutdown::new(plan).unwrap();
     match kind {
         "axum" | "hyper" | "tonic" | "hangs" | "reraises" => serve(&shutdown, kind).await,
+        "first process" => {
+            let sent = std::process::Command::new("sh").args(["-c", "kill -TERM 1"]).status();
+            println!("@first {} {sent:?}", std::process::id());
+        }
+        "hooked" => {
+            shutdown.install_panic_hook();
+            serve(&shutdown, "axum").await;
+        }
+        "blocked waker" => {
+            let waker = Waker::from(Arc::new(BlockedWaker));
+            let mut told = Box::pin(shutdown.notified());
+            assert!(told.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            serve(&shutdown, "axum").await;
+        }
+        "busy" => {
+            shutdown.phase("hangs", millis("PHASE", 0), pending::<()>()).unwrap();
+            block(millis("BUSY", 0)).await;
+        }
+        "uses it all" => {
+            tracing::subscriber::set_global_default(SlowLog(millis("LOG", 0))).unwrap();
+            shutdown.spawn("stubborn", |_| pending());
+            shutdown.phase("hangs", millis("PHASE", 0), pending::<()>()).unwrap();
+            serve(&shutdown, "axum").await;
+        }
         "phases" => {
             add_phases(&shutdown);
             serve(&shutdown, "axum").await;
         }
         "panics" => shutdown.spawn("outbox", |_| async { panic!("out of luck") }),
-        "blocked" => block().await,
+        "blocked" => block(Duration::MAX).await,
         "blocked log" => {
-            tracing::subscriber::set_global_default(BlockedLog).unwrap();
+            tracing::subscriber::set_global_default(SlowLog(Duration::MAX)).unwrap();
             serve(&shutdown, "axum").await;
         }
         "boots" => {
@@ -91,10 +120,21 @@ async fn run(kind: &str) -> Report {
     shutdown.wait().await
 }
 
-/// A log whose lock is never given back.
-struct BlockedLog;
+/// Of an executor whose lock is never given back.
+struct BlockedWaker;
 
-impl tracing::Subscriber for BlockedLog {
+impl Wake for BlockedWaker {
+    fn wake(self: Arc<Self>) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// A log that takes so long for an event, or whose lock is never given back.
+struct SlowLog(Duration);
+
+impl tracing::Subscriber for SlowLog {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
         metadata.target().starts_with("buttress_shutdown")
     }
@@ -108,9 +148,7 @@ impl tracing::Subscriber for BlockedLog {
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
 
     fn event(&self, _: &tracing::Event<'_>) {
-        loop {
-            std::thread::park();
-        }
+        block_thread(self.0);
     }
 
     fn enter(&self, _: &tracing::span::Id) {}
@@ -160,28 +198,67 @@ fn add_phases(shutdown: &Shutdown) {
     shutdown.phase("last", time, said("last")).unwrap();
 }
 
+fn block_thread(time: Duration) {
+    let start = Instant::now();
+    while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}
+
 /// Every thread of the runtime, and this one.
-async fn block() {
+async fn block(time: Duration) {
     let blocked = Arc::new(AtomicUsize::new(0));
     for _ in 0..2 {
         let blocked = Arc::clone(&blocked);
         tokio::spawn(async move {
             blocked.fetch_add(1, Ordering::SeqCst);
-            loop {
-                std::thread::park();
-            }
+            block_thread(time);
         });
     }
     while blocked.load(Ordering::SeqCst) < 2 {
         std::thread::yield_now();
     }
     println!("@blocked");
-    loop {
-        std::thread::park();
+    block_thread(time);
+}
+
+async fn panics() -> StatusCode {
+    panic!("a crafted request")
+}
+
+/// One message, `ok`, and the status in the trailers.
+async fn grpc_slow(shutdown: &Shutdown) -> http::Response<Body> {
+    let told = shutdown.not_accepting();
+    println!("@in flight");
+    told.await;
+    tokio::time::sleep(millis("SLOW", 200)).await;
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+    let frames = [Frame::data(Bytes::from_static(b"\0\0\0\0\x02ok")), Frame::trailers(trailers)];
+    let body = StreamBody::new(stream::iter(frames.map(Ok::<_, Infallible>)));
+    let mut response = http::Response::new(Body::new(body));
+    let grpc = http::HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, grpc);
+    response
+}
+
+/// `grpc.health.v1`, which ends its streams at the drain only where it is told of it.
+fn grpc_health(shutdown: &Shutdown) -> Router {
+    let mut registry = Registry::new();
+    if number("WATCH_ENDS", 0) == 1 {
+        registry = registry.lifecycle(&shutdown.lifecycle());
     }
+    let (health, _) = registry.split();
+    tonic::service::Routes::new(GrpcHealth::new(&health)).into_axum_router().layer(map_response(
+        |response: http::Response<Body>| async {
+            println!("@answers");
+            response
+        },
+    ))
 }
 
 fn router(shutdown: &Shutdown) -> Router {
+    let grpc = shutdown.clone();
     let (slow, events, ws) = (shutdown.clone(), Arc::new(AtomicUsize::new(0)), shutdown.clone());
     let lifecycle = shutdown.lifecycle();
     lifecycle.advance(State::Running);
@@ -197,6 +274,8 @@ fn router(shutdown: &Shutdown) -> Router {
             }),
         )
         .route("/echo", post(|body: Bytes| async { body }))
+        .route("/panic", any(panics))
+        .route("/test.Slow/Call", any(move || async move { grpc_slow(&grpc).await }))
         .route(
             "/slow",
             any(move || async move {
@@ -240,6 +319,7 @@ fn router(shutdown: &Shutdown) -> Router {
                 })
             }),
         )
+        .merge(grpc_health(shutdown))
         .layer(shutdown.layer())
 }
 
@@ -255,7 +335,8 @@ async fn serve(shutdown: &Shutdown, kind: &str) {
         told.await;
         println!("@not accepting");
     });
-    let (listener, app) = (shutdown.listener(tcp), router(shutdown));
+    let listener = shutdown.listener(tcp).first_byte(millis("FIRST_BYTE", 60_000)).unwrap();
+    let app = router(shutdown);
     match kind {
         "hyper" => hyper(shutdown, listener, app).await,
         "tonic" => {
