@@ -60,19 +60,20 @@ impl Plan {
         Self { grace, ..self }
     }
 
-    /// How long it goes on serving, not ready, until load balancers have noticed. May be zero.
+    /// How long it goes on serving, not ready, until load balancers have noticed: zero to a day.
     /// It is left out when nothing was served yet.
     pub fn pre_stop(self, pre_stop: Duration) -> Self {
         Self { pre_stop, ..self }
     }
 
-    /// How long connections may take to finish. What is open then is closed, and counted as
-    /// killed. Not zero.
+    /// How long connections may take to finish: more than zero, at most a day. What is open then
+    /// is closed, and counted as killed. Once there is none it goes on at once.
     pub fn drain(self, drain: Duration) -> Self {
         Self { drain, ..self }
     }
 
-    /// How long supervised tasks may take to end once they are told. May be zero.
+    /// How long supervised tasks may take to end once they are told: zero to a day. Up to 100 ms
+    /// of it go to the handlers of killed connections, to let go of what the phases will close.
     pub fn tasks(self, tasks: Duration) -> Self {
         Self { tasks, ..self }
     }

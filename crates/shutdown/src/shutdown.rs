@@ -100,7 +100,8 @@ impl Shutdown {
     }
 
     /// One that takes no signal and never ends the process: for tests, and for a service within
-    /// another program.
+    /// another program. It runs on this runtime, and does not outlive it: who waits for its report
+    /// from elsewhere then waits for ever. A process may have many.
     ///
     /// # Errors
     /// When the plan is refused; outside of a tokio runtime.
@@ -131,8 +132,8 @@ impl Shutdown {
     }
 
     /// Adds what is to be let go of at the end: after connections and tasks, and after the phases
-    /// that were added before. It gets at most `time`, and less where less is left. One that
-    /// fails, panics or hangs is reported, and the next one runs. It may answer nothing, or a
+    /// that were added before. It gets at most `time`, which is more than zero, and less where less
+    /// is left. One that fails, panics or hangs is reported, and the next one runs. It may answer nothing, or a
     /// `Result`.
     ///
     /// ```
