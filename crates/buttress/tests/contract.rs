@@ -57,6 +57,18 @@ fn what_watches_requests_allocates_nothing() {
         .check();
 }
 
+/// A request that goes on waits in a clone of the stack, which has nothing of its own.
+#[test]
+fn the_probes_before_a_service_allocate_nothing_for_it() {
+    let stack = Stack::new()
+        .client_ip(ClientIp::peer())
+        .log(AccessLog::new())
+        .csrf(Csrf::new())
+        .health(HealthLayer::new(&Registry::new().split().0));
+    assert_auto_traits(&stack);
+    Laws::of(stack).except(Law::RequestBody).allocates(0).check();
+}
+
 #[tokio::test]
 async fn what_drains_counts_in_flight_and_allocates_nothing() {
     let shutdown = Shutdown::embedded(Plan::docker()).unwrap();

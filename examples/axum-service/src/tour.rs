@@ -54,7 +54,7 @@ const TEN_AT_ONCE: Quota = requests(10).per(seconds(10));
 const OPEN: Duration = Duration::from_secs(2);
 
 /// Long enough to be asked three questions in, on a machine that has much else to do.
-const PRE_STOP: Duration = Duration::from_secs(2);
+const PRE_STOP: Duration = Duration::from_secs(3);
 /// As it is sent.
 const STATUS_TOKEN: &str = "Bearer tour-of-the-details";
 

@@ -20,7 +20,7 @@ use super::{
 /// For what is a matter of milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than the pre-stop: under way when nothing more is accepted, and shorter than the drain.
-const SLOW: &str = "/slow?ms=3500";
+const SLOW: &str = "/slow?ms=4500";
 
 impl<W: Write> Tour<W> {
     pub(super) async fn alive_and_ready(&mut self) -> Told {
