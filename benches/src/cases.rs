@@ -23,6 +23,7 @@ mod breaker;
 mod context;
 mod event;
 mod headers;
+mod health;
 mod limit;
 mod log;
 mod metrics;
@@ -51,6 +52,7 @@ pub fn cases<W: AsRef<str>>(words: &[W]) -> Vec<Case> {
         limit::cases(),
         breaker::cases(),
         retry::cases(),
+        health::cases(),
     ];
     let chosen = |case: &Case| words.iter().all(|word| case.name.contains(word.as_ref()));
     all.into_iter().flatten().filter(chosen).collect()
