@@ -62,6 +62,12 @@ const ADDED: &[(&str, u64)] = &[
     // The copy of the head.
     ("retry, first attempt, 8 headers kept", 2),
     ("retry, sent once, 8 headers", 0),
+    ("health, passes", 0),
+    // The map of the answer's headers.
+    ("health, a probe", 2),
+    // Two of them are the copy of the request's one header.
+    ("health, all details", 24),
+    ("shutdown, drain layer", 0),
 ];
 
 #[test]

@@ -94,6 +94,15 @@ pub const TARGETS: &[Target] = &[
             "s", "ms", "\u{b5}", "\u{661}", "18446744073709551615", "18446744073709551616",
         ],
     },
+    Target {
+        name: "probes",
+        run: targets::probes,
+        dictionary: &[
+            "GET\n", "HEAD\n", "POST\n", "/ping", "/live", "/startupz", "/ready", "/healthz", "/status", "/status.css",
+            "?", "#", "//", "%2f", "Bearer ", "bearer ", "Basic ", "3vGf0gXkXq8mJw2b", "OjN2R2YwZ1hrWHE4bUp3MmI=", "\n",
+            "application/health+json", "application/json", "text/plain", "text/html", "*/*", "text/*", ";q=0", ";q=0.5", ",",
+        ],
+    },
 ];
 
 /// The target of this name.

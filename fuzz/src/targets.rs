@@ -24,11 +24,13 @@ use tracing::{Dispatch, dispatcher::with_default, field::Empty};
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
 pub use self::{
+    health::probes,
     limit::limit,
     log::log,
     retry::{grpc_timeout, retry_after},
 };
 
+mod health;
 mod limit;
 mod log;
 mod retry;

@@ -35,8 +35,10 @@ fn asked(name: &'static str, path: &'static str) -> Case {
     Case::new(name, Headers::None.bare(), move || {
         let mut request = Headers::None.request();
         *request.uri_mut() = Uri::from_static(path);
-        let bearer = HeaderValue::from_static("Bearer 3vGf0gXkXq8mJw2b3vGf0gXkXq8mJw2b");
-        request.headers_mut().insert(AUTHORIZATION, bearer);
+        if path == "/status" {
+            let bearer = HeaderValue::try_from(format!("Bearer {TOKEN}"))?;
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
         Ok(serve(layer()?.layer(Bare(Answer::Empty)), request))
     })
 }
