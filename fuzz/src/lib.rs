@@ -103,6 +103,30 @@ pub const TARGETS: &[Target] = &[
             "application/health+json", "application/json", "text/plain", "text/html", "*/*", "text/*", ";q=0", ";q=0.5", ",",
         ],
     },
+    Target {
+        name: "seal_parse",
+        run: targets::seal_parse,
+        dictionary: &[
+            "sealed.v1.", "sealed.v2.", "sealed.v", "sealkey.v1.", ".", "..", "k1", "k2", "=", "==", "A", "AQ",
+            "AAAA", "-", "_", "+", "/", " ", "\n", "\u{e9}", "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk", "B", "gA",
+        ],
+    },
+    Target {
+        name: "seal_open",
+        run: targets::seal_open,
+        dictionary: &[
+            "sealed.v1.", "sealed.v2.", ".k1.", ".k2.", "AQ", "EQ", "AQAB", "=", "SLD", "SLD\x01\x01\x02k1",
+            "SLD\x01\x11\x02k1", "\x02k2", "\x01", "\0", "hunter2",
+        ],
+    },
+    Target {
+        name: "seal_stream",
+        run: targets::seal_stream,
+        dictionary: &[
+            "SLD", "SLD\x01\x01\x02k1", "\x01", "\x02k2", "\0", "\0@Q\0", "\x02\0A\0", "\x03\0A\0", "\x02@Q\0",
+            "\x03@Q\0", "\x04 \0\x01", "\x01\0\0\0",
+        ],
+    },
 ];
 
 /// The target of this name.

@@ -19,6 +19,9 @@ pub(crate) const SUITE_WRAPPED: u8 = 0x11;
 /// The most bytes of a wrapped data key; what the services answer is at most some hundreds.
 pub(crate) const MAX_WRAPPED: usize = 16 * 1024;
 
+/// The body of nothing at all.
+pub(crate) const MIN_BODY: usize = 1 + HEADER + TAG;
+
 /// How every version begins.
 const FAMILY: &str = "sealed.v";
 pub(crate) const PREFIX: &str = "sealed.v1.";
@@ -81,7 +84,7 @@ impl<'a> Text<'a> {
 /// Whether all is there that an envelope has, whoever sealed it.
 pub(crate) fn check(text: &str) -> Result<Text<'_>, SealError> {
     let parts = Text::split(text)?;
-    if parts.decode()?.len() < 1 + HEADER + TAG {
+    if parts.decode()?.len() < MIN_BODY {
         return Err(SealErrorKind::Truncated.into());
     }
     Ok(parts)

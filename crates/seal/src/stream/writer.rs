@@ -55,6 +55,12 @@ impl<W> SealWriter<W> {
     pub const fn get_ref(&self) -> &W {
         &self.inner
     }
+
+    /// What the sealed stream is written to. Whatever is written to it directly is in the stream,
+    /// and breaks it.
+    pub const fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
 }
 
 impl<W: Write> SealWriter<W> {
