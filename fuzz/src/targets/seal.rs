@@ -33,7 +33,9 @@ static RING: LazyLock<KeyRing> = LazyLock::new(|| {
 
 /// What the edits are made to: a stream of three chunks, the last one short.
 static STREAM: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
-    let plain: Vec<u8> = (0..2 * CHUNK + 9).map(|at| at.to_le_bytes().iter().sum()).collect();
+    let plain: Vec<u8> = (0..2 * CHUNK + 9)
+        .map(|at| at.to_le_bytes().into_iter().fold(0, |all, byte| all ^ byte))
+        .collect();
     let mut writer = SealWriter::new(&RING, place(), Vec::new()).expect("random bytes");
     writer.write_all(&plain).expect("writing to memory");
     (writer.finish().expect("writing to memory"), plain)
