@@ -269,8 +269,11 @@ impl<B: Body> Body for OpenBody<B> {
 
 /// As much as there is room for.
 fn copy(from: &[u8], to: &mut [u8]) -> usize {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    from.len().min(to.len())
+    let length = from.len().min(to.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..length), from.get(..length)) {
+        to.copy_from_slice(from);
+    }
+    length
 }
 
 /// A body that failed, or a stream in it that did.

@@ -31,9 +31,9 @@ static RING: LazyLock<KeyRing> = LazyLock::new(|| {
     ring.and_old(key(8, "k2").expect("a key")).expect("another key")
 });
 
-/// What the edits are made to: a stream of three chunks, the last one short.
+/// What the edits are made to: a stream of two chunks, the last one short.
 static STREAM: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
-    let plain: Vec<u8> = (0..2 * CHUNK + 9)
+    let plain: Vec<u8> = (0..CHUNK + 9)
         .map(|at| at.to_le_bytes().into_iter().fold(0, |all, byte| all ^ byte))
         .collect();
     let mut writer = SealWriter::new(&RING, place(), Vec::new()).expect("random bytes");
@@ -134,7 +134,7 @@ pub fn seal_stream(data: &[u8]) {
             break;
         }
     }
-    check(&stream, good, plain, 64 * step);
+    check(&stream, good, plain, 512 * step);
 }
 
 /// Nothing comes out that did not go in, the end only of the whole, and failure is for ever.

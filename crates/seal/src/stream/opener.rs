@@ -1,6 +1,6 @@
 //! Opening a stream without doing any input or output.
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::{
     chunked::{Cipher, HEADER, SEALED_CHUNK},
@@ -21,9 +21,18 @@ pub(crate) struct Opener {
     number: u64,
     /// How many bytes of the next chunk nobody wants.
     skip: usize,
-    buffer: Zeroizing<Vec<u8>>,
+    // Overwritten on drop.
+    buffer: Vec<u8>,
     phase: Phase,
     chunks_opened: u64,
+}
+
+/// By hand: as the drop of a `Zeroizing` field it would be compiled by each user, in a debug build
+/// without optimisation, at ten times the cost.
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.buffer.zeroize();
+    }
 }
 
 enum Phase {
@@ -50,7 +59,7 @@ impl Opener {
             message: None,
             number: 0,
             skip: 0,
-            buffer: Zeroizing::new(vec![0; SEALED_CHUNK]),
+            buffer: vec![0; SEALED_CHUNK],
             phase: Phase::Filling { filled: 0, wanted: BINARY_FIXED },
             chunks_opened: 0,
         }
@@ -127,6 +136,17 @@ impl Opener {
             Phase::Open { start, end, .. } => end.saturating_sub(start),
             Phase::Ended | Phase::Failed(_) => 0,
         }
+    }
+
+    /// Reads as much of the plain text as there is room for.
+    pub(crate) fn give(&mut self, out: &mut [u8]) -> usize {
+        let plain = self.plain();
+        let length = plain.len().min(out.len());
+        if let (Some(to), Some(from)) = (out.get_mut(..length), plain.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        self.read(length);
+        length
     }
 
     /// So many bytes of the plain text were read.

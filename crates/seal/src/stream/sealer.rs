@@ -1,6 +1,6 @@
 //! Sealing a stream without doing any input or output.
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::{
     chunked::{CHUNK, Cipher, HEADER, SEALED_CHUNK},
@@ -19,9 +19,17 @@ pub(crate) struct Sealer {
     /// The number of the chunk that is being filled.
     number: u64,
     // Plain text while it is filled, sealed bytes while it is drained.
-    buffer: Zeroizing<Vec<u8>>,
+    // Overwritten on drop.
+    buffer: Vec<u8>,
     phase: Phase,
     is_finished: bool,
+}
+
+/// By hand, as the other half's.
+impl Drop for Sealer {
+    fn drop(&mut self) {
+        self.buffer.zeroize();
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -34,7 +42,7 @@ const _: () = assert!(BINARY_FIXED + MAX_KEY_ID + HEADER <= SEALED_CHUNK, "a hea
 
 impl Sealer {
     pub(crate) fn new(ring: &KeyRing, context: &Context) -> Result<Self, SealError> {
-        let mut buffer = Zeroizing::new(Vec::with_capacity(SEALED_CHUNK));
+        let mut buffer = Vec::with_capacity(SEALED_CHUNK);
         BinaryHead { suite: SUITE, key_id: ring.primary_id() }.write(&mut buffer);
         let scope = ring.scope(Purpose::Stream, context.as_bytes());
         let cipher = scope.begin(ring.primary().prk(), &mut buffer)?;
