@@ -83,12 +83,6 @@ impl Context {
     }
 }
 
-impl AsRef<Self> for Context {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Context({})", self.0.escape_ascii())

@@ -52,6 +52,7 @@ pub trait ResealStore {
 
 /// One stored value.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Row<K> {
     /// Which one.
     pub key: K,
@@ -59,6 +60,13 @@ pub struct Row<K> {
     pub sealed: String,
     /// Where it was sealed for.
     pub context: Context,
+}
+
+impl<K> Row<K> {
+    /// A row as it was fetched.
+    pub fn new(key: K, sealed: impl Into<String>, context: Context) -> Self {
+        Self { key, sealed: sealed.into(), context }
+    }
 }
 
 /// Seals all that is stored with the ring's primary key.
@@ -83,11 +91,10 @@ pub struct Row<K> {
 ///
 ///     async fn fetch(&mut self, after: Option<&i64>, limit: usize) -> Result<Vec<Row<i64>>, Infallible> {
 ///         let rows = self.0.range(after.map_or(0, |id| id + 1)..).take(limit);
-///         Ok(rows.map(|(id, sealed)| Row {
-///             key: *id,
-///             sealed: sealed.clone(),
-///             context: context!("api_keys.secret", id),
-///         }).collect())
+///         let row = |(id, sealed): (&i64, &String)| {
+///             Row::new(*id, sealed.as_str(), context!("api_keys.secret", id))
+///         };
+///         Ok(rows.map(row).collect())
 ///     }
 ///
 ///     async fn replace(&mut self, row: &Row<i64>, sealed: &str) -> Result<bool, Infallible> {

@@ -56,9 +56,8 @@ impl ResealStore for Table {
         self.call().await?;
         let rows = self.rows.lock().unwrap();
         let rows = rows.range(after.map_or(i64::MIN, |id| id + 1)..).take(limit);
-        Ok(rows
-            .map(|(id, sealed)| Row { key: *id, sealed: sealed.clone(), context: place(*id) })
-            .collect())
+        let row = |(id, sealed): (&i64, &String)| Row::new(*id, sealed.as_str(), place(*id));
+        Ok(rows.map(row).collect())
     }
 
     async fn replace(&mut self, row: &Row<i64>, sealed: &str) -> Result<bool, Down> {

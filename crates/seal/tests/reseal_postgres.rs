@@ -125,7 +125,7 @@ impl ResealStore for Stored {
         self.point();
         let row = |row: &tokio_postgres::Row| {
             let key = row.get(0);
-            Row { key, sealed: row.get(1), context: place(key) }
+            Row::new(key, row.get::<_, String>(1), place(key))
         };
         Ok(rows.iter().map(row).collect())
     }
