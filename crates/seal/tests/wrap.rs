@@ -177,6 +177,28 @@ async fn keys_that_may_not_be_kept_are_asked_for_each_time() {
 }
 
 #[tokio::test]
+async fn keys_are_asked_for_again_when_their_time_is_over() {
+    const SHORT: Duration = Duration::from_millis(20);
+    let keys = WrappedKeys::new(Service::new())
+        .data_key_seals(SHORT, u64::MAX)
+        .unwrapped_kept(SHORT, 1_000);
+    let first = keys.seal("hunter2", place()).await.unwrap();
+    let again = async {
+        while keys.service().calls().0.min(keys.service().calls().1) < 3 {
+            keys.seal("hunter2", place()).await.unwrap();
+            keys.open(&first, place()).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), again).await.unwrap();
+    // The other way round, a key whose time is not over stays: no test takes an hour.
+    let keys = WrappedKeys::new(Service::new());
+    for _ in 0..1_000 {
+        keys.open(&keys.seal("hunter2", place()).await.unwrap(), place()).await.unwrap();
+    }
+    assert_eq!(keys.service().calls(), (1, 1));
+}
+
+#[tokio::test]
 async fn an_outage_is_the_services_error_and_leaves_what_is_kept() {
     let keys = WrappedKeys::new(Service::new());
     keys.service().is_down.store(true, SeqCst);
