@@ -214,15 +214,7 @@ impl KeyRing {
         value: &T,
         context: impl Borrow<Context>,
     ) -> Result<Vec<u8>, SealError> {
-        let plain = value.plain();
-        let head = BinaryHead { suite: SUITE, key_id: self.primary_id() };
-        // The room for the body and what is before it, then the body without its suite.
-        let mut out = new_body(SUITE, plain.len(), BinaryHead::len(self.primary_id()))?;
-        out.clear();
-        head.write(&mut out);
-        let context = context.borrow().as_bytes();
-        self.scope(Purpose::Secret, context).seal(self.primary.prk(), plain, &mut out)?;
-        Ok(out)
+        self.seal_bytes(value.plain(), context.borrow().as_bytes())
     }
 
     /// Opens a value of the binary form.
@@ -234,19 +226,7 @@ impl KeyRing {
         sealed: &[u8],
         context: impl Borrow<Context>,
     ) -> Result<Secret<T>, SealError> {
-        let (head, message) = BinaryHead::split(sealed)?;
-        if message.len() > envelope::MAX_MESSAGE {
-            return Err(SealErrorKind::TooLarge.into());
-        }
-        let key = self.key(head.key_id)?;
-        if head.suite != SUITE {
-            return Err(SealErrorKind::Authentication.into());
-        }
-        let mut message = Zeroizing::new(message.to_vec());
-        let context = context.borrow().as_bytes();
-        let scope = Scope { suite: SUITE, key_id: key.id(), purpose: Purpose::Secret, context };
-        scope.open(key.prk(), &mut message, 0)?;
-        opened(message)
+        opened(self.open_bytes(sealed, context.borrow().as_bytes())?)
     }
 
     /// Whether another key than the primary one has sealed these bytes, or so they say.
@@ -332,6 +312,31 @@ impl KeyRing {
         let mut body = new_body(SUITE, plain.len(), 0)?;
         self.scope(purpose, context).seal(self.primary.prk(), plain, &mut body)?;
         Ok(envelope::to_text(self.primary_id(), &body))
+    }
+
+    fn seal_bytes(&self, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, SealError> {
+        let head = BinaryHead { suite: SUITE, key_id: self.primary_id() };
+        // The room for the body and what is before it, then the body without its suite.
+        let mut out = new_body(SUITE, plain.len(), BinaryHead::len(self.primary_id()))?;
+        out.clear();
+        head.write(&mut out);
+        self.scope(Purpose::Secret, context).seal(self.primary.prk(), plain, &mut out)?;
+        Ok(out)
+    }
+
+    fn open_bytes(&self, sealed: &[u8], context: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (head, message) = BinaryHead::split(sealed)?;
+        if message.len() > envelope::MAX_MESSAGE {
+            return Err(SealErrorKind::TooLarge.into());
+        }
+        let key = self.key(head.key_id)?;
+        if head.suite != SUITE {
+            return Err(SealErrorKind::Authentication.into());
+        }
+        let mut message = Zeroizing::new(message.to_vec());
+        let scope = Scope { suite: SUITE, key_id: key.id(), purpose: Purpose::Secret, context };
+        scope.open(key.prk(), &mut message, 0)?;
+        Ok(message)
     }
 
     pub(crate) fn open_text(
