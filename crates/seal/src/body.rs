@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::{
-    chunked::message_len,
+    chunked::claimed_len,
     context::Context,
     envelope::BinaryHead,
     error::SealError,
@@ -84,11 +84,10 @@ impl<B: Body> SealBody<B> {
     /// # Errors
     /// Where the operating system has no random bytes.
     pub fn new(ring: &KeyRing, context: impl Borrow<Context>, inner: B) -> Result<Self, SealError> {
-        let head = BinaryHead::len(ring.primary_id());
-        let left = inner.size_hint().exact().and_then(|plain| {
-            let plain = usize::try_from(plain).ok()?;
-            u64::try_from(head.checked_add(message_len(plain))?).ok()
-        });
+        let head = BinaryHead::len(ring.primary_id()) as u64;
+        // A `content-length` is what the client claims, up to the last of 64 bits.
+        let left = inner.size_hint().exact();
+        let left = left.and_then(claimed_len).and_then(|message| message.checked_add(head));
         Ok(Self {
             inner,
             sealer: Sealer::new(ring, context.borrow())?,
@@ -185,7 +184,8 @@ impl<B: Body> Body for SealBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stage == Stage::Ended
+        let is_all = self.sealer.is_finished() && self.sealer.pending().is_empty();
+        self.stage == Stage::Ended || self.stage == Stage::Last && is_all && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -251,17 +251,19 @@ impl<B: Body> Body for OpenBody<B> {
 
     fn is_end_stream(&self) -> bool {
         self.stage == Stage::Ended
+            || self.stage == Stage::Last && self.opener.is_ended() && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.stage == Stage::Ended {
+        if self.is_end_stream() {
             return SizeHint::with_exact(0);
         }
-        // Plain text is shorter than what it was sealed as.
+        // Plain text is shorter than what it was sealed as. But never is it known to be none
+        // before the end is authentic: who is told so does not poll, and hears of no failure.
         let mut hint = SizeHint::new();
         let held = self.data.as_ref().map_or(0, Buf::remaining) + self.opener.held();
         if let Some(upper) = self.inner.size_hint().upper() {
-            hint.set_upper(upper.saturating_add(held as u64));
+            hint.set_upper(upper.saturating_add(held as u64).max(1));
         }
         hint
     }

@@ -103,15 +103,21 @@ impl Cipher {
             .map_err(|_| SealErrorKind::TooLarge.into())
     }
 
-    /// Decrypts a chunk, and the tag behind it, where it stands. Answers how much is plain text.
-    pub(crate) fn open(&self, chunk: u64, in_out: &mut [u8]) -> Result<usize, SealError> {
+    /// Decrypts a chunk, and the tag behind it, which begin at `from`. The plain text goes to the
+    /// front; answers how much it is.
+    pub(crate) fn open(
+        &self,
+        chunk: u64,
+        in_out: &mut [u8],
+        from: usize,
+    ) -> Result<usize, SealError> {
         if chunk >= MAX_CHUNKS {
             return Err(SealErrorKind::TooLarge.into());
         }
-        if in_out.len() < TAG {
+        if in_out.len().saturating_sub(from) < TAG {
             return Err(SealErrorKind::Truncated.into());
         }
-        match self.key.open_in_place(self.nonce(chunk), Aad::empty(), in_out) {
+        match self.key.open_within(self.nonce(chunk), Aad::empty(), in_out, from..) {
             Ok(plain) => Ok(plain.len()),
             Err(_) => {
                 in_out.zeroize();
@@ -147,11 +153,9 @@ impl Cipher {
         let (mut read, mut written) = (start, 0);
         for number in 0.. {
             let end = message.len().min(read + SEALED_CHUNK);
-            let chunk = message.get_mut(read..end).unwrap_or_default();
-            let is_last = chunk.len() < SEALED_CHUNK;
-            let length = self.open(number, chunk)?;
-            message.copy_within(read..read + length, written);
-            written += length;
+            let chunk = message.get_mut(written..end).unwrap_or_default();
+            written += self.open(number, chunk, read - written)?;
+            let is_last = end - read < SEALED_CHUNK;
             read = end;
             if is_last {
                 break;
@@ -165,4 +169,11 @@ impl Cipher {
 /// The length of a message, header included.
 pub(crate) const fn message_len(plain: usize) -> usize {
     HEADER + plain + (plain / CHUNK + 1) * TAG
+}
+
+/// The same of a length that somebody claims; `None` where no message is so long.
+#[cfg(feature = "http-body")]
+pub(crate) fn claimed_len(plain: u64) -> Option<u64> {
+    let tags = (plain / CHUNK as u64 + 1).checked_mul(TAG as u64)?;
+    plain.checked_add(tags)?.checked_add(HEADER as u64)
 }

@@ -162,3 +162,75 @@ async fn a_body_that_fails_leaves_a_stream_without_an_end() {
     let error = opened.collect().await.unwrap_err();
     assert_eq!(error, BodyError::Seal(SealErrorKind::Truncated.into()));
 }
+
+/// A body of which only the claimed length is known, as of a request with a `content-length`.
+struct Claims(u64);
+
+impl Body for Claims {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0)
+    }
+}
+
+#[tokio::test]
+async fn a_length_that_cannot_be_is_not_passed_on() {
+    for claimed in [u64::MAX, u64::MAX - 3, u64::MAX / 1_025 * 1_024 + (1 << 20)] {
+        let body = SealBody::new(&ring(), place(), Claims(claimed)).unwrap();
+        assert_eq!(body.size_hint().exact(), None, "{claimed}");
+        let body = OpenBody::new(&ring(), place(), Claims(claimed));
+        assert_eq!(body.size_hint().exact(), None, "{claimed}");
+    }
+    let body = SealBody::new(&ring(), place(), Claims(1 << 60)).unwrap();
+    assert!(body.size_hint().exact().unwrap() > 1 << 60);
+}
+
+#[tokio::test]
+async fn a_stream_of_which_nothing_is_left_is_not_taken_for_an_empty_one() {
+    // A server that is told of no bytes at all sends none, and does not ask for the error.
+    let body = OpenBody::new(&ring(), place(), Empty::<Bytes>::new());
+    assert_eq!(body.size_hint().exact(), None);
+    assert!(!body.is_end_stream());
+
+    let sealed = sealed(2 * 16_384).await;
+    let cut = sealed.slice(..sealed.len() - 16);
+    let mut body = OpenBody::new(&ring(), place(), Full::new(cut));
+    for _ in 0..2 {
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(!body.is_end_stream() && body.size_hint().exact().is_none());
+    }
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(error, BodyError::Seal(SealErrorKind::Truncated.into()));
+}
+
+#[tokio::test]
+async fn the_end_is_known_with_the_last_bytes_if_no_trailers_come() {
+    for trailers in [None, Some(trailers())] {
+        let body = pieces(&plain(20_000), 7_000, trailers.clone());
+        let mut sealed = SealBody::new(&ring(), place(), body).unwrap();
+        let mut bytes = Vec::new();
+        while let Some(Ok(data)) = sealed.frame().await.map(|frame| frame.unwrap().into_data()) {
+            bytes.extend_from_slice(&data);
+            // The head is of 65 bytes.
+            let is_all = bytes.len() == 65 + 20_000 + 2 * 16;
+            assert_eq!(sealed.is_end_stream(), is_all && trailers.is_none());
+        }
+        let body = pieces(&bytes.into(), 7_000, trailers.clone());
+        let mut opened = OpenBody::new(&ring(), place(), body);
+        let mut got = 0;
+        while let Some(Ok(data)) = opened.frame().await.map(|frame| frame.unwrap().into_data()) {
+            got += data.len();
+            assert_eq!(opened.is_end_stream(), got == 20_000 && trailers.is_none());
+        }
+        assert_eq!(got, 20_000);
+    }
+}

@@ -18,7 +18,7 @@ fn open(key: &[u8], context: &[u8], message: &[u8]) -> (Vec<u8>, Result<Cipher, 
     let mut chunks = message[header..].chunks(SEALED_CHUNK);
     for number in 0.. {
         let mut chunk = chunks.next().unwrap_or_default().to_vec();
-        match cipher.open(number, &mut chunk) {
+        match cipher.open(number, &mut chunk, 0) {
             Ok(length) => plain.extend_from_slice(&chunk[..length]),
             Err(error) => return (plain, Err(error)),
         }
@@ -145,7 +145,7 @@ fn a_message_has_no_more_chunks_than_the_specification_allows() {
     assert!(cipher.seal(MAX_CHUNKS - 1, &mut chunk).is_ok());
     let too_many = cipher.seal(MAX_CHUNKS, &mut chunk).map(|_| ()).unwrap_err();
     assert_eq!(too_many.kind(), SealErrorKind::TooLarge);
-    assert_eq!(cipher.open(MAX_CHUNKS, &mut chunk).unwrap_err().kind(), SealErrorKind::TooLarge);
+    assert_eq!(cipher.open(MAX_CHUNKS, &mut chunk, 0).unwrap_err().kind(), SealErrorKind::TooLarge);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_chunk_that_fails_leaves_nothing_to_read() {
     let tag = cipher.seal(0, &mut chunk).unwrap();
     chunk.extend_from_slice(tag.as_ref());
     *chunk.last_mut().unwrap() ^= 1;
-    assert!(cipher.open(0, &mut chunk).is_err());
+    assert!(cipher.open(0, &mut chunk, 0).is_err());
     assert!(chunk.iter().all(|byte| *byte == 0));
 }
 

@@ -192,7 +192,7 @@ impl Opener {
             None => self.head(filled, is_end),
             Some((cipher, _)) => {
                 let chunk = self.buffer.get_mut(..filled).unwrap_or_default();
-                cipher.open(self.number, chunk).map(|end| {
+                cipher.open(self.number, chunk, 0).map(|end| {
                     self.number += 1;
                     self.chunks_opened += 1;
                     let start = self.skip.min(end);
