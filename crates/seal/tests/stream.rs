@@ -6,7 +6,11 @@
     reason = "a test is meant to panic, and its numbers are small"
 )]
 
-use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::{
+    cell::Cell,
+    io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write},
+    rc::Rc,
+};
 
 use buttress_seal::{
     Context, Key, KeyRing, SealError, SealErrorKind, SealReader, SealWriter, context,
@@ -359,4 +363,104 @@ fn nothing_is_written_of_a_chunk_before_it_is_sealed() {
     writer.write_all(&[b'x'; 1000]).unwrap();
     writer.flush().unwrap();
     assert_eq!(writer.get_ref().len(), HEAD);
+}
+
+/// Fails at one of its calls, and says that it is as long as it likes.
+struct Shaky {
+    inner: Cursor<Vec<u8>>,
+    calls_left: Rc<Cell<Option<u32>>>,
+    claims: Option<u64>,
+}
+
+impl Shaky {
+    fn new(inner: Vec<u8>) -> Self {
+        Self { inner: Cursor::new(inner), calls_left: Rc::default(), claims: None }
+    }
+
+    fn call(&mut self) -> io::Result<()> {
+        match self.calls_left.get() {
+            Some(0) => {
+                self.calls_left.set(None);
+                Err(ErrorKind::TimedOut.into())
+            }
+            left => {
+                self.calls_left.set(left.map(|left| left - 1));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Read for Shaky {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.call()?;
+        self.inner.read(out)
+    }
+}
+
+impl Seek for Shaky {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.call()?;
+        match (to, self.claims) {
+            (SeekFrom::End(0), Some(length)) => self.inner.seek(SeekFrom::Start(length)),
+            _ => self.inner.seek(to),
+        }
+    }
+}
+
+#[test]
+fn a_seek_that_goes_nowhere_leaves_the_next_byte_where_it_was() {
+    let plain = plain(3 * CHUNK);
+    let mut reader = reader(Cursor::new(seal(&plain)));
+    let mut some = [0; 10];
+    reader.read_exact(&mut some).unwrap();
+    for nowhere in [SeekFrom::Current(-11), SeekFrom::End(i64::MIN)] {
+        assert_eq!(reader.seek(nowhere).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(reader.stream_position().unwrap(), 10);
+    }
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).unwrap();
+    assert!(rest == plain[10..]);
+}
+
+#[test]
+fn after_a_seek_that_failed_no_byte_comes_from_another_place() {
+    let plain = plain(3 * CHUNK + 500);
+    let sealed = seal(&plain);
+    let mut failed = 0;
+    for calls in 0..20 {
+        for to in [SeekFrom::End(-1), SeekFrom::Start(2), SeekFrom::Start(u64::MAX)] {
+            let shaky = Shaky::new(sealed.clone());
+            let calls_left = Rc::clone(&shaky.calls_left);
+            let mut reader = reader(shaky);
+            let mut some = [0; 10];
+            reader.read_exact(&mut some).unwrap();
+            calls_left.set(Some(calls));
+            let Err(error) = reader.seek(to) else { continue };
+            failed += 1;
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            // Either it says so, or it goes on where it was.
+            if reader.read_exact(&mut some).is_ok() {
+                assert_eq!(some, plain[10..20], "{calls} {to:?}");
+            }
+            assert_eq!(reader.seek(SeekFrom::Start(7)).unwrap(), 7);
+            let mut rest = Vec::new();
+            reader.read_to_end(&mut rest).unwrap();
+            assert!(rest == plain[7..], "{calls} {to:?}");
+        }
+    }
+    assert!(failed > 5);
+}
+
+#[test]
+fn a_length_that_is_only_claimed_takes_no_memory() {
+    let mut shaky = Shaky::new(seal(&plain(2 * CHUNK)));
+    shaky.claims = Some(1 << 62);
+    let mut reader = reader(shaky);
+    let error = reader.read_range(0..1 << 61).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    assert!(reader.read_range(10..20).unwrap().expose() == &plain(2 * CHUNK)[10..20]);
+    // And one that the allocator may promise is not touched.
+    let error = reader.read_range(0..1 << 36).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::OutOfMemory), "{error}");
 }

@@ -23,7 +23,8 @@ use crate::{
 /// It keeps one chunk of 16 KiB, and gives out nothing that is not authentic. What it has given
 /// out before the end is the beginning of what was sealed; only its end (`Ok(0)`) says that this
 /// was all. Key and context are checked before the first chunk. Once it has failed it keeps
-/// failing; errors of `R` itself are passed on, and it may be read from again.
+/// failing; errors of `R` itself are passed on, and it may be read from again (after a seek that
+/// `R` has failed, when another has succeeded).
 ///
 /// The errors are [`io::Error`]s with a [`SealError`] inside.
 ///
@@ -54,12 +55,24 @@ pub struct SealReader<R> {
     pub(super) offset: u64,
     /// How far in the plain text the next byte is.
     pub(super) position: u64,
+    /// Whether `inner` stands elsewhere, where a seek has left it half-way.
+    is_lost: bool,
 }
 
 impl<R> SealReader<R> {
     /// A stream that was sealed for this place. Nothing is read yet.
     pub fn new(ring: &KeyRing, context: impl Borrow<Context>, inner: R) -> Self {
-        Self { opener: Opener::new(ring, context.borrow().clone()), inner, offset: 0, position: 0 }
+        let opener = Opener::new(ring, context.borrow().clone());
+        Self { opener, inner, offset: 0, position: 0, is_lost: false }
+    }
+
+    /// Whether the next byte can be read.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.opener.check()?;
+        if self.is_lost {
+            return Err(io::Error::other("the seek before this has failed: seek again"));
+        }
+        Ok(())
     }
 
     /// How many chunks were opened so far.
@@ -84,6 +97,12 @@ impl<R> SealReader<R> {
         length
     }
 
+    /// So much of the chunk that is open was read.
+    fn skip(&mut self, length: usize) {
+        self.opener.read(length);
+        self.position += length as u64;
+    }
+
     /// What came from the inner reader: so many bytes, or its end.
     pub(super) fn came(&mut self, length: usize) -> Result<(), SealError> {
         self.offset += length as u64;
@@ -105,14 +124,19 @@ impl<R: Read> SealReader<R> {
     }
 
     fn pull(&mut self) -> io::Result<()> {
-        let length = self.inner.read(self.opener.space())?;
-        Ok(self.came(length)?)
+        loop {
+            match self.inner.read(self.opener.space()) {
+                Ok(length) => return Ok(self.came(length)?),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
 impl<R: Read> Read for SealReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.opener.check()?;
+        self.check()?;
         if out.is_empty() {
             return Ok(0);
         }
@@ -165,17 +189,30 @@ impl<R: Read + Seek> SealReader<R> {
             self.seek(SeekFrom::Start(start))?;
         }
         let length = range.end.min(layout.plain).saturating_sub(start);
-        let length =
-            usize::try_from(length).map_err(|_| SealError::from(SealErrorKind::TooLarge))?;
-        // Of its full length from the start: a vector that grows leaves copies behind.
-        let mut part = Zeroizing::new(vec![0; length]);
-        self.read_exact(&mut part)?;
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        // Of its full length from the start: a vector that grows leaves copies behind. But it is
+        // touched only as far as there is something authentic to put there.
+        let mut part = Zeroizing::new(Vec::new());
+        part.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        while part.len() < length {
+            let plain = self.opener.plain();
+            let plain = plain.get(..length - part.len()).unwrap_or(plain);
+            part.extend_from_slice(plain);
+            match plain.len() {
+                0 if self.opener.is_ended() => {
+                    return Err(SealError::from(SealErrorKind::Truncated).into());
+                }
+                0 => self.pull()?,
+                taken => self.skip(taken),
+            }
+        }
         Ok(Secret::new(std::mem::take(&mut *part)))
     }
 
     /// Where the chunks lie; `inner` stands somewhere else then.
     fn layout(&mut self) -> io::Result<Layout> {
         self.read_head()?;
+        self.is_lost = true;
         let base = self.inner.stream_position()?.saturating_sub(self.offset);
         let end = self.inner.seek(SeekFrom::End(0))?.saturating_sub(base);
         self.offset = end;
@@ -188,6 +225,29 @@ impl<R: Read + Seek> SealReader<R> {
 
     fn head_len(&self) -> u64 {
         self.opener.head_len().unwrap_or_default() as u64
+    }
+
+    /// Stands where the next byte is this one. To know that it is at the end, it opens the last
+    /// chunk.
+    fn stand(&mut self, layout: &Layout, target: u64) -> io::Result<()> {
+        if target >= layout.plain {
+            self.open_last(layout)?;
+            self.opener.jump_to_end()?;
+        } else {
+            let skip = usize::try_from(target % CHUNK as u64).unwrap_or_default();
+            self.jump(target / CHUNK as u64, skip)?;
+        }
+        self.position = target;
+        self.is_lost = false;
+        Ok(())
+    }
+
+    fn open_last(&mut self, layout: &Layout) -> io::Result<()> {
+        self.jump(layout.last, 0)?;
+        while self.opener.plain().is_empty() && !self.opener.is_ended() {
+            self.pull()?;
+        }
+        Ok(())
     }
 
     /// Stands before a chunk, with so much of it to be left out.
@@ -203,7 +263,7 @@ impl<R: Read + Seek> SealReader<R> {
 impl<R: Read + Seek> Seek for SealReader<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.opener.check()?;
-        if matches!(to, SeekFrom::Current(0)) {
+        if matches!(to, SeekFrom::Current(0)) && !self.is_lost {
             return Ok(self.position);
         }
         let layout = self.layout()?;
@@ -213,21 +273,13 @@ impl<R: Read + Seek> Seek for SealReader<R> {
             SeekFrom::End(by) => layout.plain.checked_add_signed(by),
         };
         let Some(target) = target else {
+            self.stand(&layout, self.position)?;
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "before the beginning"));
         };
-        if matches!(to, SeekFrom::End(_)) || target >= layout.plain {
-            self.jump(layout.last, 0)?;
-            while self.opener.plain().is_empty() && !self.opener.is_ended() {
-                self.pull()?;
-            }
+        if matches!(to, SeekFrom::End(_)) && target < layout.plain {
+            self.open_last(&layout)?;
         }
-        if target >= layout.plain {
-            self.opener.jump_to_end()?;
-        } else {
-            let skip = usize::try_from(target % CHUNK as u64).unwrap_or_default();
-            self.jump(target / CHUNK as u64, skip)?;
-        }
-        self.position = target;
+        self.stand(&layout, target)?;
         Ok(target)
     }
 }

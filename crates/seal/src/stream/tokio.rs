@@ -20,7 +20,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for SealReader<R> {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.opener.check()?;
+        this.check()?;
         if out.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
