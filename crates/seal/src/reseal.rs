@@ -23,7 +23,8 @@ pub trait ResealStore {
     type Error: Send;
 
     /// The next rows after this one, in order, so many at most; from the first where there is
-    /// none. No rows at all is the end.
+    /// none. No rows at all is the end: so rows that were fetched before must not come again, or a
+    /// row that does not open keeps the run going for ever.
     fn fetch(
         &mut self,
         after: Option<&Self::Key>,
@@ -50,8 +51,9 @@ pub trait ResealStore {
     }
 }
 
-/// One stored value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One stored value. `Debug` shows its key and place; what it holds may be plain text, where a
+/// table is not sealed yet.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Row<K> {
     /// Which one.
@@ -66,6 +68,15 @@ impl<K> Row<K> {
     /// A row as it was fetched.
     pub fn new(key: K, sealed: impl Into<String>, context: Context) -> Self {
         Self { key, sealed: sealed.into(), context }
+    }
+}
+
+impl<K: fmt::Debug> fmt::Debug for Row<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row")
+            .field("key", &self.key)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,7 +159,8 @@ impl<'a, K: Clone> Reseal<'a, K> {
         Self { is_dry: true, ..self }
     }
 
-    /// Begins behind this row, where a run before has left its checkpoint.
+    /// Begins behind this row, where a run before has left its checkpoint. It sees nothing of what
+    /// that run has left undone, and so its report [is never complete](Report::is_complete).
     pub fn after(self, done: K) -> Self {
         Self { after: Some(done), ..self }
     }
@@ -254,6 +266,7 @@ impl Task<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report<K> {
     is_dry: bool,
+    is_rest: bool,
     seen: u64,
     resealed: u64,
     current: u64,
@@ -267,6 +280,7 @@ impl<K> Report<K> {
     const fn new(is_dry: bool, done: Option<K>) -> Self {
         Self {
             is_dry,
+            is_rest: done.is_some(),
             seen: 0,
             resealed: 0,
             current: 0,
@@ -326,10 +340,12 @@ impl<K> Report<K> {
         self.done.as_ref()
     }
 
-    /// Whether the old keys may go: nothing was overtaken, nothing failed, and it was no dry run.
+    /// Whether the old keys may go: nothing was overtaken, nothing failed, it was no dry run, and
+    /// it began with the first row. After a run that was resumed, run it once more over all: rows
+    /// that are current cost no cryptography.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        !self.is_dry && self.overtaken == 0 && self.failed == 0
+        !self.is_dry && !self.is_rest && self.overtaken == 0 && self.failed == 0
     }
 }
 

@@ -283,3 +283,30 @@ fn a_run_can_be_spawned() {
     let mut table = table(0);
     is_send(Reseal::new(&new).on_progress(|_| ()).run(&mut table));
 }
+
+#[test]
+fn a_row_shows_nothing_of_what_it_holds() {
+    let print = |held: &str| format!("{0:?} {0:#?}", Row::new(7, held, place(7)));
+    assert_eq!(print("hunter2"), print("another, not yet sealed"));
+    assert!(!print("hunter2").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_run_that_was_resumed_does_not_say_that_the_old_key_may_go() {
+    let mut table = table(10);
+    // Behind the run's back, when the first batch is done, a writer still seals with the old key.
+    *table.calls_left.lock().unwrap() = Some(7);
+    let new = new();
+    let stopped = Reseal::new(&new).batch(5).run(&mut table).await.unwrap_err();
+    assert_eq!(stopped.report().done(), Some(&5));
+    *table.calls_left.lock().unwrap() = None;
+    let late = old().seal("written late", place(2)).unwrap().into_string();
+    table.rows.lock().unwrap().insert(2, late);
+
+    let report = Reseal::new(&new).after(5).run(&mut table).await.unwrap();
+    assert_eq!((report.seen(), report.resealed(), report.failed()), (5, 5, 0));
+    assert!(!report.is_complete());
+    let report = Reseal::new(&new).run(&mut table).await.unwrap();
+    assert_eq!((report.resealed(), report.current()), (1, 9));
+    assert!(report.is_complete());
+}
