@@ -184,3 +184,44 @@ fn several_old_keys_are_read() {
         assert_eq!(good(&["open", "a"], keys, &sealed), b"hunter2");
     }
 }
+
+/// `/dev/zero`, until nobody reads it any more. Answers how much was read.
+fn endless(words: &[&str], key: &str) -> (u64, String) {
+    let pipe = Stdio::piped;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_seal"))
+        .args(words)
+        .env("SEAL_KEY", key)
+        .env_remove("SEAL_KEY_OLD")
+        .stdin(pipe())
+        .stdout(pipe())
+        .stderr(pipe())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut written = 0;
+    // Ten times what it should want, and an end to the test.
+    while written < 320 << 20 && stdin.write_all(&[b'x'; 1 << 16]).is_ok() {
+        written += 1 << 16;
+    }
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    (written, String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn input_without_an_end_is_not_read_to_it() {
+    let key = keygen("k1");
+    for (words, says) in [
+        (["seal", "a"].as_slice(), "too large"),
+        (&["seal", "--trim", "a"], "too large"),
+        (&["open", "a"], "not a sealed value"),
+        (&["reseal", "a"], "not a sealed value"),
+        (&["open", "--stream", "a"], "not a sealed value"),
+    ] {
+        let (read, said) = endless(words, &key);
+        assert!(read < 64 << 20, "{words:?}: {read}");
+        assert!(said.contains(says), "{said}");
+    }
+}

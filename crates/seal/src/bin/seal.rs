@@ -10,7 +10,9 @@ use std::{
     process::ExitCode,
 };
 
-use buttress_seal::{Context, Key, KeyError, KeyRing, SealReader, SealWriter, Sealed, Secret};
+use buttress_seal::{
+    Context, Key, KeyError, KeyRing, MAX_VALUE, SealReader, SealWriter, Sealed, Secret,
+};
 use zeroize::Zeroizing;
 
 const USAGE: &str = "\
@@ -26,6 +28,11 @@ SEAL_KEY holds the key, SEAL_KEY_OLD the old ones, blanks between.
   --stream    the binary form, for files of any size
   --trim      seal: without the last line's end
 ";
+
+/// More than the text of any value, blanks around it included: what goes on is none.
+const MAX_TEXT: u64 = 2 * MAX_VALUE as u64;
+/// What `--trim` takes away at most.
+const LINE_END: usize = 2;
 
 fn main() -> ExitCode {
     let Err(error) = run() else { return ExitCode::SUCCESS };
@@ -99,13 +106,14 @@ fn ring() -> Result<KeyRing, KeyError> {
     KeyRing::from_env("SEAL_KEY")
 }
 
-/// All of standard input, overwritten when it is dropped. A vector that grows would leave copies.
+/// All of standard input, or as much of it as is known to be too large even when it is trimmed;
+/// overwritten when it is dropped. A vector that grows would leave copies.
 fn input() -> io::Result<Zeroizing<Vec<u8>>> {
     let mut all = Zeroizing::new(Vec::with_capacity(64 * 1024));
     let mut piece = Zeroizing::new([0; 16 * 1024]);
     loop {
         let length = match io::stdin().lock().read(piece.as_mut_slice()) {
-            Ok(0) => return Ok(all),
+            Ok(length) if length == 0 || all.len() > MAX_VALUE + LINE_END => return Ok(all),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -121,7 +129,7 @@ fn input() -> io::Result<Zeroizing<Vec<u8>>> {
 
 fn sealed<T>() -> Result<Sealed<T>, Box<dyn Error>> {
     let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
+    io::stdin().lock().take(MAX_TEXT).read_to_string(&mut text)?;
     Ok(Sealed::parse(text.trim_ascii())?)
 }
 
