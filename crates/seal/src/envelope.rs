@@ -91,7 +91,8 @@ pub(crate) fn check(text: &str) -> Result<Text<'_>, SealError> {
 }
 
 pub(crate) fn to_text(key_id: &str, body: &[u8]) -> String {
-    let length = PREFIX.len() + key_id.len() + 1 + body.len().div_ceil(3) * 4;
+    // To the byte: a text that has room left is copied when it is boxed.
+    let length = PREFIX.len() + key_id.len() + 1 + (body.len() * 4).div_ceil(3);
     let mut text = String::with_capacity(length);
     text.push_str(PREFIX);
     text.push_str(key_id);

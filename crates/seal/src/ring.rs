@@ -354,6 +354,9 @@ impl KeyRing {
         if body.first() != Some(&SUITE) {
             return Err(SealErrorKind::Authentication.into());
         }
+        if body.len() > 1 + envelope::MAX_MESSAGE {
+            return Err(SealErrorKind::TooLarge.into());
+        }
         let scope = Scope { suite: SUITE, key_id: key.id(), purpose, context };
         scope.open(key.prk(), &mut body, 1)?;
         Ok(body)

@@ -369,6 +369,11 @@ fn a_value_has_a_largest_size() {
     assert_eq!(ring.seal_binary(&value, place()).unwrap_err().kind(), SealErrorKind::TooLarge);
     let text = format!("sealed.v1.k1.{}", "A".repeat(2 * MAX_VALUE));
     assert_eq!(failure(&ring, &text), Some(SealErrorKind::TooLarge));
+    // A byte more than a value can have, though the text could be one of a wrapped key's.
+    let mut longer = body(sealed.as_str());
+    longer.push(0);
+    let longer = with_body(sealed.as_str(), &longer);
+    assert_eq!(failure(&ring, &longer), Some(SealErrorKind::TooLarge));
 }
 
 #[test]
