@@ -16,6 +16,8 @@ mod stack;
 pub use buttress_core::{
     CENSOR, Secret, body, client_ip, context, lifecycle, observe, outbound, reject, source, value,
 };
+#[cfg(feature = "seal")]
+pub use buttress_seal as seal;
 #[cfg(feature = "shutdown")]
 pub use buttress_shutdown as shutdown;
 #[cfg(feature = "client")]
