@@ -105,6 +105,8 @@ fn a_stream_is_sealed_and_opened() {
     let sealed = good(&["seal", "--stream", "backup"], keys, &plain);
     assert!(sealed.starts_with(b"\xc5SLD"));
     assert!(good(&["open", "--stream", "backup"], keys, &sealed) == plain);
+    let (code, said) = bad(&["open", "backup"], keys, &sealed);
+    assert!(code == 1 && said.contains("a stream is opened with --stream"), "{said}");
     let cut = sealed.get(..sealed.len() - 1).unwrap();
     let output = run(&["open", "--stream", "backup"], keys, cut);
     assert_eq!(output.status.code(), Some(1));

@@ -128,9 +128,10 @@ fn input() -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn sealed<T>() -> Result<Sealed<T>, Box<dyn Error>> {
-    let mut text = String::new();
-    io::stdin().lock().take(MAX_TEXT).read_to_string(&mut text)?;
-    Ok(Sealed::parse(text.trim_ascii())?)
+    let mut text = Vec::new();
+    io::stdin().lock().take(MAX_TEXT).read_to_end(&mut text)?;
+    let text = str::from_utf8(text.trim_ascii()).map_err(|_| NotText)?;
+    Ok(Sealed::parse(text)?)
 }
 
 fn line(text: &str) -> Result<(), Box<dyn Error>> {
@@ -211,6 +212,18 @@ fn part(context: Option<Context>, word: &str) -> Context {
         None => Context::new(word),
     }
 }
+
+/// Bytes, where the text of a sealed value was expected.
+#[derive(Debug)]
+struct NotText;
+
+impl fmt::Display for NotText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is not a sealed value: a stream is opened with --stream")
+    }
+}
+
+impl Error for NotText {}
 
 /// A call that makes no sense. What was written is not repeated: it might be a secret.
 #[derive(Debug)]
