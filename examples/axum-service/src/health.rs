@@ -18,7 +18,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::upstream::Upstream;
+use crate::{secrets::Secrets, upstream::Upstream};
 
 /// How often servers that the service depends on are looked at, and for how long.
 const OFTEN: Duration = Duration::from_secs(2);
@@ -87,7 +87,13 @@ impl Checks {
         self,
         shutdown: &Shutdown,
         upstream: &Upstream,
+        secrets: &Secrets,
     ) -> Result<Watched, ConfigError> {
+        let secrets = secrets.clone();
+        let secrets = FnCheck::new("secrets", move || {
+            let secrets = secrets.clone();
+            async move { passed(secrets.answer().await) }
+        });
         let pulse = Heartbeat::new("pulse", SILENCE)?;
         let mut registry = Registry::new()
             .version(env!("CARGO_PKG_VERSION"))
@@ -102,7 +108,9 @@ impl Checks {
             .check(Entry::optional(Descriptors::new()))?
             .check(Entry::optional(Disk::of("disk", "/")))?
             // Degraded while its breaker is open.
-            .check(Entry::optional(upstream.breaker.clone()).interval(OFTEN)?)?;
+            .check(Entry::optional(upstream.breaker.clone()).interval(OFTEN)?)?
+            // All other routes do without.
+            .check(often(Entry::optional(secrets))?)?;
         if let Some(url) = &self.redis {
             let url = url.clone();
             let check = FnCheck::new("redis", move || {

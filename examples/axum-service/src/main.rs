@@ -26,8 +26,8 @@ use buttress::{
 use tokio::net::TcpListener;
 
 use crate::{
-    health::Watched, limits::Limits, numbers::Numbers, routes::Service, settings::Settings,
-    upstream::Upstream,
+    health::Watched, limits::Limits, numbers::Numbers, routes::Service,
+    secrets::routes::HoldsSecret, settings::Settings, upstream::Upstream,
 };
 
 mod error;
@@ -40,6 +40,7 @@ mod page;
 mod pulse;
 mod routes;
 mod search;
+mod secrets;
 mod settings;
 mod socket;
 mod tour;
@@ -77,11 +78,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
-    let Settings { address, log, client_ip, limits, numbers, checks, shutdown } = settings;
+    let Settings { address, log, client_ip, limits, numbers, checks, secrets, shutdown } = settings;
     // Dropped at the end, it writes out the lines that still wait.
     let log = log.init()?;
     // Panics are lines too.
     install_panic_hook();
+    secrets.announce().await;
     let boot = async {
         let upstream = Upstream::start(&numbers.called, upstream::OPEN).await?;
         // When nobody calls it any more.
@@ -98,7 +100,7 @@ async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     };
     let (upstream, listener) = booted?;
     let address = listener.local_addr()?;
-    let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream)?;
+    let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets)?;
     let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits);
     let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
     let stack = stack(client_ip, &limits, &numbers)?.health(layer).drain(shutdown.layer());
@@ -106,7 +108,7 @@ async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         tracing::info!(target: "stack", "{slot}");
     }
     let pulse = pulse::start(&shutdown, pulse);
-    let service = Service::new(address, &numbers, upstream, &shutdown, pulse);
+    let service = Service::new(address, &numbers, upstream, secrets, &shutdown, pulse);
     let app = app(service, stack, &limits, &numbers)?;
     writeln!(io::stdout(), "listening on http://{address}")?;
     // What drained, and what had to be ended. It has the exit code too.
@@ -123,7 +125,7 @@ fn stack(client_ip: ClientIp, limits: &Limits, numbers: &Numbers) -> Result<Stac
         .log(AccessLog::new().skip(["/metrics"])?)
         .metrics(numbers.served.clone())
         .cors(Cors::allow([FRONT_END])?)
-        .compression(Compression::new())
+        .compression(Compression::new().unless(HoldsSecret::marks))
         .limit(limits.every.clone()))
 }
 

@@ -34,6 +34,7 @@ use crate::{
     page,
     pulse::{self, Pulse},
     search::search,
+    secrets::{self, Secrets},
     socket,
     upstream::{self, Upstream},
 };
@@ -51,6 +52,7 @@ const LONGEST_PAUSE_MS: u64 = 1_000;
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) upstream: Upstream,
+    pub(crate) secrets: Secrets,
     pub(crate) shutdown: Shutdown,
     pub(crate) pulse: watch::Sender<Pulse>,
     outbound: Outbound,
@@ -61,11 +63,12 @@ impl Service {
         address: SocketAddr,
         numbers: &Numbers,
         upstream: Upstream,
+        secrets: Secrets,
         shutdown: &Shutdown,
         pulse: watch::Sender<Pulse>,
     ) -> Self {
         let outbound = Outbound::to(address, &numbers.called);
-        Self { address, upstream, shutdown: shutdown.clone(), pulse, outbound }
+        Self { address, upstream, secrets, shutdown: shutdown.clone(), pulse, outbound }
     }
 }
 
@@ -92,6 +95,10 @@ pub(crate) fn router(service: Service, limits: &Limits) -> Router {
         .route("/outbound", get(outbound))
         .route("/upstream", get(upstream::routes::call).post(upstream::routes::call))
         .route("/upstream/state", get(upstream::routes::state))
+        .route("/secrets", post(secrets::routes::create))
+        .route("/secrets/{id}", get(secrets::routes::value))
+        .route("/secrets/{id}/sealed", get(secrets::routes::sealed))
+        .route("/secrets/rotate", post(secrets::routes::rotate))
         // Said here, so that it is in this router's stack and not in that of one merged with it.
         .fallback(nowhere)
         .with_state(service)

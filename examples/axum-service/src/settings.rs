@@ -3,6 +3,7 @@
 use std::{
     env::{self, VarError},
     net::SocketAddr,
+    path::Path,
     time::Duration,
 };
 
@@ -17,6 +18,7 @@ use crate::{
     health::Checks,
     limits::{BURST, GENERAL, Limits},
     numbers::Numbers,
+    secrets::{Keys, Secrets},
 };
 
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) numbers: Numbers,
     /// `STATUS_TOKEN`, `REDIS_URL` and `DATABASE_URL`.
     pub(crate) checks: Checks,
+    /// `SEAL_KEY`, `SEAL_KEY_OLD` and `SECRETS_DB`.
+    pub(crate) secrets: Secrets,
     /// `SHUTDOWN_GRACE` and `SHUTDOWN_PRE_STOP`.
     pub(crate) shutdown: Shutdown,
 }
@@ -49,6 +53,7 @@ impl Settings {
             limits: limits()?,
             numbers: numbers()?,
             checks: checks()?,
+            secrets: secrets()?,
             shutdown: shutdown()?,
         })
     }
@@ -120,6 +125,16 @@ fn checks() -> Result<Checks, String> {
         }),
         None => Ok(checks),
     }
+}
+
+fn secrets() -> Result<Secrets, String> {
+    let keys = Keys::from_env().map_err(|error| error.to_string())?;
+    let file = text("SECRETS_DB")?;
+    if file.as_deref() == Some("") {
+        return Err("SECRETS_DB=\"\" is no file; write its path, such as secrets.db".to_owned());
+    }
+    Secrets::open(keys, file.as_deref().map(Path::new))
+        .map_err(|error| format!("SECRETS_DB={:?}: {error}", file.unwrap_or_default()))
 }
 
 /// Shares of the grace, in sixtieths. Of 30 s they make the plan for Kubernetes: a pre-stop of 5 s,

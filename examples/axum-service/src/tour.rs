@@ -27,6 +27,7 @@ use crate::{
     numbers::Numbers,
     pulse,
     routes::Service,
+    secrets::{Keys, Secrets},
     serve, stack,
     upstream::Upstream,
 };
@@ -38,6 +39,7 @@ mod leaving;
 mod limited;
 mod mended;
 mod observed;
+mod sealed;
 mod socket;
 mod story;
 #[cfg(test)]
@@ -116,6 +118,8 @@ impl Instance {
         // Without signals, and not the only one of its process: else as of `Settings`.
         let shutdown = Shutdown::embedded(Plan::kubernetes().pre_stop(PRE_STOP))?;
         let limits = Limits::new(general, burst, None)?;
+        let secrets = Secrets::open(Keys::ephemeral()?, None)?;
+        secrets.announce().await;
         let numbers = Numbers::new().of_the_log(lines.clone()).of_the_limits(&limits);
         let boot = async {
             let upstream = Upstream::start(&numbers.called, OPEN).await?;
@@ -126,13 +130,13 @@ impl Instance {
         let (upstream, listener) = shutdown.boot(boot).await.ok_or("nobody ends it yet")??;
         let address = listener.local_addr()?;
         let checks = Checks::default().status_for(STATUS_TOKEN.trim_start_matches("Bearer "))?;
-        let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream)?;
+        let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets)?;
         let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
         let stack = stack(ClientIp::peer(), &limits, &numbers)?;
         let stack = change(stack.health(layer).drain(shutdown.layer()));
         let described = stack.describe();
         let pulse = pulse::start(&shutdown, pulse);
-        let service = Service::new(address, &numbers, upstream, &shutdown, pulse);
+        let service = Service::new(address, &numbers, upstream, secrets, &shutdown, pulse);
         let app = app(service, stack, &limits, &numbers)?;
         let ending = shutdown.clone();
         let served = tokio::spawn(async move { serve(&ending, listener, app).await });

@@ -37,6 +37,8 @@ use tokio::{
 mod health;
 #[path = "smoke/limits.rs"]
 mod limits;
+#[path = "smoke/secrets.rs"]
+mod secrets;
 #[path = "smoke/shutdown.rs"]
 mod shutdown;
 #[path = "smoke/upstream.rs"]
@@ -167,6 +169,9 @@ fn example() -> Command {
         "DATABASE_URL",
         "SHUTDOWN_GRACE",
         "SHUTDOWN_PRE_STOP",
+        "SEAL_KEY",
+        "SEAL_KEY_OLD",
+        "SECRETS_DB",
     ] {
         command.env_remove(name);
     }
@@ -252,6 +257,16 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         ("PUT", "/upstream", "", 405),
         ("GET", "/upstream?fail=11", "", 400),
         ("GET", "/upstream/state", "", 200),
+        ("POST", "/secrets", r#"{"name":"mail","value":"tk_1"}"#, 201),
+        ("POST", "/secrets", r#"{"name":"mail"}"#, 422),
+        ("GET", "/secrets", "", 405),
+        ("GET", "/secrets/1", "", 200),
+        ("GET", "/secrets/2", "", 404),
+        ("DELETE", "/secrets/1", "", 405),
+        ("GET", "/secrets/1/sealed", "", 200),
+        ("GET", "/secrets/2/sealed", "", 404),
+        ("POST", "/secrets/rotate", "", 200),
+        ("GET", "/secrets/rotate", "", 405),
         ("GET", "/report", "", 200),
         ("POST", "/report", "", 405),
         ("GET", "/ws", "", 400),
@@ -439,7 +454,9 @@ async fn pretty_lines_are_for_people() {
 
 #[tokio::test]
 async fn levels_are_obeyed() {
-    let service = Service::with(&[("LOG_LEVEL", "warn")]).await;
+    // Without a key there is a warning.
+    let key = secrets::key("k1");
+    let service = Service::with(&[("LOG_LEVEL", "warn"), ("SEAL_KEY", &key)]).await;
     service.get("/users/42").await;
     let missing = service.get("/nowhere").await;
     service.access_line("/nowhere", id(&missing)).await;
@@ -497,6 +514,11 @@ async fn a_setting_that_cannot_be_is_refused_with_what_can() {
         ("TRUSTED_PROXIES", "0.0.0.0/0", "TRUSTED_PROXIES=\"0.0.0.0/0\": "),
         ("REDIS_URL", "127.0.0.1:6379", "REDIS_URL: the address of Redis: "),
         ("REDIS_URL", "", "REDIS_URL: the address of Redis: "),
+        ("SEAL_KEY", "", "SEAL_KEY: not set: make a key with `seal keygen`"),
+        ("SEAL_KEY_OLD", "", "SEAL_KEY: not set: make a key with `seal keygen`"),
+        ("SEAL_KEY", "hunter2", "SEAL_KEY: a key looks like sealkey.v1.<id>.<key>.<check>: make "),
+        ("SECRETS_DB", "", "SECRETS_DB=\"\" is no file; write its path, such as secrets.db"),
+        ("SECRETS_DB", "/dev/null/x", "SECRETS_DB=\"/dev/null/x\": unable to open database file"),
         ("STATUS_TOKEN", "short", "STATUS_TOKEN: a token has at least 16 characters"),
         ("STATUS_TOKEN", "", "STATUS_TOKEN: a token has at least 16 characters"),
         ("DATABASE_URL", "mysql://db/orders", "DATABASE_URL: write postgres://"),

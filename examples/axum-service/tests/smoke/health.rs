@@ -146,7 +146,16 @@ async fn details_are_for_those_who_have_the_token() {
         assert_eq!(only(answer.headers(), "cache-control"), "no-store", "{authorization}");
     }
     let details = json_of(&service.details().await);
-    for name in ["memory", "memory_growth", "cpu", "load", "file_descriptors", "disk", "upstream"] {
+    for name in [
+        "memory",
+        "memory_growth",
+        "cpu",
+        "load",
+        "file_descriptors",
+        "disk",
+        "upstream",
+        "secrets",
+    ] {
         let check = &details["checks"][name];
         assert!(check["status"].is_string(), "{name}: {details}");
         assert_eq!(check["critical"], false, "{name}");
