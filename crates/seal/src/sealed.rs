@@ -20,7 +20,7 @@ pub trait Plain {
 }
 
 /// What a sealed value can open as.
-pub trait Opened: Zeroize + Sized {
+pub trait Opened: Zeroize + Sized + 'static {
     /// Of the bytes that were sealed; `None` where they make no such value, and then they have
     /// been overwritten.
     fn from_plain(bytes: Vec<u8>) -> Option<Self>;
@@ -66,7 +66,7 @@ impl<const N: usize> Plain for [u8; N] {
     }
 }
 
-impl<T: Plain + Zeroize> Plain for Secret<T> {
+impl<T: Plain + Zeroize + 'static> Plain for Secret<T> {
     type Opened = T::Opened;
 
     fn plain(&self) -> &[u8] {
