@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use crate::error::Error;
 
 /// How many there may be: a rotation writes each to the disk by itself, within a request's time.
-const MOST: i64 = 1_000;
+const MOST: i64 = 500;
 /// How long another process may have the file for itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
