@@ -120,7 +120,7 @@ pub(super) fn kind(error: &tokio_postgres::Error) -> PgErrorKind {
     if let Some(server) = error.as_db_error() {
         return if is_fatal(server) { Lost } else { Refused };
     }
-    let is_io = error.source().is_some_and(|source| source.is::<std::io::Error>());
+    let is_io = error.source().is_some_and(<dyn Error>::is::<std::io::Error>);
     if error.is_closed() || is_io { Lost } else { Usage }
 }
 

@@ -112,7 +112,6 @@ impl Session {
 
     /// The same statements with another timeout, for this call. The server's own stays what it is,
     /// so that a longer one changes nothing.
-    #[must_use]
     pub const fn within(&self, timeout: Duration) -> Statements<'_> {
         Statements { session: self, within: timeout }
     }

@@ -1,6 +1,6 @@
 //! Transactions that end, one way or the other.
 
-use std::{fmt, ops::Deref, panic::Location, pin::Pin, time::Duration};
+use std::{fmt, marker::PhantomData, ops::Deref, panic::Location, pin::Pin, time::Duration};
 
 use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
@@ -57,27 +57,27 @@ pub type TxFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send +
 /// # Errors
 /// Those of `run`, and those of the pool and of `COMMIT`, made into the same type.
 #[track_caller]
-pub fn with_transaction<T, E, F>(
+pub fn with_transaction<'s, T, E, F>(
     pool: &PgPool,
     options: TxOptions,
     run: F,
-) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+) -> impl Future<Output = Result<T, E>> + Send + use<'s, T, E, F>
 where
-    F: for<'t> FnMut(&'t mut Transaction) -> TxFuture<'t, T, E> + Send,
+    F: for<'t> FnMut(&'t mut Transaction<'s>) -> TxFuture<'t, T, E> + Send,
     T: Send,
     E: From<PgError> + Send,
 {
     attempts(pool.clone(), Location::caller(), options, run)
 }
 
-async fn attempts<T, E, F>(
+async fn attempts<'s, T, E, F>(
     pool: PgPool,
     place: &'static Location<'static>,
     options: TxOptions,
     mut run: F,
 ) -> Result<T, E>
 where
-    F: for<'t> FnMut(&'t mut Transaction) -> TxFuture<'t, T, E> + Send,
+    F: for<'t> FnMut(&'t mut Transaction<'s>) -> TxFuture<'t, T, E> + Send,
     T: Send,
     E: From<PgError> + Send,
 {
@@ -108,9 +108,12 @@ where
 
 /// A transaction that is open, with the statements of [`Session`]. For a savepoint, run
 /// `SAVEPOINT name` and `ROLLBACK TO name`; `COMMIT` and `ROLLBACK` are not yours to run.
-pub struct Transaction {
+///
+/// The lifetime is that of what the closure borrows, which its futures may then borrow as well.
+pub struct Transaction<'s> {
     connection: PgConnection,
     is_open: bool,
+    borrows: PhantomData<&'s ()>,
 }
 
 struct NotCommitted {
@@ -118,7 +121,7 @@ struct NotCommitted {
     is_conflict: bool,
 }
 
-impl Transaction {
+impl Transaction<'_> {
     async fn begin(
         pool: &PgPool,
         place: &'static Location<'static>,
@@ -126,11 +129,11 @@ impl Transaction {
     ) -> Result<Self, PgError> {
         let connection = pool.get_at(place).await?;
         // Open already while it is begun: whoever leaves then leaves it to be rolled back.
-        let mut tx = Self { connection, is_open: true };
+        let mut tx = Self { connection, is_open: true, borrows: PhantomData };
         match tx.batch_execute(options.begin()).await {
             // It was lost while it lay in the pool. Nothing has happened yet.
             Err(error) if error.kind() == Kind::Lost => {
-                tx = Self { connection: pool.get_at(place).await?, is_open: true };
+                tx.connection = pool.get_at(place).await?;
                 tx.batch_execute(options.begin()).await?;
             }
             begun => begun?,
@@ -184,7 +187,7 @@ fn is_known(error: &PgError) -> bool {
     error.kind() != Kind::Lost && error.code().is_some_and(|code| !unknown.contains(&code))
 }
 
-impl Deref for Transaction {
+impl Deref for Transaction<'_> {
     type Target = Session;
 
     fn deref(&self) -> &Session {
@@ -192,7 +195,7 @@ impl Deref for Transaction {
     }
 }
 
-impl Drop for Transaction {
+impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.is_open && self.connection.spoilt().is_none() {
             self.connection.rollback_behind();
@@ -200,7 +203,7 @@ impl Drop for Transaction {
     }
 }
 
-impl fmt::Debug for Transaction {
+impl fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transaction").field("is_open", &self.is_open).finish_non_exhaustive()
     }
