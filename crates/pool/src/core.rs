@@ -18,6 +18,7 @@ use deadpool::{
 };
 use tokio::{
     runtime::Handle,
+    sync::Mutex,
     time::{sleep, timeout},
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct Core<D: Driver> {
     pub(crate) pool: Pool<Manager<D>>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) leases: Leases,
+    /// One at a time: two would open the least number twice.
+    filling: Mutex<()>,
 }
 
 impl<D: Driver> Core<D> {
@@ -69,7 +72,14 @@ impl<D: Driver> Core<D> {
         config.queue_mode = QueueMode::Lifo;
         let pool = Pool::builder(manager).config(config).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|_| no_runtime())?;
-        let core = Arc::new(Self { name, limits, pool, counts, leases: Leases::new() });
+        let core = Arc::new(Self {
+            name,
+            limits,
+            pool,
+            counts,
+            leases: Leases::new(),
+            filling: Mutex::new(()),
+        });
         drop(runtime.spawn(upkeep::run(Arc::downgrade(&core), limits)));
         Ok(core)
     }
@@ -106,6 +116,7 @@ impl<D: Driver> Core<D> {
 
     /// Opens connections until so many are there, which are then idle.
     pub(crate) async fn fill(&self, connections: usize) -> Result<(), AcquireError> {
+        let _alone = self.filling.lock().await;
         let mut held = Vec::with_capacity(connections);
         while held.len() < connections {
             held.push(self.object().await?);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{self, MissedTickBehavior, interval_at};
 
 use crate::{
     core::{Core, millis},
@@ -25,7 +25,9 @@ const PART: u32 = 10;
 /// Runs until the pool is closed or gone.
 pub(crate) async fn run<D: Driver>(pool: Weak<Core<D>>, limits: Limits) {
     let shortest = limits.lifetime.min(limits.idle).min(limits.long_use);
-    let mut looks = interval((shortest / PART).clamp(SHORTEST, LONGEST));
+    let period = (shortest / PART).clamp(SHORTEST, LONGEST);
+    // Not at once: who makes a pool is about to connect it.
+    let mut looks = interval_at(time::Instant::now() + period, period);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;

@@ -47,8 +47,14 @@ impl Driver for std::sync::Arc<RedisDriver> {
     }
 
     async fn open(&self) -> Result<Wire, ConnectError> {
-        let opened = self.manager.create().await;
+        let opened = async {
+            let mut connection = self.manager.create().await?;
+            // A server that wants a password which the address does not have says so here.
+            let () = redis::cmd("PING").query_async(&mut connection).await?;
+            Ok(connection)
+        };
         let connection = opened
+            .await
             .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
         Ok(Wire::new(connection, self.account.clone()))
     }
