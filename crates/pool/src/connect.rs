@@ -1,6 +1,6 @@
 //! Why a connection could not be made.
 
-use std::{error::Error, fmt, io, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 /// Why a connection could not be made. Its text has the one clear word for it, and where it was
 /// tried; never a password.
@@ -64,21 +64,6 @@ impl ConnectErrorKind {
             Self::Credentials => "it does not accept the user or the password",
             Self::NoDatabase => "it has no such database",
             Self::Other => "it cannot be used",
-        }
-    }
-
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "redis")),
-        expect(dead_code, reason = "there is no pool then")
-    )]
-    pub(crate) fn of_io(kind: io::ErrorKind) -> Self {
-        match kind {
-            // A socket of Unix that is not there yet is a port where nobody listens.
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Self::Refused,
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Timeout,
-            io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => Self::Other,
-            // A name that is not found has no kind of its own.
-            _ => Self::Unreachable,
         }
     }
 }

@@ -7,7 +7,7 @@ use buttress_core::{
     source::{Metrics, Sample},
 };
 use tokio_postgres::{
-    Config, NoTls, Socket,
+    Config, Socket,
     tls::{MakeTlsConnect, TlsConnect},
 };
 
@@ -22,7 +22,7 @@ pub use self::{
     transaction::{Transaction, TxFuture, with_transaction},
 };
 use self::{
-    dial::{Dial, Tls},
+    dial::{Dial, Plain, Tls},
     driver::PgDriver,
     session::Tuning,
 };
@@ -109,7 +109,7 @@ impl Postgres {
             limits: Limits::new(),
             statement_timeout: Duration::from_secs(30),
             slow: SLOW,
-            dial: Arc::new(Tls(NoTls)),
+            dial: Arc::new(Plain),
         })
     }
 
@@ -171,10 +171,11 @@ impl Postgres {
                 counts: Arc::default(),
             },
             statement_timeout: self.statement_timeout,
+            config: self.config,
             dial: self.dial,
         };
         let counts = Arc::clone(&tuning.account.counts);
-        let driver = Arc::new(PgDriver::new(self.config, tuning));
+        let driver = Arc::new(PgDriver::new(tuning));
         let core = Core::new(self.name, self.limits, counts, Arc::clone(&driver))?;
         Ok(PgPool { core, driver })
     }

@@ -60,7 +60,7 @@ async fn after_a_restart_under_load_errors_end_within_a_second_and_nothing_hangs
     let (mut failed, mut late) = (0, 0);
     for load in loads {
         for (began, took, is_ok) in load.await.unwrap() {
-            assert!(took < ms(3000), "{took:?}");
+            assert!(took < ms(4500), "{took:?}");
             failed += u32::from(!is_ok);
             late += u32::from(is_ok && began > back);
             assert!(is_ok || began < back + ms(1000), "{:?} after", began - back);
@@ -99,10 +99,10 @@ async fn while_the_server_is_frozen_waiters_time_out_as_set() {
         assert!((ms(300)..ms(800)).contains(&took), "{took:?}");
     }
     for stuck in stuck {
-        // The server's second, half of one for the way, and one for a cancel that nobody hears.
+        // The server's second, half of one for the way, and two at most for a cancel in vain.
         let (kind, took) = stuck.await.unwrap();
         assert_eq!(kind, PgErrorKind::Timeout);
-        assert!((ms(1500)..ms(3000)).contains(&took), "{took:?}");
+        assert!((ms(1500)..ms(4500)).contains(&took), "{took:?}");
     }
     // Those are thrown away, and a new one cannot be made.
     let began = Instant::now();

@@ -50,7 +50,7 @@ async fn unused_connections_are_closed_but_for_the_least_number() {
     assert_eq!(pool.status().idle, 4);
     until("three are closed", async || pool.status().idle == 1).await;
     let created = metric(&pool, "pool_created_total", "postgres");
-    assert_eq!((created, metric(&pool, "pool_closed_total", "idle")), (4.0, 3.0), "{:?}", pool);
+    assert_eq!((created, metric(&pool, "pool_closed_total", "idle")), (4.0, 3.0), "{pool:?}");
     backend(&pool).await;
     assert_eq!(metric(&pool, "pool_created_total", "postgres"), 4.0);
 }

@@ -16,18 +16,17 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(30);
 
 pub(crate) struct PgDriver {
-    config: Config,
     at: String,
     tuning: Arc<Tuning>,
 }
 
 impl PgDriver {
-    pub(super) fn new(config: Config, tuning: Tuning) -> Self {
-        Self { at: at(&config), config, tuning: Arc::new(tuning) }
+    pub(super) fn new(tuning: Tuning) -> Self {
+        Self { at: at(&tuning.config), tuning: Arc::new(tuning) }
     }
 
     pub(super) async fn connect(&self) -> Result<ClientWrapper, ConnectError> {
-        let connected = self.tuning.dial.connect(self.config.clone()).await;
+        let connected = self.tuning.dial.connect(self.tuning.config.clone()).await;
         let (client, moves) = connected
             .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
         Ok(ClientWrapper::new(client, moves))
@@ -89,9 +88,20 @@ fn kind(error: &Error) -> Kind {
     }
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     match io {
-        Some(error) => Kind::of_io(error.kind()),
+        Some(error) => of_io(error.kind()),
         // It closed the connection in the middle of the handshake.
         None if error.is_closed() => Kind::Unreachable,
         None => Kind::Other,
+    }
+}
+
+fn of_io(kind: io::ErrorKind) -> Kind {
+    match kind {
+        // A socket of Unix that is not there yet is a port where nobody listens.
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Kind::Refused,
+        io::ErrorKind::TimedOut => Kind::Timeout,
+        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => Kind::Other,
+        // A name that is not found has no kind of its own.
+        _ => Kind::Unreachable,
     }
 }

@@ -1,7 +1,7 @@
 //! One connection and the statements on it.
 
 use std::{
-    fmt,
+    fmt, io,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -13,10 +13,10 @@ use std::{
 
 use deadpool_postgres::ClientWrapper;
 use tokio::{runtime::Handle, time::timeout};
-use tokio_postgres::{Error, Row, error::SqlState, types::ToSql};
+use tokio_postgres::{Config, Error, Row, error::SqlState, types::ToSql};
 
 use super::{
-    dial::Dial,
+    dial::{Asked, Dial, Dialled},
     error::{PgError, PgErrorKind, kind},
     normal::normalize,
     statements::Statements,
@@ -30,11 +30,12 @@ use crate::{
 /// How much longer than the server the client waits: the way there and back.
 const GRACE: Duration = Duration::from_millis(500);
 /// How long the request to cancel may take, and then the statement to end of it.
-const CANCEL: Duration = Duration::from_millis(500);
+const CANCEL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Tuning {
     pub(crate) account: Account,
     pub(crate) statement_timeout: Duration,
+    pub(crate) config: Config,
     pub(crate) dial: Arc<dyn Dial>,
 }
 
@@ -42,9 +43,11 @@ pub(crate) struct Tuning {
 ///
 /// Each is prepared, and kept so for the next time, up to 256 of a connection. Each is bounded by
 /// the [statement timeout](super::Postgres::statement_timeout), or by [`within`](Self::within).
-/// One that runs over its time is cancelled on the server; where that is not confirmed, up to a
-/// second later, the connection is thrown away when it comes back, since a cancel that is late
-/// would hit the next statement. The same is done where whoever waits for a statement leaves.
+/// One that runs over its time is cancelled on the server; where that is not confirmed, up to two
+/// seconds later, the connection is thrown away when it comes back, since a cancel that is late
+/// would hit the next statement. It never is with [TLS](super::Postgres::tls) or several hosts,
+/// where the driver does not wait for the server's word. The same is done where whoever waits for
+/// a statement leaves.
 pub struct Session {
     client: ClientWrapper,
     tuning: Arc<Tuning>,
@@ -179,15 +182,19 @@ impl Session {
         began: Instant,
         work: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Option<Result<T, Error>> {
-        let cancel = self.tuning.dial.cancel(self.client.cancel_token());
-        let is_sent = matches!(timeout(CANCEL, cancel).await, Ok(Ok(())));
+        let asked = timeout(CANCEL, self.ask_to_cancel()).await;
         let ended = timeout(CANCEL, work).await.ok();
+        let is_done = matches!(asked, Ok(Ok(Asked::Done)));
         let is_ours = began.elapsed() < self.tuning.statement_timeout;
         let is_hit = matches!(&ended, Some(Err(error)) if is_cancelled(error));
-        if !(is_sent && is_ours && is_hit) {
+        if !(is_done && is_ours && is_hit) {
             self.spoilt.set(Closed::Unconfirmed);
         }
         ended
+    }
+
+    fn ask_to_cancel(&self) -> Dialled<Asked, io::Error> {
+        self.tuning.dial.cancel(self.client.cancel_token(), &self.tuning.config)
     }
 
     pub(super) const fn client(&self) -> &ClientWrapper {
@@ -245,14 +252,12 @@ impl Drop for Running<'_> {
         if self.is_over {
             return;
         }
-        let Session { client, tuning, .. } = self.session;
         self.session.spoil(Closed::Abandoned);
         if let Ok(runtime) = Handle::try_current() {
-            let cancel = tuning.dial.cancel(client.cancel_token());
-            drop(runtime.spawn(timeout(CANCEL, cancel)));
+            drop(runtime.spawn(timeout(CANCEL, self.session.ask_to_cancel())));
         }
         let took = self.began.elapsed();
-        tuning.account.ended(|| normalize(self.sql), took, None, Outcome::Abandoned);
+        self.session.tuning.account.ended(|| normalize(self.sql), took, None, Outcome::Abandoned);
     }
 }
 

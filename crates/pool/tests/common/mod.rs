@@ -47,7 +47,8 @@ impl Log {
     }
 
     pub fn text(&self) -> String {
-        LINES.with_borrow(|lines| String::from_utf8(lines[self.begin..].to_vec()).unwrap())
+        let new = LINES.with_borrow(|lines| lines.get(self.begin..).unwrap().to_vec());
+        String::from_utf8(new).unwrap()
     }
 
     /// The lines that have this in them.
