@@ -36,17 +36,20 @@ pub(crate) enum Closed {
     Unconfirmed,
     /// Whoever waited for its last statement has left.
     Abandoned,
+    /// Whoever had it has changed what it is, with a `SELECT` of Redis for example.
+    Changed,
     /// The pool was closed, or is gone.
     Shutdown,
 }
 
 impl Closed {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::Lifetime, "lifetime"),
         (Self::Idle, "idle"),
         (Self::Lost, "lost"),
         (Self::Unconfirmed, "unconfirmed"),
         (Self::Abandoned, "abandoned"),
+        (Self::Changed, "changed"),
         (Self::Shutdown, "shutdown"),
     ];
 }

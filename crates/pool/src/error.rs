@@ -62,12 +62,13 @@ impl Error for ConfigError {}
 ///
 /// ```
 /// use buttress_pool::{AcquireError, AcquireErrorKind};
-/// use http::StatusCode;
 ///
-/// fn status(error: &AcquireError) -> StatusCode {
+/// /// For an answer of 503 Service Unavailable.
+/// fn retry_after_secs(error: &AcquireError) -> Option<u32> {
 ///     match error.kind() {
-///         AcquireErrorKind::Wait => StatusCode::TOO_MANY_REQUESTS,
-///         _ => StatusCode::SERVICE_UNAVAILABLE,
+///         AcquireErrorKind::Wait => Some(1),
+///         AcquireErrorKind::Connect => Some(30),
+///         _ => None,
 ///     }
 /// }
 /// ```

@@ -52,7 +52,8 @@ impl Spoilt {
         let why = match why {
             Closed::Unconfirmed => 1,
             Closed::Abandoned => 2,
-            _ => 3,
+            Closed::Changed => 3,
+            _ => 4,
         };
         let _ = self.0.compare_exchange(0, why, Ordering::AcqRel, Ordering::Acquire);
     }
@@ -62,6 +63,7 @@ impl Spoilt {
             0 => None,
             1 => Some(Closed::Unconfirmed),
             2 => Some(Closed::Abandoned),
+            3 => Some(Closed::Changed),
             _ => Some(Closed::Lost),
         }
     }

@@ -70,7 +70,7 @@ impl StillOut {
 
 impl fmt::Display for StillOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} connections are still out", self.name, self.leases.len())?;
+        write!(f, "{}: still out: {}", self.name, self.leases.len())?;
         for (index, lease) in self.leases.iter().enumerate() {
             write!(f, "{} {lease}", if index == 0 { ":" } else { "," })?;
         }

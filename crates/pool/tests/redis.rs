@@ -154,6 +154,19 @@ async fn a_watch_is_not_handed_on() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_changed_is_not_handed_on() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(server.url(), Limits::new().size(1));
+    let mut first = pool.get().await.unwrap();
+    let () = redis::cmd("select").arg(3).query_async(&mut first).await.unwrap();
+    let _: () = first.set("a", 3).await.unwrap();
+    drop(first);
+    let other: Option<u64> = pool.get().await.unwrap().get("a").await.unwrap();
+    assert_eq!(other, None);
+    assert_eq!(metric(&pool, "pool_closed_total", "changed"), 1.0);
+}
+
+#[tokio::test]
 async fn while_the_pool_is_exhausted_health_is_truthful_and_saturation_degraded() {
     let mut server = Server::start().await.unwrap();
     let pool = pool(server.url(), Limits::new().size(1).wait(ms(50)).create(ms(300)));

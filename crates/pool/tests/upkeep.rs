@@ -128,11 +128,25 @@ async fn closing_names_what_is_still_out() {
     let still = pool.close_and_wait(ms(100)).await.unwrap_err();
     assert_eq!(still.leases().len(), 1);
     let place = format!("{}:{line}:", file!());
-    assert!(still.to_string().starts_with("postgres: 1 connections are still out"), "{still}");
+    assert!(still.to_string().starts_with("postgres: still out: 1: "), "{still}");
     assert!(still.to_string().contains(&place), "{still}");
     assert!(log.lines("still out")[0].contains(&place));
     drop(held);
     pool.close_and_wait(ms(1000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pool_that_nobody_has_closes() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, Limits::new().min_idle(2));
+    pool.connect_with_retry(Backoff::new()).await.unwrap();
+    let held = pool.get().await.unwrap();
+    drop(pool);
+    held.query("SELECT 1", &[]).await.unwrap();
+    drop(held);
+    let theirs = "SELECT count(*) FROM pg_stat_activity \
+                  WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    until("they are gone", async || server.sql(theirs).await.unwrap() == "0").await;
 }
 
 #[tokio::test]

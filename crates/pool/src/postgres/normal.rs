@@ -10,7 +10,8 @@ const LONGEST: usize = 2_000;
 ///
 /// What is no whole literal is none of ours to understand: from a quote that does not end, nothing
 /// is kept. The rules are those of Postgres' lexical structure (its manual, §4.1): `'it''s'`,
-/// `E'\''`, `B''`, `X''`, `U&''`, `N''`, `$tag$…$tag$`, numbers in all their forms, nested comments.
+/// `E'\''`, `B''`, `X''`, `U&''`, `N''`, `$tag$…$tag$`, numbers in all their forms, nested comments; with `standard_conforming_strings` on, as it is
+/// since Postgres 9.1.
 ///
 /// ```
 /// use buttress_pool::normalize;

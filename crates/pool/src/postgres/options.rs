@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use tokio_postgres::IsolationLevel;
 
+const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+
 /// How a transaction is begun, and how often it is tried.
 ///
 /// ```
@@ -26,8 +28,7 @@ pub struct TxOptions {
 impl TxOptions {
     /// The server's own level (`READ COMMITTED` unless it is set otherwise), three attempts.
     pub const fn new() -> Self {
-        // Without a `match` on what cannot fail.
-        Self { isolation: None, is_read_only: false, attempts: NonZeroU32::MIN.saturating_add(2) }
+        Self { isolation: None, is_read_only: false, attempts: THREE }
     }
 
     /// `SERIALIZABLE`, as if all transactions ran one after the other: those that cannot, fail with

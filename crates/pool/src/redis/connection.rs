@@ -23,8 +23,9 @@ const LONGEST_NAME: usize = 32;
 /// A connection of a [`RedisPool`](super::RedisPool), which goes back when this is dropped.
 ///
 /// It is used as any connection of the crate redis is, with `AsyncCommands` or `query_async`. It is
-/// thrown away where a command runs over its time, fails on the way, or is dropped before its end;
-/// a `WATCH` is ended before the next one has it.
+/// thrown away where a command runs over its time, fails on the way, is dropped before its end, or
+/// changes the connection itself (`SELECT`, `SUBSCRIBE`, `AUTH`, …); a `WATCH` is ended before the
+/// next one has it.
 pub struct RedisConnection(Leased<Arc<RedisDriver>>);
 
 /// What the pool keeps.
@@ -44,6 +45,9 @@ impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             let Wire { connection, account, spoilt } = &mut *self.0;
+            if changes(command) {
+                spoilt.set(Closed::Changed);
+            }
             let running = Running::new(account, spoilt, || name(command));
             let answer = connection.req_packed_command(command).await;
             running.over(answer)
@@ -58,6 +62,9 @@ impl ConnectionLike for RedisConnection {
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
             let Wire { connection, account, spoilt } = &mut *self.0;
+            if pipeline.cmd_iter().any(changes) {
+                spoilt.set(Closed::Changed);
+            }
             let running = Running::new(account, spoilt, || {
                 let names: Vec<_> = pipeline.cmd_iter().take(8).map(name).collect();
                 format!("pipeline of {}: {}", pipeline.len(), names.join(" "))
@@ -70,6 +77,15 @@ impl ConnectionLike for RedisConnection {
     fn get_db(&self) -> i64 {
         self.0.connection.get_db()
     }
+}
+
+/// What the next one to have the connection does not expect.
+fn changes(command: &Cmd) -> bool {
+    const CHANGES: [&str; 8] =
+        ["SELECT", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "AUTH", "HELLO", "CLIENT"];
+
+    let Some(Arg::Simple(name)) = command.args_iter().next() else { return false };
+    CHANGES.iter().any(|change| name.eq_ignore_ascii_case(change.as_bytes()))
 }
 
 /// Of the command alone: what comes after it is data.
