@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use buttress_core::context::{self, Operation, RequestContext};
 use buttress_pool::{
-    Limits, PgErrorKind, PgPool, Postgres, deadpool_postgres::tokio_postgres::error::SqlState,
+    Limits, PgErrorKind, PgPool, Postgres,
+    deadpool_postgres::tokio_postgres::{NoTls, error::SqlState},
 };
 use buttress_testkit::postgres::Server;
 use http::HeaderValue;
@@ -82,6 +83,27 @@ async fn a_cancel_that_is_not_confirmed_costs_the_connection() {
     assert_eq!(metric(&pool, "pool_closed_total", "unconfirmed"), 1.0);
     server.thaw().unwrap();
     assert_ne!(backend(&pool).await, before);
+}
+
+#[tokio::test]
+async fn where_the_driver_does_not_wait_for_the_servers_word_each_cancel_costs_the_connection() {
+    let server = Server::start().await.unwrap();
+    let at = server.address().to_string();
+    let settings = [
+        Postgres::new(server.url()).unwrap().tls(NoTls),
+        Postgres::new(server.url().replace(&at, &format!("{at},{at}"))).unwrap(),
+    ];
+    for settings in settings {
+        let pool = settings.limits(Limits::new().size(1)).pool().unwrap();
+        let before = backend(&pool).await;
+        let connection = pool.get().await.unwrap();
+        let error = connection.within(ms(100)).query("SELECT pg_sleep(30)", &[]).await.unwrap_err();
+        assert_eq!(error.kind(), PgErrorKind::Timeout);
+        assert_eq!(server.sql(SLEEPING).await.unwrap(), "0");
+        drop(connection);
+        assert_ne!(backend(&pool).await, before);
+        assert_eq!(metric(&pool, "pool_closed_total", "unconfirmed"), 1.0);
+    }
 }
 
 #[tokio::test]
