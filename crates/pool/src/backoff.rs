@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The least that a pause's upper bound is: without a pause, a server that refuses would be asked
+/// as fast as it can refuse.
+const LEAST: Duration = Duration::from_millis(1);
 /// The exponent past which doubling would overflow; the longest pause is reached long before.
 const DOUBLINGS: u32 = 30;
 
@@ -10,7 +13,9 @@ const DOUBLINGS: u32 = 30;
 /// Exponential back-off with full jitter: before the `n`th retry it waits for a random time between
 /// nothing and `first * 2^(n-1)`, but never more than `longest`. It gives up when the next attempt
 /// would begin after `give_up_after`, counted from the start; an attempt that is under way then
-/// runs to its own timeout ([`Limits::create`](crate::Limits::create)).
+/// has as long as one connection may take ([`wait`](crate::Limits::wait),
+/// [`create`](crate::Limits::create) and [`recycle`](crate::Limits::recycle)), however many it is
+/// to open.
 ///
 /// ```
 /// use buttress_pool::Backoff;
@@ -40,13 +45,13 @@ impl Backoff {
         }
     }
 
-    /// The most that the first pause may be.
+    /// The most that the first pause may be: 1 ms or more.
     pub const fn first(mut self, pause: Duration) -> Self {
         self.first = pause;
         self
     }
 
-    /// The most that any pause may be.
+    /// The most that any pause may be: 1 ms or more.
     pub const fn longest(mut self, pause: Duration) -> Self {
         self.longest = pause;
         self
@@ -67,7 +72,7 @@ impl Backoff {
         let doublings = failures.saturating_sub(1).min(DOUBLINGS);
         let ceiling = self.first.saturating_mul(1 << doublings).min(self.longest);
         // A pause of more than a day is nobody's wish, and would overflow as seconds do.
-        ceiling.min(Duration::from_secs(86_400)).mul_f64(random)
+        ceiling.clamp(LEAST, Duration::from_secs(86_400)).mul_f64(random)
     }
 }
 
@@ -99,6 +104,13 @@ mod tests {
     fn jitter_is_full() {
         assert_eq!(Backoff::new().pause(3, 0.0), Duration::ZERO);
         assert_eq!(Backoff::new().pause(3, 0.5), Duration::from_millis(200));
+    }
+
+    #[test]
+    fn there_is_no_back_off_of_nothing() {
+        for none in [Backoff::new().first(Duration::ZERO), Backoff::new().longest(Duration::ZERO)] {
+            assert_eq!(none.pause(1, 1.0), Duration::from_millis(1));
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What the pools of all servers have in common.
 
 use std::{
-    fmt,
+    fmt, mem,
     ops::{Deref, DerefMut},
     panic::Location,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use deadpool::{
 use tokio::{
     runtime::Handle,
     sync::Mutex,
+    task::AbortHandle,
     time::{sleep, timeout},
 };
 
@@ -47,6 +48,8 @@ pub(crate) struct Core<D: Driver> {
     pub(crate) leases: Leases,
     /// One at a time: two would open the least number twice.
     filling: Mutex<()>,
+    /// The upkeep that fills it.
+    refill: OnceLock<AbortHandle>,
 }
 
 impl<D: Driver> Core<D> {
@@ -64,7 +67,7 @@ impl<D: Driver> Core<D> {
         let limits = limits.checked()?;
         let no_runtime = || ConfigError::new(Kind::Runtime, "a pool needs a tokio runtime");
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
-        let manager = Manager { driver, limits, counts: Arc::clone(&counts) };
+        let manager = Manager::new(driver, limits, Arc::clone(&counts));
         let mut config = PoolConfig::new(limits.size);
         // A connection is made and asked within our own times, where their ends are told apart. The
         // newest is taken first: what is not needed becomes idle, and is closed.
@@ -79,8 +82,13 @@ impl<D: Driver> Core<D> {
             counts,
             leases: Leases::new(),
             filling: Mutex::new(()),
+            refill: OnceLock::new(),
         });
         drop(runtime.spawn(upkeep::run(Arc::downgrade(&core), limits)));
+        if limits.min_idle > 0 {
+            let refill = runtime.spawn(upkeep::refill(Arc::downgrade(&core), limits));
+            core.refill.get_or_init(|| refill.abort_handle());
+        }
         Ok(core)
     }
 
@@ -91,6 +99,10 @@ impl<D: Driver> Core<D> {
         let asked = Asked { counts: &self.counts, began: Instant::now() };
         self.counts.waiting.fetch_add(1, Relaxed);
         let object = self.object().await?;
+        // It was closed while this one was made: who waits for its end does not know of it.
+        if self.pool.is_closed() {
+            return Err(AcquireError::new(AcquireErrorKind::Closed));
+        }
         drop(asked);
         let id = self.leases.begin(place);
         Ok(Leased { object, end: End { core: Arc::clone(self), id, is_spoilt: false } })
@@ -99,8 +111,12 @@ impl<D: Driver> Core<D> {
     async fn object(&self) -> Result<Object<Manager<D>>, AcquireError> {
         // Each part has its time; the whole has too, however many old ones do not answer.
         let Limits { wait, create, recycle, .. } = self.limits;
-        let got = timeout(wait + create + recycle, self.pool.get()).await;
-        match got.unwrap_or(Err(PoolError::Timeout(deadpool::managed::TimeoutType::Wait))) {
+        let Ok(got) = timeout(wait + create + recycle, self.pool.get()).await else {
+            // Not for want of one that is given back: that would have ended before.
+            self.counts.create_timeouts.fetch_add(1, Relaxed);
+            return Err(AcquireError::connect(self.timed_out()));
+        };
+        match got {
             Ok(object) => Ok(object),
             Err(PoolError::Timeout(_)) => {
                 self.counts.wait_timeouts.fetch_add(1, Relaxed);
@@ -114,14 +130,44 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// Opens connections until so many are there, which are then idle.
-    pub(crate) async fn fill(&self, connections: usize) -> Result<(), AcquireError> {
+    fn timed_out(&self) -> ConnectError {
+        ConnectError::new(ConnectErrorKind::Timeout, self.pool.manager().driver.at(), None)
+    }
+
+    /// Connections that are there, idle or out.
+    pub(crate) fn size(&self) -> usize {
+        let spare = self.pool.manager().spare().len();
+        self.pool.status().size + spare
+    }
+
+    /// Opens connections until the least number is there, and takes none from anybody.
+    pub(crate) async fn fill(&self) -> Result<(), ConnectError> {
         let _alone = self.filling.lock().await;
-        let mut held = Vec::with_capacity(connections);
-        while held.len() < connections {
-            held.push(self.object().await?);
+        self.fill_alone().await
+    }
+
+    async fn fill_alone(&self) -> Result<(), ConnectError> {
+        let manager = self.pool.manager();
+        while self.size() < self.limits.min_idle && !self.pool.is_closed() {
+            let kept = manager.open().await?;
+            manager.spare().push(kept);
+        }
+        if self.pool.is_closed() {
+            self.drop_spare();
         }
         Ok(())
+    }
+
+    fn drop_spare(&self) {
+        let spare = mem::take(&mut *self.pool.manager().spare());
+        drop(spare);
+    }
+
+    /// One connection is got, which proves that it works, and then the least number is opened.
+    async fn connect(&self) -> Result<(), AcquireError> {
+        let _alone = self.filling.lock().await;
+        drop(self.object().await?);
+        self.fill_alone().await.map_err(AcquireError::connect)
     }
 
     pub(crate) async fn connect_with_retry(&self, backoff: Backoff) -> Result<(), ConnectError> {
@@ -130,7 +176,12 @@ impl<D: Driver> Core<D> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let error = match self.fill(self.limits.min_idle.max(1)).await {
+            // Many that are slow would take their time one after the other.
+            let Limits { wait, create, recycle, .. } = self.limits;
+            let left = backoff.total.saturating_sub(began.elapsed());
+            let within = left.saturating_add(wait + create + recycle);
+            let late = |_| Err(AcquireError::connect(self.timed_out()));
+            let error = match timeout(within, self.connect()).await.unwrap_or_else(late) {
                 Ok(()) => {
                     let took = began.elapsed();
                     tracing::info!(pool, at, attempts, took_ms = millis(took), "connected");
@@ -158,15 +209,21 @@ impl<D: Driver> Core<D> {
 
     pub(crate) fn close(&self) {
         self.pool.close();
+        if let Some(refill) = self.refill.get() {
+            refill.abort();
+        }
+        self.drop_spare();
     }
 
     pub(crate) async fn close_and_wait(&self, within: Duration) -> Result<(), StillOut> {
         self.close();
         let all = async {
             self.leases.none().await;
-            while self.pool.status().size > 0 {
+            // One that is just made has no size yet.
+            while self.pool.status().size > 0 || self.counts.waiting.load(Relaxed) > 0 {
                 sleep(LOOK).await;
             }
+            drop(self.filling.lock().await);
         };
         if timeout(within, all).await.is_ok() {
             return Ok(());
@@ -196,7 +253,7 @@ impl<D: Driver> Gauge for Core<D> {
         let out = self.leases.len();
         Status {
             max: deadpool.max_size,
-            idle: deadpool.size.saturating_sub(out),
+            idle: self.size().saturating_sub(out),
             out,
             waiting: self.counts.waiting.load(Relaxed),
             wait_timeouts: self.counts.wait_timeouts.load(Relaxed),
@@ -259,6 +316,7 @@ impl<D: Driver> DerefMut for Leased<D> {
 
 impl<D: Driver> Drop for Leased<D> {
     fn drop(&mut self) {
+        self.object.connection.given_back();
         self.object.idle_since = Instant::now();
         self.end.is_spoilt = self.object.connection.spoilt().is_some();
     }

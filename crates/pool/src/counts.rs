@@ -175,6 +175,9 @@ impl Times {
             let labels = [("pool", pool), ("le", *bound)];
             each(Sample::counter(within, within_help, sum).labels(&labels));
         }
+        // Without it, `histogram_quantile` answers NaN. Read last, it is never the least.
+        let labels = [("pool", pool), ("le", "+Inf")];
+        each(Sample::counter(within, within_help, float(&self.count)).labels(&labels));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
             AtomicU8, AtomicU64,
             Ordering::{self, Relaxed},
@@ -41,6 +41,9 @@ pub(crate) trait Driver: Send + Sync + 'static {
 /// A connection that may come to be of no more use while it is out.
 pub(crate) trait Spoilable: Send {
     fn spoilt(&self) -> Option<Closed>;
+
+    /// It is about to go back.
+    fn given_back(&self) {}
 }
 
 /// Why, if so; it is set through a shared reference, and the first reason stays.
@@ -76,7 +79,8 @@ pub(crate) struct Kept<C: Spoilable> {
     born: Instant,
     /// From 0.8 to 1: its share of the lifetime and of the idle time.
     share: f64,
-    lost: bool,
+    /// Why it must not be used again, where that does not show on the connection.
+    pub(crate) doomed: Option<Closed>,
     limits: Limits,
     counts: Arc<Counts>,
 }
@@ -84,8 +88,8 @@ pub(crate) struct Kept<C: Spoilable> {
 impl<C: Spoilable> Kept<C> {
     /// Why it must not be used again, if so.
     pub(crate) fn end(&self, now: Instant) -> Option<Closed> {
-        if self.lost {
-            return Some(Closed::Lost);
+        if self.doomed.is_some() {
+            return self.doomed;
         }
         let over = |since: Instant, limit: Duration| {
             now.saturating_duration_since(since) >= limit.mul_f64(self.share)
@@ -110,17 +114,31 @@ impl<C: Spoilable> fmt::Debug for Kept<C> {
 }
 
 /// Makes connections for deadpool, and throws away those whose time has come.
-pub(crate) struct Manager<D> {
+pub(crate) struct Manager<D: Driver> {
     pub(crate) driver: D,
     pub(crate) limits: Limits,
     pub(crate) counts: Arc<Counts>,
+    /// Connections that are open and that deadpool does not know yet. It has no way to take one in,
+    /// and would open one only while all others are out: to have it do so, upkeep would have to
+    /// keep those from everybody. So they wait here for the next time that it wants to open one.
+    spare: Mutex<Vec<Kept<D::Connection>>>,
 }
 
-impl<D: Driver> DeadpoolManager for Manager<D> {
-    type Type = Kept<D::Connection>;
-    type Error = ConnectError;
+impl<D: Driver> Manager<D> {
+    pub(crate) fn new(driver: D, limits: Limits, counts: Arc<Counts>) -> Self {
+        Self { driver, limits, counts, spare: Mutex::default() }
+    }
 
-    async fn create(&self) -> Result<Self::Type, ConnectError> {
+    pub(crate) fn spare(&self) -> MutexGuard<'_, Vec<Kept<D::Connection>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_spare(&self) -> Option<Kept<D::Connection>> {
+        self.spare().pop()
+    }
+
+    /// A new connection.
+    pub(crate) async fn open(&self) -> Result<Kept<D::Connection>, ConnectError> {
         // Counted as a failure also where whoever waits for it leaves.
         let mut failure = Failure(Some(&self.counts.create_failures));
         let connection = match timeout(self.limits.create, self.driver.open()).await {
@@ -140,10 +158,24 @@ impl<D: Driver> DeadpoolManager for Manager<D> {
             idle_since: now,
             born: now,
             share: 0.8 + 0.2 * random(),
-            lost: false,
+            doomed: None,
             limits: self.limits,
             counts: Arc::clone(&self.counts),
         })
+    }
+}
+
+impl<D: Driver> DeadpoolManager for Manager<D> {
+    type Type = Kept<D::Connection>;
+    type Error = ConnectError;
+
+    async fn create(&self) -> Result<Self::Type, ConnectError> {
+        while let Some(mut kept) = self.take_spare() {
+            if self.recycle(&mut kept, &Metrics::default()).await.is_ok() {
+                return Ok(kept);
+            }
+        }
+        self.open().await
     }
 
     async fn recycle(&self, kept: &mut Self::Type, _: &Metrics) -> RecycleResult<ConnectError> {
@@ -153,11 +185,11 @@ impl<D: Driver> DeadpoolManager for Manager<D> {
             return Err(RecycleError::message("its time has come"));
         }
         // Until it has proved the opposite, whoever leaves in between leaves it lost.
-        kept.lost = true;
+        kept.doomed = Some(Closed::Lost);
         let idle = now.saturating_duration_since(kept.idle_since);
         match timeout(self.limits.recycle, self.driver.lives(&mut kept.connection, idle)).await {
             Ok(true) => {
-                kept.lost = false;
+                kept.doomed = None;
                 Ok(())
             }
             Ok(false) => Err(RecycleError::message("it is lost")),
@@ -199,7 +231,7 @@ mod tests {
             idle_since: now,
             born: now,
             share,
-            lost: false,
+            doomed: None,
             limits: Limits::new().lifetime(secs(1000)).idle(secs(100)),
             counts: Arc::default(),
         }

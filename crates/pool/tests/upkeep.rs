@@ -212,3 +212,57 @@ async fn the_numbers_are_shown_by_name_with_nothing_between() {
     }
     assert!(metric(&pool, "pool_acquire_seconds_total", "shop") > 0.0);
 }
+
+#[tokio::test]
+async fn keeping_the_least_number_takes_no_connection_from_anybody() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, Limits::new().size(2).min_idle(2).wait(ms(2000)));
+    pool.connect_with_retry(Backoff::new()).await.unwrap();
+    let (held, other) = (pool.get().await.unwrap(), pool.get().await.unwrap());
+    // One is out, and the other one is lost: one is to be made.
+    assert!(
+        other
+            .within(ms(50))
+            .batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            .await
+            .is_err()
+    );
+    drop(other);
+    let created = || metric(&pool, "pool_created_total", "postgres");
+    until("it is replaced", async || created() >= 3.0).await;
+    let began = Instant::now();
+    for _ in 0..20 {
+        backend(&pool).await;
+    }
+    assert!(began.elapsed() < ms(1000), "{:?}", began.elapsed());
+    drop(held);
+    assert_eq!((pool.status().idle, created()), (2, 3.0));
+}
+
+#[tokio::test]
+async fn closing_waits_for_a_connection_that_is_just_made() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, Limits::new().size(1));
+    server.freeze().unwrap();
+    let asked = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.get().await.unwrap_err().kind() }
+    });
+    until("it is made", async || pool.status().waiting == 1).await;
+    assert!(pool.close_and_wait(ms(100)).await.unwrap_err().leases().is_empty());
+    server.thaw().unwrap();
+    pool.close_and_wait(ms(5000)).await.unwrap();
+    assert_eq!(asked.await.unwrap(), AcquireErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn the_histograms_end_with_everything() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, Limits::new());
+    backend(&pool).await;
+    for name in
+        ["pool_acquires_within_total", "pool_usages_within_total", "pool_statements_within_total"]
+    {
+        assert_eq!(metric(&pool, name, "+Inf"), 1.0, "{name}");
+    }
+}
