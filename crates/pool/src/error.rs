@@ -43,6 +43,13 @@ impl ConfigError {
         Self { kind, message: message.into() }
     }
 
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(crate) fn misread() -> Self {
+        let message = "the address would be misread: in a user or password, `@`, `/` and `?` have \
+                       to be percent-encoded (%40, %2F, %3F), and parameters begin with `?`";
+        Self::new(ConfigErrorKind::Address, message)
+    }
+
     /// What kind of mistake it is, for a program.
     #[must_use]
     pub const fn kind(&self) -> ConfigErrorKind {

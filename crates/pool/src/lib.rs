@@ -8,6 +8,8 @@ mod lease;
 mod limits;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
+mod address;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod core;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod counts;

@@ -27,6 +27,7 @@ use self::{
     session::Tuning,
 };
 use crate::{
+    address::is_misread,
     backoff::Backoff,
     check::{Gauge, Saturation, Status},
     connect::ConnectError,
@@ -89,17 +90,23 @@ pub struct Postgres {
 
 impl Postgres {
     /// At this address: `postgres://user:password@host:port/database?key=value`, or the form
-    /// `host=… user=… password=…`, as tokio-postgres reads them.
+    /// `host=… user=… password=…`, as tokio-postgres reads them. In a user or password `@`, `/` and
+    /// `?` have to be percent-encoded.
     ///
     /// # Errors
-    /// Where it is none, or names no host. The address is never quoted.
+    /// Where it is none, names no host, or would be misread for want of such an encoding: a piece
+    /// of the password would be the host then, and in the logs. The address is never quoted.
     pub fn new(address: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
         let wrong = || {
             let message = "no address of a Postgres server: postgres://user:password@host/database";
             ConfigError::new(Kind::Address, message)
         };
+        let address = address.into();
+        if is_misread(address.expose()) {
+            return Err(ConfigError::misread());
+        }
         // The driver's own error quotes what it did not understand.
-        let config: Config = address.into().expose().parse().map_err(|_| wrong())?;
+        let config: Config = address.expose().parse().map_err(|_| wrong())?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(wrong());
         }

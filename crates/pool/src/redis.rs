@@ -11,6 +11,7 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 pub use self::{check::RedisCheck, connection::RedisConnection};
 use self::{connection::Leasing, driver::RedisDriver};
 use crate::{
+    address::is_misread,
     backoff::Backoff,
     check::{Gauge, Saturation, Status},
     connect::ConnectError,
@@ -59,12 +60,17 @@ pub struct Redis {
 
 impl Redis {
     /// At this address: `redis://[user:password@]host[:port][/database]`, or
-    /// `redis+unix:///path`. For `rediss://`, turn on a TLS feature of the crate redis.
+    /// `redis+unix:///path`. For `rediss://`, turn on a TLS feature of the crate redis. In a user or
+    /// password `@`, `/` and `?` have to be percent-encoded.
     ///
     /// # Errors
-    /// Where it is none. The address is never quoted.
+    /// Where it is none, or would be misread for want of such an encoding. The address is never
+    /// quoted.
     pub fn new(address: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
         let address = address.into();
+        if is_misread(address.expose()) {
+            return Err(ConfigError::misread());
+        }
         let address = address.expose().as_str().into_connection_info().map_err(|_| {
             let message = "no address of a Redis server: redis://user:password@host:port/database";
             ConfigError::new(Kind::Address, message)

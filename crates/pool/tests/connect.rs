@@ -9,6 +9,7 @@ use buttress_pool::{
     AcquireErrorKind, Backoff, ConfigErrorKind, ConnectErrorKind, Limits, PgPool, Postgres, Secret,
 };
 use buttress_testkit::postgres::{PASSWORD, Server};
+use tokio::net::{TcpListener, TcpStream};
 
 use self::common::*;
 
@@ -50,7 +51,7 @@ async fn a_server_that_starts_up_is_waited_for() {
     let mut server = Server::start().await.unwrap();
     server.kill().unwrap();
     let pool = pool(server.url());
-    let listener = tokio::net::TcpListener::bind(server.address()).await.unwrap();
+    let listener = TcpListener::bind(server.address()).await.unwrap();
     let refuse = async {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -172,4 +173,55 @@ async fn no_password_is_in_any_debug() {
     let pool = settings.pool().unwrap();
     let said = format!("{pool:?} {:?} {:?}", pool.check(), pool.saturation());
     assert!(said.contains("db:5433/shop") && !said.contains("planted"), "{said}");
+}
+
+#[tokio::test]
+async fn an_address_of_which_a_host_would_be_a_piece_of_the_password_is_refused() {
+    let misread = [
+        "postgres://app:hun@planted@db/shop",
+        "postgres://app:hun@planted/ted@db/shop",
+        "postgres://app:hun/ter@planted:5432/shop",
+        "postgres://app:hun?ter@planted/shop",
+        "postgresql://db:5432/shop?password=hun@planted",
+        "postgres://app@db/shop&password=planted",
+    ];
+    for address in misread {
+        let error = Postgres::new(address).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Address, "{address}");
+        assert!(error.to_string().contains("percent-encoded"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
+    }
+    let right = [
+        "postgres://app:pl%40nt%2Fed%3F@db/shop?application_name=me@home",
+        "postgres://app:pl#nted@one:5432,[::1]:5433/shop",
+        "postgres:///shop?host=/run/postgresql",
+        "host=db user=app password=a://b@c@d/e?f dbname=shop",
+    ];
+    for address in right {
+        let said = format!("{:?}", Postgres::new(address).unwrap());
+        assert!(!["pl@", "pl#", "a://"].iter().any(|secret| said.contains(secret)), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_opens_many_ends_with_its_time() {
+    let server = Server::start().await.unwrap();
+    let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (from, to) = (slow.local_addr().unwrap(), server.address());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = slow.accept().await {
+            tokio::spawn(async move {
+                tokio::time::sleep(ms(250)).await;
+                let mut server = TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+            });
+        }
+    });
+    let url = server.url().replace(&to.to_string(), &from.to_string());
+    let limits = Limits::new().size(20).min_idle(20).wait(ms(100)).create(ms(500)).recycle(ms(100));
+    let pool = Postgres::new(url).unwrap().limits(limits).pool().unwrap();
+    let began = Instant::now();
+    let error = pool.connect_with_retry(quick().give_up_after(ms(300))).await.unwrap_err();
+    assert_eq!(error.kind(), ConnectErrorKind::Timeout);
+    assert!((ms(900)..ms(2000)).contains(&began.elapsed()), "{:?}", began.elapsed());
 }

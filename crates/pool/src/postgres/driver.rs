@@ -100,7 +100,10 @@ fn of_io(kind: io::ErrorKind) -> Kind {
         // A socket of Unix that is not there yet is a port where nobody listens.
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Kind::Refused,
         io::ErrorKind::TimedOut => Kind::Timeout,
-        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied => Kind::Other,
+        // As invalid data, rustls tells of a certificate that it does not accept.
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::InvalidData
+        | io::ErrorKind::PermissionDenied => Kind::Other,
         // A name that is not found has no kind of its own.
         _ => Kind::Unreachable,
     }
