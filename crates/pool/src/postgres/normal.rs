@@ -10,8 +10,9 @@ const LONGEST: usize = 2_000;
 ///
 /// What is no whole literal is none of ours to understand: from a quote that does not end, nothing
 /// is kept. The rules are those of Postgres' lexical structure (its manual, §4.1): `'it''s'`,
-/// `E'\''`, `B''`, `X''`, `U&''`, `N''`, `$tag$…$tag$`, numbers in all their forms, nested comments; with `standard_conforming_strings` on, as it is
-/// since Postgres 9.1.
+/// `E'\''`, `B''`, `X''`, `U&''`, `N''`, also where they go on in another line, `$tag$…$tag$`,
+/// numbers in all their forms, nested comments; with `standard_conforming_strings` on, as it is
+/// since Postgres 9.1. It takes time in proportion to the statement's length.
 ///
 /// ```
 /// use buttress_pool::normalize;
@@ -35,17 +36,52 @@ pub fn normalize(sql: &str) -> String {
             Token::Literal => "?".into(),
             Token::Text(text) => text.into(),
         };
-        if is_spaced && !out.is_empty() {
-            out.push(' ');
-        }
+        let space = if is_spaced && !out.is_empty() { " " } else { "" };
         is_spaced = false;
-        if out.len() + text.len() > LONGEST {
+        if out.len() + space.len() + text.len() > LONGEST {
             out.push('…');
             break;
         }
+        out.push_str(space);
         out.push_str(&text);
     }
     out
+}
+
+/// The first two words of each statement, as far as there are so many. It reads no further than it
+/// is asked.
+pub(super) fn openings(sql: &str) -> impl Iterator<Item = [&str; 2]> {
+    let (mut rest, mut count) = (sql, 0_usize);
+    std::iter::from_fn(move || {
+        let mut words = [""; 2];
+        while let Some(first) = rest.chars().next() {
+            let (token, after) = token(rest, first);
+            rest = after;
+            let word = match token {
+                Token::Space => continue,
+                Token::Text(";") if (1..words.len()).contains(&count) => {
+                    count = 0;
+                    return Some(words);
+                }
+                Token::Text(";") => {
+                    count = 0;
+                    continue;
+                }
+                Token::Text(text) => text,
+                Token::Literal => "",
+            };
+            if let Some(place) = words.get_mut(count) {
+                *place = word;
+            }
+            count = count.saturating_add(1);
+            if count == words.len() {
+                return Some(words);
+            }
+        }
+        let is_last = (1..words.len()).contains(&count);
+        count = 0;
+        is_last.then_some(words)
+    })
 }
 
 enum Token<'a> {
@@ -59,19 +95,17 @@ enum Token<'a> {
 fn token(sql: &str, first: char) -> (Token<'_>, &str) {
     let one = first.len_utf8();
     match first {
-        _ if first.is_whitespace() => (Token::Space, from(sql, one)),
+        _ if is_space(first) => (Token::Space, from(sql, one)),
         '-' if sql.starts_with("--") => {
             (Token::Space, from(sql, sql.find(['\n', '\r']).unwrap_or(sql.len())))
         }
         '/' if sql.starts_with("/*") => (Token::Space, after_comment(sql)),
-        '\'' => (Token::Literal, after_quote(sql, one, '\'', false)),
-        '"' => {
-            let after = after_quote(sql, one, '"', false);
-            let whole = to(sql, sql.len() - after.len());
+        '\'' => (Token::Literal, after_string(from(sql, one), false)),
+        '"' => match after_quote(from(sql, one), '"', false) {
+            Some(after) => (Token::Text(to(sql, sql.len() - after.len())), after),
             // Without an end it is no name.
-            let is_whole = whole.len() > one && whole.ends_with('"');
-            (if is_whole { Token::Text(whole) } else { Token::Literal }, after)
-        }
+            None => (Token::Literal, ""),
+        },
         '$' => dollar(sql),
         '0'..='9' => (Token::Literal, from(sql, number(sql))),
         '.' if sql.chars().nth(1).is_some_and(|next| next.is_ascii_digit()) => {
@@ -91,10 +125,10 @@ fn word(sql: &str, length: usize) -> (Token<'_>, &str) {
     let (word, after) = (to(sql, length), from(sql, length));
     let is = |prefix: &str| word.eq_ignore_ascii_case(prefix);
     if after.starts_with('\'') && (is("e") || is("b") || is("x") || is("n")) {
-        return (Token::Literal, after_quote(after, 1, '\'', is("e")));
+        return (Token::Literal, after_string(from(after, 1), is("e")));
     }
     if is("u") && after.starts_with("&'") {
-        return (Token::Literal, after_quote(after, 2, '\'', false));
+        return (Token::Literal, after_string(from(after, 2), false));
     }
     (Token::Text(word), after)
 }
@@ -116,8 +150,13 @@ fn dollar(sql: &str) -> (Token<'_>, &str) {
     (Token::Literal, from(body, end))
 }
 
+/// To Postgres' lexer whatever is not ASCII is a letter, blanks of Unicode as well.
 fn is_name(c: char) -> bool {
-    c == '_' || c.is_alphabetic() || (!c.is_ascii() && !c.is_whitespace())
+    c == '_' || c.is_ascii_alphabetic() || !c.is_ascii()
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
 }
 
 /// The length of a number: digits with `_`, a point, an exponent; or `0x`, `0o`, `0b`. Letters that
@@ -132,13 +171,26 @@ fn number(sql: &str) -> usize {
     .unwrap_or(sql.len())
 }
 
-/// After the quote that ends it; a doubled one does not, and with backslashes neither does one after
-/// a backslash.
-fn after_quote(sql: &str, begin: usize, quote: char, has_escapes: bool) -> &str {
-    let mut rest = from(sql, begin);
+/// After a string, also one that goes on: after white space with a new line in it, a further quote
+/// is the same string's, with the same escapes (the manual, §4.1.2.1).
+fn after_string(sql: &str, has_escapes: bool) -> &str {
+    let mut rest = sql;
     loop {
-        let Some(at) = rest.find(|c| c == quote || (has_escapes && c == '\\')) else { return "" };
-        let is_escape = !rest.get(at..).is_some_and(|found| found.starts_with(quote));
+        let Some(after) = after_quote(rest, '\'', has_escapes) else { return "" };
+        match continuation(after) {
+            Some(more) => rest = more,
+            None => return after,
+        }
+    }
+}
+
+/// After the quote that ends it, if there is one; a doubled one does not, and with backslashes
+/// neither does one after a backslash.
+fn after_quote(sql: &str, quote: char, has_escapes: bool) -> Option<&str> {
+    let mut rest = sql;
+    loop {
+        let at = rest.find(|c| c == quote || (has_escapes && c == '\\'))?;
+        let is_escape = !from(rest, at).starts_with(quote);
         rest = from(rest, at + 1);
         if is_escape {
             rest = from(rest, rest.chars().next().map_or(0, char::len_utf8));
@@ -146,8 +198,21 @@ fn after_quote(sql: &str, begin: usize, quote: char, has_escapes: bool) -> &str 
         }
         match rest.strip_prefix(quote) {
             Some(after) => rest = after,
-            None => return rest,
+            None => return Some(rest),
         }
+    }
+}
+
+fn continuation(sql: &str) -> Option<&str> {
+    let is_end = |c| matches!(c, '\n' | '\r');
+    let (mut rest, mut is_new_line) = (sql, false);
+    loop {
+        let after = rest.trim_start_matches(is_space);
+        is_new_line |= to(rest, rest.len() - after.len()).contains(is_end);
+        let Some(comment) = after.strip_prefix("--") else {
+            return after.strip_prefix('\'').filter(|_| is_new_line);
+        };
+        rest = from(comment, comment.find(is_end).unwrap_or(comment.len()));
     }
 }
 
@@ -155,18 +220,18 @@ fn after_comment(sql: &str) -> &str {
     let mut rest = from(sql, 2);
     let mut depth = 1_usize;
     while depth > 0 {
-        let next = [rest.find("/*"), rest.find("*/")];
-        match next {
-            [Some(open), Some(close)] if open < close => {
-                depth += 1;
-                rest = from(rest, open + 2);
-            }
-            [_, Some(close)] => {
-                depth -= 1;
-                rest = from(rest, close + 2);
-            }
-            [_, None] => return "",
-        }
+        let Some(at) = rest.find(['/', '*']) else { return "" };
+        let mark = from(rest, at);
+        let length = if mark.starts_with("/*") {
+            depth += 1;
+            2
+        } else if mark.starts_with("*/") {
+            depth -= 1;
+            2
+        } else {
+            1
+        };
+        rest = from(mark, length);
     }
     rest
 }
@@ -205,6 +270,14 @@ mod tests {
             ("SELECT E'ends in a backslash\\", "SELECT ?"),
             ("SELECT a$b, $", "SELECT a$b, $"),
             ("größe = 'ß'", "größe = ?"),
+            ("SELECT 'one'\n  'two', 'a' 'b'", "SELECT ?, ? ?"),
+            ("SELECT E'one' -- and\n 'it\\'s a secret' , 2", "SELECT ? , ?"),
+            ("SELECT E'one' 'no escape\\' , 2", "SELECT ? ? , ?"),
+            ("SELECT \"never ends\"\"", "SELECT ?"),
+            ("SELECT \"it\"\"s\", \"\"", "SELECT \"it\"\"s\", \"\""),
+            ("SELECT $\u{a0}$ secret $\u{a0}$, 2", "SELECT ?, ?"),
+            ("SELECT e\u{a0}'no escape\\' , 2", "SELECT e\u{a0}? , ?"),
+            ("a /*/ secret */ b /***/ c /**/*/ d", "a b c */ d"),
             ("", ""),
         ];
         for (sql, expected) in cases {
@@ -218,6 +291,53 @@ mod tests {
         let normal = normalize(&long);
         assert!(normal.len() <= LONGEST + '…'.len_utf8(), "{}", normal.len());
         assert!(normal.ends_with('…'));
+    }
+
+    #[test]
+    fn it_is_cut_in_front_of_what_is_too_long() {
+        let names = format!("{} {}", "a".repeat(LONGEST), "b");
+        assert_eq!(normalize(&names), "a".repeat(LONGEST) + "…");
+        assert_eq!(normalize(&"a".repeat(LONGEST + 1)), "…");
+    }
+
+    #[test]
+    fn time_is_in_proportion_to_the_length() {
+        // Where each would look ahead to the end, these would take hours.
+        let many = 200_000;
+        let hostile = [
+            "/*".repeat(many) + &"*/".repeat(many),
+            "/**/".repeat(many),
+            "$a$b".repeat(many),
+            "$a".repeat(many),
+            "$1".repeat(many),
+            "'a'\n".repeat(many),
+            "'a'--\n".repeat(many),
+            "E'\\".repeat(many),
+            "\"\"".repeat(many),
+            "1e+".repeat(many),
+            ";".repeat(many),
+        ];
+        let began = std::time::Instant::now();
+        for sql in hostile {
+            assert!(normalize(&sql).len() <= LONGEST + '…'.len_utf8());
+            let _ = openings(&sql).count();
+        }
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn the_first_words_of_each_statement_are_found() {
+        let cases: [(&str, &[[&str; 2]]); 6] = [
+            ("", &[]),
+            (" ; -- BEGIN\n;", &[]),
+            ("begin", &[["begin", ""]]),
+            ("/* it */ SET LOCAL a = 'b;c'; ;COMMIT;", &[["SET", "LOCAL"], ["COMMIT", ""]]),
+            ("SELECT 'x; BEGIN'; 1; a b c; d", &[["SELECT", ""], ["", ""], ["a", "b"], ["d", ""]]),
+            ("DO $$ BEGIN; END $$; LISTEN a", &[["DO", ""], ["LISTEN", "a"]]),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(openings(sql).collect::<Vec<_>>(), expected, "{sql}");
+        }
     }
 
     proptest! {
