@@ -283,3 +283,27 @@ async fn what_is_not_slow_is_not_logged() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("pg_sleep(?)"), "{lines:?}");
 }
+
+#[tokio::test]
+async fn a_connection_that_was_changed_is_not_handed_on() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, ms(30_000));
+    let changes = ["SET search_path = nowhere", "SELECT 1; set session role test", "LISTEN news"];
+    for change in changes {
+        let before = backend(&pool).await;
+        pool.get().await.unwrap().batch_execute(change).await.unwrap();
+        assert_ne!(backend(&pool).await, before, "{change}");
+    }
+    // Nobody knows what was done with the driver's own client.
+    let before = backend(&pool).await;
+    let mut connection = pool.get().await.unwrap();
+    connection.client_mut().batch_execute("SET search_path = nowhere").await.unwrap();
+    drop(connection);
+    assert_ne!(backend(&pool).await, before);
+    assert_eq!(metric(&pool, "pool_closed_total", "changed"), 4.0);
+    // What ends with the transaction changes nothing.
+    let before = backend(&pool).await;
+    let local = "BEGIN; SET LOCAL search_path = nowhere; SET TRANSACTION READ ONLY; COMMIT";
+    pool.get().await.unwrap().batch_execute(local).await.unwrap();
+    assert_eq!(backend(&pool).await, before);
+}

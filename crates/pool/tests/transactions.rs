@@ -6,7 +6,9 @@
 use std::{
     future::pending,
     num::NonZeroU32,
+    pin::pin,
     sync::atomic::{AtomicU32, Ordering::SeqCst},
+    task::{Context, Waker},
 };
 
 use buttress_pool::{
@@ -402,4 +404,59 @@ async fn eight_writers_at_serializable_make_the_right_sum() {
         writer.await.unwrap();
     }
     assert_eq!(server.sql("SELECT n FROM t").await.unwrap(), "80");
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_failure_does_not_hide_it() {
+    let (server, pool) = start(1).await;
+    let failed: Result<(), Own> = with_transaction(&pool, TxOptions::new(), |tx| {
+        Box::pin(async move {
+            tx.execute(INSERT, &[&1]).await?;
+            // Both are on their way, and the answer of the first is read last.
+            let mut right = pin!(tx.batch_execute("SELECT 1"));
+            let mut wrong = pin!(tx.batch_execute("SELECT 1 / 0"));
+            let noop = || Context::from_waker(Waker::noop());
+            assert!(right.as_mut().poll(&mut noop()).is_pending());
+            assert!(wrong.as_mut().poll(&mut noop()).is_pending());
+            wrong.await.unwrap_err();
+            right.await?;
+            Ok(())
+        })
+    })
+    .await;
+    assert_eq!(failed, Err(Own::Postgres(PgErrorKind::Aborted, None)));
+    assert_eq!(ids(&server).await, "");
+}
+
+#[tokio::test]
+async fn a_begin_of_ones_own_is_rolled_back_before_the_next_one_has_the_connection() {
+    let (server, pool) = start(1).await;
+    let before = backend(&pool).await;
+    let begins = ["BEGIN", "SELECT 1; /* it */ begin", "start transaction read write"];
+    for begin in begins {
+        let connection = pool.get().await.unwrap();
+        connection.batch_execute(begin).await.unwrap();
+        connection.execute(INSERT, &[&1]).await.unwrap();
+        drop(connection);
+        is_clean(&pool, before).await;
+        assert_eq!(ids(&server).await, "", "{begin}");
+    }
+    let connection = pool.get().await.unwrap();
+    connection.execute("BEGIN", &[]).await.unwrap();
+    connection.execute(INSERT, &[&1]).await.unwrap();
+    drop(connection);
+    is_clean(&pool, before).await;
+    assert_eq!(ids(&server).await, "");
+}
+
+#[tokio::test]
+async fn a_commit_of_which_a_proxy_lost_the_server_is_unknown() {
+    let (server, pool) = start(1).await;
+    server.sql(&at_commit("RAISE EXCEPTION USING ERRCODE = '08006'")).await.unwrap();
+    let failed: Result<(), Own> = with_transaction(&pool, TxOptions::new(), |tx| {
+        Box::pin(async move { Ok(tx.execute(INSERT, &[&1]).await.map(drop)?) })
+    })
+    .await;
+    let code = Some(SqlState::CONNECTION_FAILURE);
+    assert_eq!(failed, Err(Own::Postgres(PgErrorKind::CommitUnknown, code)));
 }

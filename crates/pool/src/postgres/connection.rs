@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 use deadpool_postgres::ClientWrapper;
 
 use super::{driver::PgDriver, session::Session};
-use crate::core::Leased;
+use crate::{core::Leased, counts::Closed};
 
 /// A connection of a [`PgPool`](super::PgPool), which goes back when this is dropped.
 ///
@@ -17,10 +17,12 @@ impl PgConnection {
         Self(leased)
     }
 
-    /// The driver's own client, for what needs one, such as migrations. What is done with it has
-    /// the server's statement timeout alone, and is neither counted nor logged.
+    /// The driver's own client, for what needs one, such as migrations or `COPY`. What is done with
+    /// it has the server's statement timeout alone, and is neither counted nor logged. Nobody
+    /// knows what it leaves behind, so the connection is thrown away when it comes back.
     #[must_use]
     pub fn client_mut(&mut self) -> &mut ClientWrapper {
+        self.0.spoil(Closed::Changed);
         self.0.client_mut()
     }
 }

@@ -5,7 +5,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -18,7 +18,7 @@ use tokio_postgres::{Config, Error, Row, error::SqlState, types::ToSql};
 use super::{
     dial::{Asked, Dial, Dialled},
     error::{PgError, PgErrorKind, kind},
-    normal::normalize,
+    normal::{normalize, openings},
     statements::Statements,
 };
 use crate::{
@@ -53,11 +53,14 @@ pub struct Session {
     tuning: Arc<Tuning>,
     spoilt: Spoilt,
     failed: Failed,
+    /// Whether a transaction was begun that may be open still.
+    is_begun: AtomicBool,
 }
 
 impl Session {
     pub(super) fn new(client: ClientWrapper, tuning: Arc<Tuning>) -> Self {
-        Self { client, tuning, spoilt: Spoilt::default(), failed: Failed::default() }
+        let (spoilt, failed) = (Spoilt::default(), Failed::default());
+        Self { client, tuning, spoilt, failed, is_begun: AtomicBool::new(false) }
     }
 
     /// Runs a statement, and answers how many rows it has touched.
@@ -131,6 +134,7 @@ impl Session {
         rows: fn(&T) -> Option<u64>,
         work: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, PgError> {
+        let failures = self.failed.count();
         let mut running = Running { session: self, sql, began: Instant::now(), is_over: false };
         let mut work = pin!(work);
         let (ended, is_late) = match timeout(within, work.as_mut()).await {
@@ -139,7 +143,7 @@ impl Session {
         };
         running.is_over = true;
         let took = running.began.elapsed();
-        let result = self.judge(ended, took, is_late);
+        let result = self.judge(ended, failures, took, is_late);
         let (rows, outcome) = match &result {
             Ok(value) => (rows(value), Outcome::Done),
             Err(error) if error.kind() == PgErrorKind::Timeout => (None, Outcome::TimedOut),
@@ -152,12 +156,13 @@ impl Session {
     fn judge<T>(
         &self,
         ended: Option<Result<T, Error>>,
+        failures: u32,
         took: Duration,
         is_late: bool,
     ) -> Result<T, PgError> {
         let error = match ended {
             Some(Ok(value)) => {
-                self.failed.clear();
+                self.failed.clear(failures);
                 return Ok(value);
             }
             Some(Err(error)) => error,
@@ -213,12 +218,27 @@ impl Session {
         self.spoilt.set(why);
     }
 
-    /// Puts a `ROLLBACK` behind whatever is on its way, without waiting for it: whoever has the
-    /// connection next comes after it.
-    pub(super) fn rollback_behind(&self) {
-        let rollback = pin!(self.client.batch_execute("ROLLBACK"));
-        // It is sent by the first poll.
-        let _ = rollback.poll(&mut Context::from_waker(Waker::noop()));
+    /// Takes note of statements that leave something to whoever has the connection next. The words
+    /// are looked at, since the driver does not show the server's state of the transaction.
+    pub(super) fn heed(&self, sql: &str, statements: usize) {
+        for [first, second] in openings(sql).take(statements) {
+            let is =
+                |words: &[&str], word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
+            // These end with the transaction.
+            let is_local = is(&["LOCAL", "TRANSACTION", "CONSTRAINTS"], second);
+            if is(&["BEGIN", "START"], first) {
+                self.is_begun.store(true, Relaxed);
+            } else if is(&["LISTEN", "DISCARD", "DEALLOCATE"], first)
+                || (is(&["SET"], first) && !is_local)
+            {
+                self.spoil(Closed::Changed);
+            }
+        }
+    }
+
+    /// The transaction is over.
+    pub(super) fn ended(&self) {
+        self.is_begun.store(false, Relaxed);
     }
 }
 
@@ -229,6 +249,16 @@ fn is_cancelled(error: &Error) -> bool {
 impl Spoilable for Session {
     fn spoilt(&self) -> Option<Closed> {
         self.spoilt.get().or_else(|| self.client.is_closed().then_some(Closed::Lost))
+    }
+
+    /// Puts a `ROLLBACK` behind whatever is on its way, without waiting for it: whoever has the
+    /// connection next comes after it. A spoilt connection is closed, and the server rolls back.
+    fn given_back(&self) {
+        if self.is_begun.swap(false, Relaxed) && self.spoilt().is_none() {
+            let rollback = pin!(self.client.batch_execute("ROLLBACK"));
+            // It is sent by the first poll.
+            let _ = rollback.poll(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 
@@ -264,29 +294,43 @@ impl Drop for Running<'_> {
 /// Whether the last statement that the server has answered failed: then a transaction is aborted,
 /// and a `COMMIT` would roll it back without a word.
 #[derive(Debug, Default)]
-pub(super) struct Failed(AtomicU8);
+pub(super) struct Failed {
+    state: AtomicU8,
+    count: AtomicU32,
+}
 
 const FAILED: u8 = 1;
 const CONFLICT: u8 = 2;
 
 impl Failed {
-    pub(super) fn clear(&self) {
-        self.0.store(0, Relaxed);
+    /// How many there were so far.
+    fn count(&self) -> u32 {
+        self.count.load(Relaxed)
+    }
+
+    /// A statement was right that was begun after so many failures. If there was another one since,
+    /// it was perhaps sent before that, and says nothing of it: answers that have come together are
+    /// read in any order.
+    fn clear(&self, failures: u32) {
+        if self.count() == failures {
+            self.state.store(0, Relaxed);
+        }
     }
 
     fn note(&self, code: Option<&SqlState>) {
         let failure = if is_conflict(code) { CONFLICT } else { FAILED };
         // What comes after a conflict fails too (25P02), and says nothing new.
-        self.0.fetch_max(failure, Relaxed);
+        self.state.fetch_max(failure, Relaxed);
+        self.count.fetch_add(1, Relaxed);
     }
 
     pub(super) fn is_failed(&self) -> bool {
-        self.0.load(Relaxed) >= FAILED
+        self.state.load(Relaxed) >= FAILED
     }
 
     /// By another transaction: this one may be tried again.
     pub(super) fn is_conflict(&self) -> bool {
-        self.0.load(Relaxed) == CONFLICT
+        self.state.load(Relaxed) == CONFLICT
     }
 }
 

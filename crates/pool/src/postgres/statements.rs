@@ -97,11 +97,14 @@ impl Statements<'_> {
     /// # Errors
     /// As there.
     pub async fn batch_execute(self, sql: &str) -> Result<(), PgError> {
+        self.session.heed(sql, usize::MAX);
         let work = self.session.client().batch_execute(sql);
         self.session.run(sql, self.within, |()| None, work).await
     }
 
     async fn prepare(self, sql: &str) -> Result<Statement, Error> {
+        // There is but one.
+        self.session.heed(sql, 1);
         let client = self.session.client();
         if client.statement_cache.size() >= PREPARED {
             // Whoever writes values into its statements must not fill the memory of two processes.

@@ -112,7 +112,6 @@ where
 /// The lifetime is that of what the closure borrows, which its futures may then borrow as well.
 pub struct Transaction<'s> {
     connection: PgConnection,
-    is_open: bool,
     borrows: PhantomData<&'s ()>,
 }
 
@@ -127,9 +126,8 @@ impl Transaction<'_> {
         place: &'static Location<'static>,
         options: TxOptions,
     ) -> Result<Self, PgError> {
-        let connection = pool.get_at(place).await?;
-        // Open already while it is begun: whoever leaves then leaves it to be rolled back.
-        let mut tx = Self { connection, is_open: true, borrows: PhantomData };
+        // Whoever leaves leaves it to the session to roll back.
+        let mut tx = Self { connection: pool.get_at(place).await?, borrows: PhantomData };
         match tx.batch_execute(options.begin()).await {
             // It was lost while it lay in the pool. Nothing has happened yet.
             Err(error) if error.kind() == Kind::Lost => {
@@ -141,7 +139,7 @@ impl Transaction<'_> {
         Ok(tx)
     }
 
-    async fn commit(mut self) -> Result<(), NotCommitted> {
+    async fn commit(self) -> Result<(), NotCommitted> {
         let failed = self.connection.failed();
         if failed.is_failed() || self.connection.spoilt().is_some() {
             let is_conflict = failed.is_conflict();
@@ -154,7 +152,7 @@ impl Transaction<'_> {
             return Err(NotCommitted { error: PgError::new(kind, None), is_conflict });
         }
         let committed = self.connection.batch_execute("COMMIT").await;
-        self.is_open = false;
+        self.connection.ended();
         let Err(error) = committed else { return Ok(()) };
         if is_conflict(error.code()) {
             return Err(NotCommitted { error, is_conflict: true });
@@ -168,23 +166,25 @@ impl Transaction<'_> {
         Err(NotCommitted { error, is_conflict: false })
     }
 
-    async fn rollback(mut self) {
+    async fn rollback(self) {
         // A spoilt connection is closed, and the server rolls back then.
         if self.connection.spoilt().is_none()
             && self.connection.batch_execute("ROLLBACK").await.is_err()
         {
             self.connection.spoil(Closed::Lost);
         }
-        self.is_open = false;
+        self.connection.ended();
     }
 }
 
 /// Whether the server has said that the transaction is not committed: with an error that does not
-/// end the session, but for 40003 and 08007, which say that it does not know.
+/// end the session, but for 40003, which says that it does not know, and class 08, with which a
+/// proxy tells that it has lost the server.
 fn is_known(error: &PgError) -> bool {
-    let unknown =
-        [&SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN, &SqlState::TRANSACTION_RESOLUTION_UNKNOWN];
-    error.kind() != Kind::Lost && error.code().is_some_and(|code| !unknown.contains(&code))
+    let is_unknown = |code: &SqlState| {
+        *code == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN || code.code().starts_with("08")
+    };
+    error.kind() != Kind::Lost && error.code().is_some_and(|code| !is_unknown(code))
 }
 
 impl Deref for Transaction<'_> {
@@ -195,16 +195,8 @@ impl Deref for Transaction<'_> {
     }
 }
 
-impl Drop for Transaction<'_> {
-    fn drop(&mut self) {
-        if self.is_open && self.connection.spoilt().is_none() {
-            self.connection.rollback_behind();
-        }
-    }
-}
-
 impl fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction").field("is_open", &self.is_open).finish_non_exhaustive()
+        f.debug_struct("Transaction").finish_non_exhaustive()
     }
 }
