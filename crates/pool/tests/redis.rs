@@ -254,3 +254,38 @@ async fn no_password_is_in_any_debug_or_refusal() {
     let said = format!("{pool:?} {:?} {:?}", pool.check(), pool.saturation());
     assert!(!said.contains("planted"), "{said}");
 }
+
+#[tokio::test]
+async fn a_reset_or_an_open_multi_is_not_handed_on() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(format!("{}/3", server.url()), Limits::new().size(1));
+    for command in ["RESET", "MULTI"] {
+        let mut connection = pool.get().await.unwrap();
+        let () = redis::cmd(command).query_async(&mut connection).await.unwrap();
+        drop(connection);
+        let _: () = pool.get().await.unwrap().set(command, 1).await.unwrap();
+    }
+    let keys: u64 = redis::cmd("DBSIZE").query_async(&mut pool.get().await.unwrap()).await.unwrap();
+    assert_eq!(keys, 2, "in the database of the address");
+}
+
+#[tokio::test]
+async fn many_that_do_not_answer_are_no_exhausted_pool() {
+    let server = Server::start().await.unwrap();
+    let limits = Limits::new().size(8).wait(ms(100)).create(ms(200)).recycle(ms(200));
+    let pool = pool(server.url(), limits);
+    let mut all = Vec::new();
+    for _ in 0..8 {
+        all.push(pool.get().await.unwrap());
+    }
+    drop(all);
+    let saturation = pool.saturation();
+    server.freeze().unwrap();
+    let began = Instant::now();
+    let error = pool.get().await.unwrap_err();
+    assert!(began.elapsed() < ms(1000), "{:?}", began.elapsed());
+    assert_eq!(error.connect_error().unwrap().kind(), ConnectErrorKind::Timeout);
+    saturation.check().await.unwrap();
+    let once = Backoff::new().give_up_after(ms(0));
+    assert_eq!(pool.connect_with_retry(once).await.unwrap_err().kind(), ConnectErrorKind::Timeout);
+}

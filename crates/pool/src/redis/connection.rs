@@ -81,8 +81,19 @@ impl ConnectionLike for RedisConnection {
 
 /// What the next one to have the connection does not expect.
 fn changes(command: &Cmd) -> bool {
-    const CHANGES: [&str; 8] =
-        ["SELECT", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "AUTH", "HELLO", "CLIENT"];
+    const CHANGES: [&str; 11] = [
+        "SELECT",
+        "SUBSCRIBE",
+        "PSUBSCRIBE",
+        "SSUBSCRIBE",
+        "MONITOR",
+        "AUTH",
+        "HELLO",
+        "CLIENT",
+        "RESET",
+        "READONLY",
+        "READWRITE",
+    ];
 
     let Some(Arg::Simple(name)) = command.args_iter().next() else { return false };
     CHANGES.iter().any(|change| name.eq_ignore_ascii_case(change.as_bytes()))
