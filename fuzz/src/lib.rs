@@ -103,6 +103,15 @@ pub const TARGETS: &[Target] = &[
             "application/health+json", "application/json", "text/plain", "text/html", "*/*", "text/*", ";q=0", ";q=0.5", ",",
         ],
     },
+    Target {
+        name: "sql",
+        run: targets::sql,
+        dictionary: &[
+            "\0", "'", "''", "\\'", "\\", "\\\\", "\"", "\"\"", "$", "$$", "$a$", "$1", "$\u{a0}$", "--", "\n", "\r", "/*", "*/",
+            "/*/", "E'", "e'", "u&'", "U&\"", "N'", "b'", "x'", "0x", "1e-", "1e+", "1_0", ".", "..", ".5", ";", " ", "\u{b}",
+            "\u{e9}", "\u{2003}", "\u{2026}", "' '", "'\n'", "SELECT ", "a$b$",
+        ],
+    },
 ];
 
 /// The target of this name.

@@ -28,12 +28,14 @@ pub use self::{
     limit::limit,
     log::log,
     retry::{grpc_timeout, retry_after},
+    sql::sql,
 };
 
 mod health;
 mod limit;
 mod log;
 mod retry;
+mod sql;
 
 /// A header map refuses to grow without end; this many lines are enough.
 const MAX_LINES: usize = 64;
