@@ -266,3 +266,16 @@ async fn the_histograms_end_with_everything() {
         assert_eq!(metric(&pool, name, "+Inf"), 1.0, "{name}");
     }
 }
+
+#[tokio::test]
+async fn who_leaves_while_a_connection_is_made_frees_its_place() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, Limits::new().size(1));
+    server.freeze().unwrap();
+    assert!(tokio::time::timeout(ms(100), pool.get()).await.is_err());
+    let status = pool.status();
+    assert_eq!((status.idle, status.out, status.waiting), (0, 0, 0));
+    assert_eq!(metric(&pool, "pool_create_failures_total", "postgres"), 1.0);
+    server.thaw().unwrap();
+    backend(&pool).await;
+}
