@@ -29,6 +29,7 @@ pub use self::{
     log::log,
     retry::{grpc_timeout, retry_after},
     seal::{seal_open, seal_parse, seal_stream},
+    sql::sql,
 };
 
 mod health;
@@ -36,6 +37,7 @@ mod limit;
 mod log;
 mod retry;
 mod seal;
+mod sql;
 
 /// A header map refuses to grow without end; this many lines are enough.
 const MAX_LINES: usize = 64;
