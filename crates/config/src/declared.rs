@@ -1,0 +1,75 @@
+//! What is known of a variable before anything is read.
+
+use crate::{profile::Profile, rule::Requirement};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) section: String,
+    pub(crate) about: String,
+    pub(crate) expects: String,
+    pub(crate) example: Option<String>,
+    /// By profile; `None` is all of them.
+    pub(crate) defaults: Vec<(Option<Profile>, String)>,
+    /// What holds where it is not set, in words.
+    pub(crate) otherwise: Option<String>,
+    /// Why it is a pity when it is not set.
+    pub(crate) wanted: Option<String>,
+    pub(crate) is_required: bool,
+    pub(crate) is_secret: bool,
+    pub(crate) rules: Vec<Requirement>,
+}
+
+impl Declared {
+    pub(crate) fn new(name: String, section: String, expects: String) -> Self {
+        Self {
+            name,
+            aliases: Vec::new(),
+            section,
+            about: String::new(),
+            expects,
+            example: None,
+            defaults: Vec::new(),
+            otherwise: None,
+            wanted: None,
+            is_required: true,
+            is_secret: false,
+            rules: Vec::new(),
+        }
+    }
+
+    /// Whatever it may be found under, the first name first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+
+    /// The default of the profile, before that of all.
+    pub(crate) fn default_in(&self, profile: Profile) -> Option<(Option<Profile>, &str)> {
+        let of = |wanted: Option<Profile>| {
+            let found = self.defaults.iter().rev().find(|(profile, _)| *profile == wanted);
+            found.map(|(profile, text)| (*profile, text.as_str()))
+        };
+        of(Some(profile)).or_else(|| of(None))
+    }
+
+    /// Whether it must be set, at least in one profile.
+    pub(crate) fn must_be_set(&self) -> bool {
+        self.is_required && Profile::ALL.iter().any(|profile| self.default_in(*profile).is_none())
+    }
+
+    /// What would be right.
+    pub(crate) fn right(&self) -> String {
+        match &self.example {
+            Some(example) if !self.expects.contains(example.as_str()) => {
+                format!("{}, such as {example}", self.expects)
+            }
+            _ => self.expects.clone(),
+        }
+    }
+}
+
+/// The twin of a secret's variable that names a file.
+pub(crate) fn file_twin(name: &str) -> String {
+    format!("{name}_FILE")
+}

@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod declared;
+mod docs;
+mod dotenv;
+mod effective;
+mod environment;
+mod findings;
+mod flag;
+mod lookup;
+mod nearest;
+mod print;
+mod profile;
+mod rate;
+mod report;
+pub mod rule;
+mod size;
+mod unit;
+mod url;
+mod value;
+mod var;
+mod vars;
+
+pub use buttress_core::{CENSOR, Secret};
+
+pub use self::{
+    config::Config,
+    docs::{Docs, Stale},
+    effective::{Loaded, Origin, Setting},
+    environment::Environment,
+    flag::{Flag, FlagOverride},
+    profile::Profile,
+    rate::Rate,
+    report::{Problem, ProblemKind, Report, Severity, Subject},
+    rule::{Requirement, Rule, require},
+    size::Size,
+    unit::Unit,
+    url::Url,
+    value::{Invalid, Value, choice},
+    var::Var,
+    vars::{Field, Group, Read, Vars},
+};

@@ -1,0 +1,113 @@
+//! Where variables are looked for.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use buttress_core::Secret;
+
+use crate::{
+    declared::{Declared, file_twin},
+    effective::Origin,
+};
+
+/// A file of variables is no larger, and neither is a secret.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// What one place has.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) origin: Origin,
+    /// `None` is what is no Unicode.
+    pub(crate) variables: BTreeMap<String, Option<Secret<String>>>,
+}
+
+/// A variable as it was found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) text: Secret<String>,
+    pub(crate) origin: Origin,
+}
+
+/// Why it cannot be said what a variable holds.
+#[derive(Debug)]
+pub(crate) enum Unclear {
+    NotUnicode { name: String, origin: Origin },
+    Conflict { names: Vec<String>, origin: Origin },
+    File { name: String, origin: Origin, error: io::Error },
+}
+
+/// In the first place that has it, under the first of its names.
+pub(crate) fn look_up(
+    places: &[Place],
+    variable: &Declared,
+    empty_is_unset: bool,
+) -> Result<Option<Found>, Unclear> {
+    for place in places {
+        let get = |name: &str| {
+            let (name, value) = place.variables.get_key_value(name)?;
+            let is_unset = empty_is_unset
+                && value.as_ref().is_some_and(|value| value.expose().trim().is_empty());
+            (!is_unset).then_some((name, value))
+        };
+        let mut found: Vec<_> = variable.names().filter_map(get).collect();
+        let twin = variable.is_secret.then(|| file_twin(&variable.name));
+        let twin = twin.as_deref().and_then(get);
+        let origin = || place.origin.clone();
+        let text =
+            |value: &Option<Secret<String>>| value.as_ref().map(|value| value.expose().clone());
+        found.dedup_by_key(|(_, value)| text(value));
+        match (found.as_slice(), twin) {
+            ([], None) => {}
+            ([], Some((name, path))) => return from_file(name, path.as_ref(), origin()).map(Some),
+            ([(name, Some(text))], None) => {
+                let (name, text) = ((*name).clone(), text.clone());
+                return Ok(Some(Found { name, text, origin: origin() }));
+            }
+            ([(name, None)], None) => {
+                return Err(Unclear::NotUnicode { name: (*name).clone(), origin: origin() });
+            }
+            (several, twin) => {
+                let names = several.iter().map(|(name, _)| (*name).clone());
+                let names = names.chain(twin.map(|(name, _)| name.clone())).collect();
+                return Err(Unclear::Conflict { names, origin: origin() });
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn from_file(name: &str, path: Option<&Secret<String>>, origin: Origin) -> Result<Found, Unclear> {
+    let Some(path) = path else {
+        return Err(Unclear::NotUnicode { name: name.to_owned(), origin });
+    };
+    // Who took the twin for the variable has put the secret itself there: no path is told that
+    // is none.
+    let file = Path::new(path.expose());
+    let name = name.to_owned();
+    let text = match read(file) {
+        Ok(text) => text,
+        Err(error) => return Err(Unclear::File { name, origin, error }),
+    };
+    // Editors and `echo` end a file with a line break; one, no more.
+    let text = text.expose();
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let origin = Origin::SecretFile(path.expose().clone());
+    Ok(Found { name, text: Secret::new(line.to_owned()), origin })
+}
+
+/// A text of reasonable size.
+pub(crate) fn read(path: &Path) -> io::Result<Secret<String>> {
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    let text = Secret::new(text);
+    if text.expose().len() as u64 > LARGEST_FILE {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(text)
+}
