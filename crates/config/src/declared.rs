@@ -60,12 +60,10 @@ impl Declared {
 
     /// What would be right.
     pub(crate) fn right(&self) -> String {
-        match &self.example {
-            Some(example) if !self.expects.contains(example.as_str()) => {
-                format!("{}, such as {example}", self.expects)
-            }
-            _ => self.expects.clone(),
-        }
+        let Some(example) = &self.example else { return self.expects.clone() };
+        // The variable's own example is better than its type's.
+        let expects = self.expects.split(", such as ").next().unwrap_or_default();
+        format!("{expects}, such as {example}")
     }
 }
 

@@ -62,10 +62,16 @@ const END: &str = "<!-- /variables -->";
 /// ```
 ///
 /// [`Environment::docs`]: crate::Environment::docs
-#[derive(Debug)]
 pub struct Docs {
     variables: Vec<Declared>,
     mistakes: Report,
+}
+
+/// The names alone: there may be the defaults of secrets in the rest.
+impl fmt::Debug for Docs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
 }
 
 impl Docs {
@@ -94,9 +100,11 @@ impl Docs {
         for variable in &self.variables {
             if variable.section != section {
                 section = &variable.section;
-                out.push_str("# ----\n");
-                comment(&mut out, section);
-                out.push('\n');
+                if !section.is_empty() {
+                    out.push_str("# ----\n");
+                    comment(&mut out, section);
+                    out.push('\n');
+                }
             }
             comment(&mut out, &variable.about);
             comment(&mut out, &capitalised(&form(variable)));

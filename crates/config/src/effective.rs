@@ -3,6 +3,7 @@
 use std::{fmt, ops::Deref};
 
 use crate::{
+    print::Quoted,
     profile::Profile,
     report::{Problem, Report, Subject},
 };
@@ -67,7 +68,7 @@ impl Setting {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Some(value) => write!(f, "{}={value} ({})", self.name, self.origin),
+            Some(value) => write!(f, "{}={} ({})", self.name, Quoted(value), self.origin),
             None => write!(f, "{} is not set", self.name),
         }
     }
@@ -101,7 +102,6 @@ impl fmt::Display for Setting {
 /// # Ok::<(), buttress_config::Report>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use]
 pub struct Loaded<T> {
     pub(crate) config: T,
     pub(crate) profile: Profile,

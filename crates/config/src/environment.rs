@@ -179,6 +179,16 @@ impl Environment {
         let mut vars = Vars::reading(self, profile, findings);
         let config = T::declare(&mut vars);
         let mut findings = vars.into_findings();
+        if config.is_none() && !findings.is_fatal() {
+            // Only what is written by hand can do that.
+            findings.problems.push(Pending {
+                severity: Severity::Error,
+                kind: ProblemKind::Rule,
+                holders: Vec::new(),
+                reason: Reason::Fixed("it was refused without a reason".into()),
+                right: "a `declare` that tells what is wrong".into(),
+            });
+        }
 
         let set = self.places.iter().flat_map(|place| place.variables.keys().map(String::as_str));
         let set: BTreeSet<&str> = set.collect();

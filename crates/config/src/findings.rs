@@ -31,7 +31,7 @@ impl Shown {
     fn print(&self, secrets: &[Secret<String>]) -> String {
         match self {
             Self::Never => CENSOR.to_owned(),
-            Self::Text(text) => print::quoted(text.expose(), secrets),
+            Self::Text(text) => print::shown(text.expose(), secrets),
         }
     }
 }

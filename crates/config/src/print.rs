@@ -1,6 +1,9 @@
 //! How values are printed: never a secret, never a line break.
 
-use std::{fmt::Write, sync::LazyLock};
+use std::{
+    fmt::{self, Write},
+    sync::LazyLock,
+};
 
 use buttress_core::{CENSOR, Secret};
 use buttress_redact::{Rules, Verdict};
@@ -85,14 +88,20 @@ pub(crate) fn without(text: &str, secrets: &[Secret<String>]) -> String {
     out
 }
 
-/// A value that anybody may see, as it is quoted in a report.
-pub(crate) fn quoted(text: &str, secrets: &[Secret<String>]) -> String {
+/// A value that anybody may see: on one line, and not too long.
+pub(crate) fn shown(text: &str, secrets: &[Secret<String>]) -> String {
     let text = clear(&without(text, secrets));
-    if text == CENSOR {
-        return text;
-    }
     let mut chars = text.chars();
     let short: String = chars.by_ref().take(LONGEST).collect();
     let more = if chars.next().is_some() { "…" } else { "" };
-    format!("{short:?}{more}")
+    format!("{}{more}", short.escape_debug())
+}
+
+/// What [`shown`] or a censor has made, in quotes.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == CENSOR { f.write_str(CENSOR) } else { write!(f, "\"{}\"", self.0) }
+    }
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, error::Error, fmt};
 
 use buttress_core::CENSOR;
 
-use crate::effective::Origin;
+use crate::{effective::Origin, print::Quoted};
 
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,7 +62,7 @@ pub enum ProblemKind {
 /// let problem = report.problems().next().unwrap();
 /// assert_eq!((problem.severity(), problem.kind()), (Severity::Error, ProblemKind::Invalid));
 /// assert_eq!(problem.subjects()[0].name(), "TIMEOUT");
-/// assert_eq!(problem.subjects()[0].given(), Some("\"30\""));
+/// assert_eq!(problem.subjects()[0].given(), Some("30"));
 /// assert_eq!(problem.reason(), "has no unit");
 /// assert_eq!(problem.right(), "a duration, such as 500ms, 30s or 1h30m");
 /// ```
@@ -135,8 +135,8 @@ impl Subject {
         &self.name
     }
 
-    /// What it holds, if it was set: in quotes, without line breaks, cut where it is long, and
-    /// [`CENSOR`] where it may be a secret.
+    /// What it holds, if it was set: with control characters and quotes escaped, cut where it is
+    /// long, and [`CENSOR`] where it may be a secret.
     #[must_use]
     pub fn given(&self) -> Option<&str> {
         self.given.as_deref()
@@ -160,7 +160,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         if let Some(given) = &self.given {
-            write!(f, "={given}")?;
+            write!(f, "={}", Quoted(given))?;
         }
         match (&self.given, &self.origin) {
             (_, None | Some(Origin::Environment)) => Ok(()),

@@ -59,7 +59,7 @@ impl Size {
 
 fn parse(text: &str, bare: u64) -> Result<Size, Invalid> {
     let text = text.trim();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     let number = value::whole(number)?;
     let unit = unit.trim_start().to_ascii_lowercase();
@@ -67,7 +67,7 @@ fn parse(text: &str, bare: u64) -> Result<Size, Invalid> {
         Some((_, bytes)) => *bytes,
         None if unit.is_empty() => bare,
         None if matches!(unit.as_str(), "k" | "m" | "g" | "t") => {
-            return Err(Invalid::new("could be of 1,000 or of 1,024"));
+            return Err(Invalid::new("has a unit that could be of 1,000 or of 1,024"));
         }
         None => return Err(Invalid::new("has a unit that is none of size")),
     };

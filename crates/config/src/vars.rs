@@ -15,6 +15,9 @@ use crate::{
     var::Var,
 };
 
+/// The heading of the flags in `.env.example`.
+const FLAGS: &str = "What is on and off.";
+
 /// What a field of a configuration may be: a [`Value`], which must be set or have a default, or an
 /// `Option` of one.
 pub trait Field: Sized {
@@ -158,7 +161,9 @@ impl<'a> Vars<'a> {
 
     /// Reads a flag.
     pub fn flag(&mut self, flag: &'static Flag) {
+        let outer = std::mem::replace(&mut self.section, String::from(FLAGS));
         let on = self.var::<bool>(flag.name()).about(flag.about()).default(flag.default()).read();
+        self.section = outer;
         if let Some(on) = on.into_value() {
             self.findings.flags.push((flag, on));
         }

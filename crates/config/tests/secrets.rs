@@ -1,0 +1,297 @@
+//! A planted secret is in no output, wherever it was planted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test is meant to panic"
+)]
+
+mod shop;
+
+use std::{
+    fmt::Debug,
+    fs,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use buttress_config::{CENSOR, Environment, Secret, Url, config};
+use proptest::prelude::*;
+use shop::{Settings, production};
+use tracing_subscriber::fmt::MakeWriter;
+
+const PLANTED: &str = "Tr0ub4dor&3-planted";
+
+/// All that can be printed of a start with these variables.
+fn outputs<T: buttress_config::Config + Debug>(environment: &Environment) -> String {
+    let docs = environment.docs::<T>();
+    let mut out = format!("{environment:?}{docs:?}{}{}", docs.env_example(), docs.markdown());
+    match environment.load::<T>() {
+        Ok(loaded) => {
+            let log = Log::default();
+            let subscriber =
+                tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+            tracing::subscriber::with_default(subscriber, || loaded.log());
+            out += &String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            out += &format!("{loaded:?}");
+            out.extend(loaded.effective().map(|setting| format!("{setting}{setting:?}")));
+            out.extend(loaded.warnings().map(|warning| format!("{warning}{warning:?}")));
+        }
+        Err(report) => out += &format!("{report}{report:?}{report:#?}"),
+    }
+    out
+}
+
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[track_caller]
+fn is_hidden(environment: &Environment) -> String {
+    let out = outputs::<Settings>(environment);
+    assert!(!out.contains(PLANTED), "{out}");
+    assert!(!out.contains("planted"), "a part of it is left: {out}");
+    out
+}
+
+#[test]
+fn where_it_belongs() {
+    let long = format!("{PLANTED}{}", shop::SECRET);
+    let out = is_hidden(&production(&[("SHOP_SESSION_SECRET", &long)]));
+    assert!(out.contains(CENSOR));
+}
+
+#[test]
+fn where_it_breaks_a_rule() {
+    let out = is_hidden(&production(&[("SHOP_SESSION_SECRET", PLANTED)]));
+    assert!(out.contains("SHOP_SESSION_SECRET=[REDACTED] is not allowed"));
+}
+
+#[test]
+fn where_it_cannot_be_read() {
+    is_hidden(&production(&[("SHOP_SESSION_SECRET", &format!(" {PLANTED}\n"))]));
+}
+
+#[test]
+fn where_two_names_disagree() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// Signs.
+            key: Secret<String> = var("KEY").alias("OLD_KEY"),
+        }
+    }
+    let environment = Environment::of([("KEY", PLANTED), ("OLD_KEY", "another-planted")]);
+    let out = outputs::<Keys>(&environment);
+    assert!(out.contains("say different things") && !out.contains("planted"), "{out}");
+}
+
+#[test]
+fn in_a_variable_whose_name_is_that_of_a_secret() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// Not declared as a secret.
+            api_key: Option<String> = var("API_KEY"),
+            /// A number by type.
+            token_ttl: Option<u32> = var("TOKEN_TTL"),
+            /// Another crate's type.
+            password: Option<usize> = parsed("PASSWORD", |text| match text.len() {
+                0..5 => Err(format!("{text} is too short")),
+                length => Ok(Some(length)),
+            })
+            .unset(None, "nobody gets in"),
+        }
+    }
+    // The struct has it, as it was told to; what it prints itself is not ours.
+    let quiet = |environment: &Environment| match environment.load::<Keys>() {
+        Ok(loaded) => loaded.effective().map(|setting| format!("{setting:?}")).collect::<String>(),
+        Err(report) => format!("{report}{report:?}"),
+    };
+    let out = quiet(&Environment::of([("API_KEY", PLANTED)]));
+    assert!(!out.contains("planted") && out.contains(CENSOR), "{out}");
+    let out = quiet(&Environment::of([("TOKEN_TTL", PLANTED)]));
+    assert!(!out.contains("planted") && out.contains("is no whole number"), "{out}");
+    let out = quiet(&Environment::of([("TOKEN_TTL", "900")]));
+    assert!(out.contains("900"), "{out}");
+    let out = quiet(&Environment::of([("PASSWORD", "abcd")]));
+    assert!(!out.contains("abcd") && out.contains("cannot be read"), "{out}");
+}
+
+#[test]
+fn a_name_that_only_looks_like_a_secrets_can_be_shown() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// Public.
+            key_id: String = var("AUTH_AUDIENCE").public(),
+            /// A secret by its verb.
+            seed: u64 = var("SEED").secret(),
+        }
+    }
+    let environment = Environment::of([("AUTH_AUDIENCE", "shop"), ("SEED", "7281937465")]);
+    let loaded = environment.load::<Keys>().unwrap();
+    let shown: Vec<_> = loaded.effective().skip(1).map(ToString::to_string).collect();
+    assert_eq!(shown, ["AUTH_AUDIENCE=\"shop\" (environment)", "SEED=[REDACTED] (environment)"]);
+}
+
+#[test]
+fn in_a_variable_that_nobody_knows() {
+    let out = is_hidden(&production(&[("SHOP_SESION_SECRET", PLANTED)]));
+    assert!(out.contains("SHOP_SESSION_SECRET?"));
+}
+
+#[test]
+fn in_the_password_and_the_query_of_a_url() {
+    is_hidden(&production(&[("SHOP_STORE_URL", "postgres://shop:Tr0ub4dor-planted@db/shop")]));
+    is_hidden(&production(&[("SHOP_STORE_URL", "postgres://db/shop?password=planted")]));
+    is_hidden(&production(&[("SHOP_STORE_URL", "mysql://shop:planted@db/shop")]));
+}
+
+#[test]
+fn in_a_url_that_cannot_be_read() {
+    for url in [
+        "postgres//shop:planted@db/shop",
+        "postgres:/shop:planted@db/shop",
+        "shop:planted@db:5432/shop",
+        "postgres://shop:plan/planted@db/shop",
+        "postgres://shop:planted@db:port/shop",
+        "postgres://shop:planted@d b/shop",
+        "https://a.example,https://shop:planted@db:x",
+    ] {
+        is_hidden(&production(&[("SHOP_STORE_URL", url), ("SHOP_CORS_ORIGINS", url)]));
+    }
+}
+
+#[test]
+fn in_a_variable_next_to_its_own() {
+    let planted = format!("{PLANTED}{}", shop::SECRET);
+    for name in ["SHOP_BIND", "SHOP_COLOUR", "SHOP_LIMIT", "SHOP_STORE_MIN", "SHOP_ENABLE_CHAT"] {
+        let beside = format!("x {planted} y");
+        for value in [&planted, &beside] {
+            is_hidden(&production(&[("SHOP_SESSION_SECRET", &planted), (name, value)]));
+        }
+    }
+}
+
+#[test]
+fn in_a_file_and_in_its_broken_lines() {
+    let files = [
+        format!("SHOP_SESSION_SECRET={PLANTED}\n"),
+        format!("{PLANTED}\n"),
+        format!("SHOP_SESSION_SECRET {PLANTED}\n"),
+        format!("SHOP_SESSION_SECRET='{PLANTED}\n"),
+        format!("SHOP_SESSION_SECRET=\"x\" {PLANTED}\n"),
+        format!("SHOP_COLOUR={PLANTED}\nSHOP_COLOUR={PLANTED}\nSHOP_SESSION_SECRET={PLANTED}\n"),
+    ];
+    for file in files {
+        let environment = Environment::of([("SHOP_STORE_URL", "postgres://db/shop")]);
+        is_hidden(&environment.text(".env", &file).prefix("SHOP_"));
+    }
+}
+
+#[test]
+fn where_a_path_should_be() {
+    let environment = Environment::of([
+        ("SHOP_SESSION_SECRET_FILE", PLANTED),
+        ("SHOP_STORE_URL", "postgres://db/shop"),
+    ]);
+    let out = is_hidden(&environment);
+    assert!(out.contains("SHOP_SESSION_SECRET_FILE"));
+}
+
+#[test]
+fn in_a_file_of_its_own() {
+    let path = std::env::temp_dir().join(format!("buttress-config-hidden-{}", std::process::id()));
+    fs::write(&path, format!("{PLANTED}{}\n", shop::SECRET)).unwrap();
+    let environment = Environment::of([
+        ("SHOP_SESSION_SECRET_FILE", path.to_str().unwrap()),
+        ("SHOP_STORE_URL", "postgres://db/shop"),
+    ]);
+    let out = is_hidden(&environment);
+    assert_eq!(environment.load::<Settings>().unwrap().session_secret.expose().len(), 51);
+    fs::remove_file(path).unwrap();
+    assert!(out.contains("secret file "));
+}
+
+#[test]
+fn in_a_list_of_secrets_and_again_beside_it() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// The current one first.
+            keys: Vec<Secret<String>> = var("KEYS"),
+            /// Which is in use.
+            name: u8 = var("NAME"),
+        }
+    }
+    let out = outputs::<Keys>(&Environment::of([
+        ("KEYS", "first-planted,other-planted"),
+        ("NAME", "other-planted"),
+    ]));
+    assert!(!out.contains("planted") && out.contains("is no whole number"), "{out}");
+}
+
+#[test]
+fn a_url_prints_itself_without_its_password() {
+    let url: Url = "redis://:planted@cache:6379/0?token=planted".parse().unwrap();
+    let out = format!("{url} {url:?} {url:#?}");
+    assert!(!out.contains("planted") && out.contains("cache:6379"), "{out}");
+    assert!(url.as_str().contains("planted"));
+}
+
+const NAMES: [&str; 12] = [
+    "SHOP_BIND",
+    "SHOP_SESSION_MAX_AGE",
+    "SHOP_MAIL_KEY",
+    "SHOP_CORS_ORIGINS",
+    "SHOP_LIMIT",
+    "SHOP_BODY",
+    "SHOP_COLOUR",
+    "SHOP_STORE_URL",
+    "SHOP_STORE_MAX",
+    "SHOP_ENABLE_CHAT",
+    "APP_ENV",
+    "SHOP_SOMETHING",
+];
+
+proptest! {
+    #[test]
+    fn whatever_it_is_and_wherever_it_is_copied_to(
+        // Long enough not to be a word of the report by chance.
+        secret in "[!-~]{12,40}",
+        name in proptest::sample::select(&NAMES[..]),
+        before in "[ -~]{0,4}",
+        after in "[ -~]{0,4}",
+    ) {
+        let copied = format!("{before}{secret}{after}");
+        let environment = production(&[("SHOP_SESSION_SECRET", &secret), (name, &copied)]);
+        // What the struct itself prints of a text that is no secret by type is the struct's.
+        let out = match environment.load::<Settings>() {
+            Ok(loaded) => loaded.effective().map(ToString::to_string).collect::<String>(),
+            Err(report) => format!("{report}{report:?}"),
+        };
+        prop_assert!(!out.contains(&secret), "{}", out);
+        let escaped = format!("{secret:?}");
+        prop_assert!(!out.contains(escaped.trim_matches('"')), "{}", out);
+    }
+}
