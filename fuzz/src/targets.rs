@@ -24,11 +24,13 @@ use tracing::{Dispatch, dispatcher::with_default, field::Empty};
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
 pub use self::{
+    config::config,
     limit::limit,
     log::log,
     retry::{grpc_timeout, retry_after},
 };
 
+mod config;
 mod limit;
 mod log;
 mod retry;

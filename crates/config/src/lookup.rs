@@ -12,6 +12,7 @@ use buttress_core::Secret;
 use crate::{
     declared::{Declared, file_twin},
     effective::Origin,
+    print,
 };
 
 /// A file of variables is no larger, and neither is a secret.
@@ -97,7 +98,7 @@ fn from_file(name: &str, path: Option<&Secret<String>>, origin: Origin) -> Resul
     let text = text.expose();
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    let origin = Origin::SecretFile(path.expose().clone());
+    let origin = Origin::SecretFile(print::escaped(path.expose()));
     Ok(Found { name, text: Secret::new(line.to_owned()), origin })
 }
 

@@ -96,7 +96,7 @@ fn each_line_that_cannot_be_read_is_told_by_its_number() {
     let report = nothing().text(".env", "NAME=a\nwhat\nKEY='open\n").load::<Settings>();
     let report = report.unwrap_err();
     let names: Vec<_> = report.errors().filter_map(|problem| problem.subjects().first()).collect();
-    let names: Vec<_> = names.iter().map(|subject| subject.name()).collect();
+    let names: Vec<_> = names.into_iter().map(buttress_config::Subject::name).collect();
     assert_eq!(names, [".env:2", ".env:3"]);
 }
 

@@ -12,8 +12,8 @@ mod shop;
 use std::{num::NonZeroU16, time::Duration};
 
 use buttress_config::{
-    Config, Environment, Problem, ProblemKind, Profile, Report, Secret, Severity, Unit, Vars,
-    config, rule,
+    Config, Environment, Problem, ProblemKind, Profile, Report, Secret, Severity, Subject, Unit,
+    Vars, config, rule,
 };
 use shop::{Colour, Settings, production, production_without};
 
@@ -275,7 +275,7 @@ fn two_names_of_one_variable_must_agree() {
     let report = refused(&[("PORT_AND_HOST", "[::1]:80"), ("SHOP_BIND", "[::1]:81")]);
     let problem = one(&report);
     assert_eq!(problem.kind(), ProblemKind::Conflict);
-    let names: Vec<_> = problem.subjects().iter().map(|subject| subject.name()).collect();
+    let names: Vec<_> = problem.subjects().iter().map(Subject::name).collect();
     assert_eq!(names, ["SHOP_BIND", "PORT_AND_HOST"]);
 }
 
@@ -296,7 +296,7 @@ fn a_bare_number_counts_what_its_name_or_the_service_says() {
         }
     }
     let times = |name: &str, value: &str| {
-        Environment::of([(name, value)]).load::<Times>().map(|loaded| loaded.into_inner())
+        Environment::of([(name, value)]).load::<Times>().map(buttress_config::Loaded::into_inner)
     };
     assert_eq!(times("LIMIT_WINDOW_MS", "900000").unwrap().window, Duration::from_secs(900));
     assert_eq!(times("LIMIT_WINDOW_MS", "15m").unwrap().window, Duration::from_secs(900));
