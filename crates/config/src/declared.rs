@@ -17,7 +17,9 @@ pub(crate) struct Declared {
     /// Why it is a pity when it is not set.
     pub(crate) wanted: Option<String>,
     pub(crate) is_required: bool,
+    pub(crate) is_required_in_production: bool,
     pub(crate) is_secret: bool,
+    pub(crate) empty_is_unset: bool,
     pub(crate) rules: Vec<Requirement>,
 }
 
@@ -34,7 +36,9 @@ impl Declared {
             otherwise: None,
             wanted: None,
             is_required: true,
+            is_required_in_production: false,
             is_secret: false,
+            empty_is_unset: false,
             rules: Vec::new(),
         }
     }
@@ -55,7 +59,14 @@ impl Declared {
 
     /// Whether it must be set, at least in one profile.
     pub(crate) fn must_be_set(&self) -> bool {
-        self.is_required && Profile::ALL.iter().any(|profile| self.default_in(*profile).is_none())
+        self.is_required && Profile::ALL.into_iter().any(|profile| self.is_required_in(profile))
+    }
+
+    /// Whether it must be set in this profile.
+    pub(crate) fn is_required_in(&self, profile: Profile) -> bool {
+        let is_required =
+            self.is_required || self.is_required_in_production && profile.is_production();
+        is_required && self.default_in(profile).is_none()
     }
 
     /// What would be right.

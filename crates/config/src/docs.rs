@@ -249,6 +249,8 @@ fn form(variable: &Declared) -> String {
     let mut out = value_column(variable);
     if variable.must_be_set() {
         out.push_str("; must be set");
+    } else if variable.is_required_in_production {
+        out.push_str("; must be set in production");
     }
     for (profile, text) in &variable.defaults {
         let text = if variable.is_secret { "has a default" } else { text };
@@ -299,6 +301,8 @@ fn default_column(variable: &Declared) -> String {
     }
     if variable.must_be_set() {
         parts.push(String::from("must be set"));
+    } else if variable.is_required_in_production {
+        parts.push(String::from("must be set in production"));
     }
     parts.join("; ")
 }

@@ -116,7 +116,7 @@ impl Environment {
 
     /// A variable that is set to nothing, or to white space, is as one that is not set, as
     /// docker-compose writes `${NAME:-}`. By default it is a mistake: a token that is empty may
-    /// leave a door open.
+    /// leave a door open. [`Var::empty_is_unset`](crate::Var::empty_is_unset) is for one alone.
     pub fn empty_is_unset(mut self) -> Self {
         self.empty_is_unset = true;
         self
@@ -222,6 +222,7 @@ impl Environment {
         let section = String::new();
         let expects = String::from("production, development or test");
         let mut declared = Declared::new(self.profile_variable.clone(), section, expects);
+        declared.empty_is_unset = true;
         declared.about = String::from("Where the service runs.");
         declared.defaults.push((None, self.unset_profile.to_string()));
         declared
@@ -229,7 +230,7 @@ impl Environment {
 
     fn read_profile(&self, findings: &mut Findings) -> Profile {
         let declared = self.profile_declared();
-        let found = lookup::look_up(&self.places, &declared, true).ok().flatten();
+        let found = lookup::look_up(&self.places, &declared, self.empty_is_unset).ok().flatten();
         findings.declare(declared);
         let Some(found) = found else {
             findings.settings.push(Holder {

@@ -106,7 +106,7 @@ impl Findings {
     }
 
     pub(crate) fn report_unknown(&mut self, name: &str, severity: Severity) {
-        let known = self.declared.iter().map(|variable| variable.name.as_str());
+        let known = self.declared.iter().flat_map(Declared::names);
         let name = print::escaped(name);
         let right = match nearest(&name, known, reach(&name)) {
             Some(meant) => Cow::Owned(format!("{meant}?")),

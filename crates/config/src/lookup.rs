@@ -51,7 +51,7 @@ pub(crate) fn look_up(
     for place in places {
         let get = |name: &str| {
             let (name, value) = place.variables.get_key_value(name)?;
-            let is_unset = empty_is_unset
+            let is_unset = (empty_is_unset || variable.empty_is_unset)
                 && value.as_ref().is_some_and(|value| value.expose().trim().is_empty());
             (!is_unset).then_some((name, value))
         };

@@ -96,6 +96,13 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
         self
     }
 
+    /// It must be set in production, though its field is an `Option` or has
+    /// [`unset`](Self::unset).
+    pub const fn required_in_production(mut self) -> Self {
+        self.declared.is_required_in_production = true;
+        self
+    }
+
     /// A warning where it is not set, with what is missed then: `no mail is sent`.
     pub fn wanted(mut self, missed: &str) -> Self {
         self.declared.wanted = Some(missed.to_owned());
@@ -124,6 +131,12 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
     /// What a bare number counts, where the variable's name does not say it ([`Unit::of_name`]).
     pub const fn bare(mut self, unit: Unit) -> Self {
         self.unit = Some(unit);
+        self
+    }
+
+    /// Set to nothing, or to white space, it is as if it were not set. By default that is a mistake.
+    pub const fn empty_is_unset(mut self) -> Self {
+        self.declared.empty_is_unset = true;
         self
     }
 
@@ -260,19 +273,13 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
         let value = self.declared.otherwise.as_deref().map(|words| Shown::new(words, false));
         let holder = Holder { name: name.clone(), value, origin: Some(Origin::Default) };
         self.vars.findings.settings.push(holder);
-        let value = match self.unset {
-            Some(unset) => Some(unset),
-            None => (self.field)(None),
-        };
-        if value.is_none() {
-            self.vars.findings.problems.push(Pending {
-                severity: Severity::Error,
-                kind: ProblemKind::NotSet,
-                holders: vec![Holder { name: name.clone(), value: None, origin: None }],
-                reason: Reason::NotSet,
-                right: self.declared.right().into(),
-            });
+        if self.declared.is_required_in(profile) {
+            let holder = Holder { name: name.clone(), value: None, origin: None };
+            let right = self.declared.right();
+            self.problem(Severity::Error, ProblemKind::NotSet, holder, Reason::NotSet, right);
+            return Read { value: None, names: vec![name] };
         }
+        let value = self.unset.map_or_else(|| (self.field)(None), Some);
         Read { value, names: vec![name] }
     }
 

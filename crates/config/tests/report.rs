@@ -209,12 +209,34 @@ fn a_secret_must_be_long_and_none_that_everybody_writes() {
 }
 
 #[test]
+fn what_may_be_left_out_elsewhere_must_be_set_in_production() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// Opens the scheduled routes.
+            cron: Option<Secret<String>> = var("CRON_SECRET").required_in_production(),
+            /// Who is asked.
+            other: Option<char> = parsed("OTHER", |text| text.parse().map(Some))
+                .unset(None, "nobody")
+                .required_in_production(),
+        }
+    }
+    let load = |profile| Environment::of([("APP_ENV", profile)]).load::<Keys>();
+    let report = load("production").unwrap_err();
+    let kinds: Vec<_> = report.errors().map(Problem::kind).collect();
+    assert_eq!(kinds, [ProblemKind::NotSet, ProblemKind::NotSet]);
+    let keys = load("development").unwrap();
+    assert!(keys.cron.is_none() && keys.other.is_none());
+}
+
+#[test]
 fn an_unknown_variable_is_told_with_the_name_that_was_meant() {
     let cases = [
         ("SHOP_BNID", "SHOP_BIND?"),
         ("SHOP_SESION_SECRET", "SHOP_SESSION_SECRET?"),
         ("SHOP_STORE_CAPACITY", "a variable that is documented, or none"),
         ("SHOP_STORE_MX", "SHOP_STORE_MAX?"),
+        ("SHOP_BODY_NB", "SHOP_BODY_MB?"),
         ("SHOP_ENABLE_CHATS", "SHOP_ENABLE_CHAT?"),
         ("SHOP_XYZ", "a variable that is documented, or none"),
         ("SHOP_LIMIT_FILE", "a variable that is documented, or none"),
@@ -326,6 +348,22 @@ fn a_variable_that_is_set_to_nothing_can_be_as_one_that_is_not_set() {
     assert!(loaded.mail_key.is_none());
     assert_eq!(loaded.bind.port(), 3000);
     assert_eq!(loaded.warnings().count(), 1);
+}
+
+#[test]
+fn one_variable_alone_can_be_set_to_nothing() {
+    config! {
+        #[derive(Debug)]
+        struct Log {
+            /// How much.
+            level: String = var("LEVEL").empty_is_unset().default("info"),
+            /// Where to.
+            file: Option<String> = var("FILE"),
+        }
+    }
+    assert_eq!(Environment::of([("LEVEL", "")]).load::<Log>().unwrap().level, "info");
+    let report = Environment::of([("LEVEL", ""), ("FILE", "")]).load::<Log>().unwrap_err();
+    assert_eq!(one(&report).subjects()[0].name(), "FILE");
 }
 
 #[test]
