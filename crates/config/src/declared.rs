@@ -1,6 +1,6 @@
 //! What is known of a variable before anything is read.
 
-use crate::{profile::Profile, rule::Requirement};
+use crate::{profile::Profile, report::Severity, rule::Requirement};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Declared {
@@ -69,12 +69,27 @@ impl Declared {
         is_required && self.default_in(profile).is_none()
     }
 
-    /// What would be right.
+    /// What would be right, by the type and by the rules.
     pub(crate) fn right(&self) -> String {
-        let Some(example) = &self.example else { return self.expects.clone() };
-        // The variable's own example is better than its type's.
-        let expects = self.expects.split(", such as ").next().unwrap_or_default();
-        format!("{expects}, such as {example}")
+        let mut right = match &self.example {
+            // The variable's own is better than its type's.
+            Some(example) => {
+                let expects = self.expects.split(", such as ").next().unwrap_or_default();
+                format!("{expects}, such as {example}")
+            }
+            None => self.expects.clone(),
+        };
+        for rule in &self.rules {
+            right.push_str("; ");
+            right.push_str(&rule.right);
+            if rule.in_production {
+                right.push_str(" (in production)");
+            }
+            if rule.severity == Severity::Warning {
+                right.push_str(" (else a warning)");
+            }
+        }
+        right
     }
 }
 

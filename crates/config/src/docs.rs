@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{declared::Declared, dotenv, findings::Findings, report::Report, rule::Requirement};
+use crate::{declared::Declared, dotenv, findings::Findings, report::Report};
 
 /// Set to 1 while tests run, it has them write what they would compare.
 const UPDATE: &str = "UPDATE_CONFIG_DOCS";
@@ -107,7 +107,7 @@ impl Docs {
                 }
             }
             comment(&mut out, &variable.about);
-            comment(&mut out, &capitalised(&form(variable)));
+            comment(&mut out, &format!("Takes {}", form(variable)));
             let comment_out = if variable.must_be_set() { "" } else { "#" };
             let value = dotenv::quote(value(variable));
             // Into a `String` nothing fails.
@@ -270,15 +270,6 @@ fn form(variable: &Declared) -> String {
 
 fn value_column(variable: &Declared) -> String {
     let mut out = variable.right();
-    for Requirement { right, in_production, severity, .. } in &variable.rules {
-        let _ = write!(out, "; {right}");
-        if *in_production {
-            out.push_str(" (in production)");
-        }
-        if *severity == crate::Severity::Warning {
-            out.push_str(" (else a warning)");
-        }
-    }
     if variable.is_secret {
         let file = crate::declared::file_twin(&variable.name);
         let _ = write!(out, "; a secret, which may stand in a file named by {file}");
@@ -315,10 +306,4 @@ fn comment(out: &mut String, text: &str) {
 
 fn cell(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(chars).collect()
 }

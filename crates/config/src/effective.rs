@@ -41,6 +41,7 @@ impl fmt::Display for Origin {
 pub struct Setting {
     pub(crate) name: String,
     pub(crate) value: Option<String>,
+    pub(crate) otherwise: Option<String>,
     pub(crate) origin: Origin,
 }
 
@@ -64,12 +65,13 @@ impl Setting {
     }
 }
 
-/// `NAME="value" (origin)`.
+/// `NAME="value" (origin)`, or `NAME is not set: what holds then`.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => write!(f, "{}={} ({})", self.name, Quoted(value), self.origin),
-            None => write!(f, "{} is not set", self.name),
+        match (&self.value, &self.otherwise) {
+            (Some(value), _) => write!(f, "{}={} ({})", self.name, Quoted(value), self.origin),
+            (None, Some(otherwise)) => write!(f, "{} is not set: {otherwise}", self.name),
+            (None, None) => write!(f, "{} is not set", self.name),
         }
     }
 }
@@ -132,14 +134,13 @@ impl<T> Loaded<T> {
         self.settings.iter()
     }
 
-    /// Tells the log, once it is there: an info event for each variable that holds something,
-    /// and a warning for each problem, of the target `config`.
+    /// Tells the log, once it is there: an info event for each variable, and a warning for each
+    /// problem, of the target `config`.
     pub fn log(&self) {
         for setting in &self.settings {
-            if let Some(value) = setting.value() {
-                let (variable, origin) = (setting.name(), setting.origin());
-                tracing::info!(target: "config", variable, value, %origin, "{setting}");
-            }
+            let (variable, value) = (setting.name(), setting.value());
+            let origin = value.map(|_| tracing::field::display(setting.origin()));
+            tracing::info!(target: "config", variable, value, origin, "{setting}");
         }
         for warning in self.report.warnings() {
             let variable = warning.subjects().first().map(Subject::name);

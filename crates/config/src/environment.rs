@@ -233,7 +233,7 @@ impl Environment {
         let found = lookup::look_up(&self.places, &declared, self.empty_is_unset).ok().flatten();
         findings.declare(declared);
         let Some(found) = found else {
-            findings.settings.push(Holder {
+            findings.holds(Holder {
                 name: self.profile_variable.clone(),
                 value: Some(Shown::new(self.unset_profile.as_str(), false)),
                 origin: Some(Origin::Default),
@@ -245,7 +245,7 @@ impl Environment {
             value: Some(Shown::new(found.text.expose(), false)),
             origin: Some(found.origin),
         };
-        findings.settings.push(holder.clone());
+        findings.holds(holder.clone());
         Profile::named(found.text.expose()).unwrap_or_else(|| {
             findings.problems.push(Pending {
                 severity: Severity::Warning,

@@ -66,7 +66,8 @@ pub(crate) struct Pending {
 pub(crate) struct Findings {
     pub(crate) declared: Vec<Declared>,
     pub(crate) problems: Vec<Pending>,
-    pub(crate) settings: Vec<Holder>,
+    /// What holds, and of what is not set what holds then, in words.
+    pub(crate) settings: Vec<(Holder, Option<String>)>,
     pub(crate) flags: Vec<(&'static Flag, bool)>,
     pub(crate) secrets: Vec<Secret<String>>,
 }
@@ -89,6 +90,10 @@ impl Findings {
         // The parts of a list.
         let parts = text.split(',').filter(|part| part.len() < text.len());
         self.secrets.extend(parts.map(Secret::from));
+    }
+
+    pub(crate) fn holds(&mut self, holder: Holder) {
+        self.settings.push((holder, None));
     }
 
     /// Whether anybody asks for this variable.
@@ -123,7 +128,8 @@ impl Findings {
     }
 
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        let print = |holder: &Holder| Setting {
+        let print = |(holder, otherwise): &(Holder, Option<String>)| Setting {
+            otherwise: otherwise.clone(),
             name: holder.name.clone(),
             value: holder.value.as_ref().map(|value| value.print(&self.secrets)),
             origin: holder.origin.clone().unwrap_or(Origin::Default),
@@ -148,7 +154,10 @@ impl Findings {
             Reason::Fixed(reason) => reason.clone(),
             Reason::Invalid(error, _) if !error.may_quote() => Cow::Owned(error.to_string()),
             Reason::Invalid(_, Shown::Never) => Cow::Borrowed("cannot be read"),
-            Reason::Invalid(error, Shown::Text(text)) => self.quoting(error, text.expose()),
+            Reason::Invalid(error, Shown::Text(text)) => {
+                let name = pending.holders.first().map(|holder| holder.name.as_str());
+                self.quoting(error, name.unwrap_or_default(), text.expose())
+            }
             Reason::NotSet => self.not_set(pending, set),
         };
         Problem {
@@ -161,10 +170,11 @@ impl Findings {
     }
 
     /// An error of somebody else's, which quotes what it wants.
-    fn quoting(&self, error: &Invalid, text: &str) -> Cow<'static, str> {
+    fn quoting(&self, error: &Invalid, name: &str, text: &str) -> Cow<'static, str> {
         let error = error.to_string();
         // Most begin with the value, which stands before the reason already.
-        let reason = error.strip_prefix(&format!("{text:?}: ")).unwrap_or(&error);
+        let of = |prefix: &str| error.strip_prefix(&format!("{prefix}{text:?}: "));
+        let reason = of("").or_else(|| of(&format!("{name}="))).unwrap_or(&error);
         let reason = print::clear(&print::without(reason, &self.secrets));
         let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         Cow::Owned(format!("cannot be read: {reason}"))

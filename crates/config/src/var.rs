@@ -215,7 +215,9 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
         };
         let setting = holder(self.declared.is_secret);
         if text.trim().is_empty() && !self.may_be_empty {
-            self.vars.findings.settings.push(setting.clone());
+            // Of a secret, too: there is none.
+            let setting = holder(false);
+            self.vars.findings.holds(setting.clone());
             let reason = Reason::Fixed("is set, and empty".into());
             let right = self.declared.right();
             self.problem(Severity::Error, ProblemKind::Invalid, setting, reason, right);
@@ -227,7 +229,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
                 // What is in the wrong place may well be a secret.
                 let is_secret = self.declared.is_secret || has_secret_name;
                 let holder = holder(is_secret);
-                self.vars.findings.settings.push(holder.clone());
+                self.vars.findings.holds(holder.clone());
                 let reason = Reason::Invalid(error, Shown::new(text, is_secret));
                 let right = self.declared.right();
                 self.problem(Severity::Error, ProblemKind::Invalid, holder, reason, right);
@@ -239,7 +241,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
     fn not_found(self) -> Read<F> {
         let name = self.declared.name.clone();
         if let Some(missed) = &self.declared.wanted {
-            let right = format!("{}, as without it {missed}", self.declared.right());
+            let right = format!("{}; without it {missed}", self.declared.right());
             let holder = Holder { name: name.clone(), value: None, origin: None };
             let severity = Severity::Warning;
             self.vars.findings.problems.push(Pending {
@@ -260,7 +262,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
             };
             let value = (self.parse)(text, self.unit_of(&name));
             if self.declared.is_secret && profile.is_production() {
-                self.vars.findings.settings.push(holder.clone());
+                self.vars.findings.holds(holder.clone());
                 let reason = Reason::Fixed("is the default, which everybody knows".into());
                 let right = format!("{} of your own", self.declared.right());
                 self.problem(Severity::Error, ProblemKind::Rule, holder, reason, right);
@@ -270,9 +272,8 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
             let Ok(value) = value else { return Read { value: None, names: vec![name] } };
             return self.judged(value, holder);
         }
-        let value = self.declared.otherwise.as_deref().map(|words| Shown::new(words, false));
-        let holder = Holder { name: name.clone(), value, origin: Some(Origin::Default) };
-        self.vars.findings.settings.push(holder);
+        let holder = Holder { name: name.clone(), value: None, origin: Some(Origin::Default) };
+        self.vars.findings.settings.push((holder, self.declared.otherwise.clone()));
         if self.declared.is_required_in(profile) {
             let holder = Holder { name: name.clone(), value: None, origin: None };
             let right = self.declared.right();
@@ -301,7 +302,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
             });
         }
         let names = vec![holder.name.clone()];
-        self.vars.findings.settings.push(holder);
+        self.vars.findings.holds(holder);
         Read { value: (self.field)(Some(value)), names }
     }
 

@@ -202,8 +202,12 @@ impl<'a> Vars<'a> {
             return;
         }
         let holder = |name: String| {
-            let found = self.findings.settings.iter().find(|holder| holder.name == name);
-            found.cloned().unwrap_or(Holder { name, value: None, origin: None })
+            let found = self.findings.settings.iter().find(|(holder, _)| holder.name == name);
+            found.map(|(holder, _)| holder.clone()).unwrap_or(Holder {
+                name,
+                value: None,
+                origin: None,
+            })
         };
         let holders: Vec<_> = names.into_iter().map(holder).collect();
         let reason = match holders.len() {

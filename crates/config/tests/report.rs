@@ -89,13 +89,13 @@ fn all_problems_are_in_one_report() {
   error: SHOP_COLOUR=\"green\" cannot be read: nobody paints in green
     right: red or blue
   error: SHOP_STORE_URL is not set
-    right: a URL, such as postgres://shop@localhost/shop
+    right: a URL, such as postgres://shop@localhost/shop; postgres://…
   error: SHOP_STORE_MIN=\"30\", SHOP_STORE_MAX=\"20\" (default) do not go together
     right: a minimum that is no more than the maximum
   error: SHOP_ENABLE_CHAT=\"perhaps\" is neither
     right: true or false
   warning: SHOP_MAIL_KEY is not set
-    right: a text, as without it no mail is sent
+    right: a text; one of your own, and not an example's; without it no mail is sent
   warning: SHOP_STORE_QUEUE=\"200\" is not allowed
     right: 0 to 100
   warning: SHOP_BNID is no variable of this service
@@ -429,6 +429,26 @@ fn what_ends_a_line_or_moves_the_cursor_is_escaped() {
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert!(text.contains(r#"SHOP_BIND="x\n  error: all is well\u{1b}[2J" is no"#), "{text}");
     assert_eq!(text.lines().count(), 5, "{text}");
+}
+
+#[test]
+fn a_foreign_error_does_not_say_again_what_stands_before_it() {
+    config! {
+        #[derive(Debug)]
+        struct Limits {
+            /// As its parser tells it.
+            first: u8 = parsed("FIRST", |text| Err::<u8, _>(format!("{text:?}: it is wrong")))
+                .unset(1, "one"),
+            /// And as another does.
+            second: u8 = parsed("SECOND", |text| Err::<u8, _>(format!("SECOND={text:?}: no\nway")))
+                .unset(1, "one"),
+        }
+    }
+    let report = Environment::of([("FIRST", "a"), ("SECOND", "b")]).load::<Limits>().unwrap_err();
+    let reasons: Vec<_> = report.errors().map(Problem::reason).collect();
+    assert_eq!(reasons, ["cannot be read: it is wrong", "cannot be read: no way"]);
+    let loaded = Environment::of([("OTHER", "a")]).load::<Limits>().unwrap();
+    assert_eq!(loaded.effective().last().unwrap().to_string(), "SECOND is not set: one");
 }
 
 #[test]

@@ -81,6 +81,27 @@ fn where_it_belongs() {
 }
 
 #[test]
+fn the_log_tells_each_variable_once_with_its_origin_and_each_warning() {
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
+    let environment = production(&[("SHOP_LIMIT", "5/s"), ("SHOP_BNID", "x")]);
+    let loaded = environment.text(".env", "SHOP_STORE_MIN=3\n").load::<Settings>().unwrap();
+    tracing::subscriber::with_default(subscriber, || loaded.log());
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for line in [
+        "INFO config: SHOP_LIMIT=\"5/s\" (environment) variable=\"SHOP_LIMIT\" value=\"5/s\" origin=environment",
+        "INFO config: SHOP_STORE_MIN=\"3\" (file .env) variable=\"SHOP_STORE_MIN\" value=\"3\" origin=file .env",
+        "INFO config: SHOP_BODY=\"1MiB\" (default) variable=\"SHOP_BODY\" value=\"1MiB\" origin=default",
+        "INFO config: SHOP_SESSION_SECRET=[REDACTED] (environment) variable=\"SHOP_SESSION_SECRET\" value=\"[REDACTED]\" origin=environment",
+        "WARN config: SHOP_BNID is no variable of this service; right: SHOP_BIND? variable=\"SHOP_BNID\"",
+    ] {
+        assert_eq!(log.lines().filter(|logged| logged.trim() == line).count(), 1, "{log}");
+    }
+    assert_eq!(log.lines().count(), 15, "{log}");
+}
+
+#[test]
 fn where_it_breaks_a_rule() {
     let out = is_hidden(&production(&[("SHOP_SESSION_SECRET", PLANTED)]));
     assert!(out.contains("SHOP_SESSION_SECRET=[REDACTED] is not allowed"));
