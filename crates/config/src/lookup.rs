@@ -82,6 +82,18 @@ pub(crate) fn look_up(
     Ok(None)
 }
 
+/// What the variable holds, in any place and under any of its names.
+pub(crate) fn all<'a>(
+    places: &'a [Place],
+    variable: &'a Declared,
+) -> impl Iterator<Item = &'a str> {
+    places.iter().flat_map(|place| {
+        variable
+            .names()
+            .filter_map(|name| Some(place.variables.get(name)?.as_ref()?.expose().as_str()))
+    })
+}
+
 fn from_file(name: &str, path: Option<&Secret<String>>, origin: Origin) -> Result<Found, Unclear> {
     let Some(path) = path else {
         return Err(Unclear::NotUnicode { name: name.to_owned(), origin });

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Write},
+    ops::Range,
     sync::LazyLock,
 };
 
@@ -27,45 +28,54 @@ pub(crate) fn escaped(name: &str) -> String {
     name.escape_debug().to_string()
 }
 
-/// The password in a URL.
-pub(crate) fn password(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
+/// Where the password of a URL stands in it.
+pub(crate) fn password(url: &str) -> Option<Range<usize>> {
+    let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let (user, _) = authority.rsplit_once('@')?;
-    let (_, password) = user.split_once(':')?;
-    (!password.is_empty()).then_some(password)
+    let (name, password) = user.split_once(':')?;
+    let start = scheme.len() + "://".len() + name.len() + 1;
+    (!password.is_empty()).then_some(start..start + password.len())
+}
+
+/// A URL that could be read, without its password and the secrets of its query.
+pub(crate) fn url(text: &str) -> String {
+    let mut out = text.to_owned();
+    if let Some(password) = password(text) {
+        out.replace_range(password, CENSOR);
+    }
+    match out.split_once('?') {
+        Some((head, query)) => format!("{head}?{}", RULES.query(query)),
+        None => out,
+    }
 }
 
 /// The text without what looks like a secret in it.
 pub(crate) fn clear(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(password) = password(&text) {
+        text.replace_range(password, CENSOR);
+    }
     let (head, query) = match text.split_once('?') {
         Some((head, query)) if head.contains("://") => (head, Some(query)),
-        _ => (text, None),
+        _ => (text.as_str(), None),
     };
     let mut out = String::with_capacity(text.len());
-    if RULES.is_clear(head) {
-        // A URL that lost its `://` still has its password.
-        for (at, word) in head.split(',').enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            match word.rsplit_once('@') {
-                Some((before, after)) if before.contains(':') => {
-                    out.push_str(CENSOR);
-                    out.push('@');
-                    out.push_str(after);
-                }
-                _ => out.push_str(word),
-            }
-        }
-    } else {
-        // Into a `String` nothing fails.
-        let _ = RULES.text(head, &mut out);
-    }
+    // Into a `String` nothing fails.
+    let _ = RULES.text(head, &mut out);
     if let Some(query) = query {
         let _ = write!(out, "?{}", RULES.query(query));
     }
-    out
+    // A URL that lost its `://`, or has what ends an authority in its password, still has one.
+    match out.rsplit_once('@') {
+        Some((before, after)) if has_password(before) => format!("{CENSOR}@{after}"),
+        _ => out,
+    }
+}
+
+/// Whether there is a colon that is neither a scheme's nor before what is censored already.
+fn has_password(before: &str) -> bool {
+    before.split(':').skip(1).any(|behind| !behind.starts_with("//") && !behind.starts_with(CENSOR))
 }
 
 /// The text without any of these secrets in it.

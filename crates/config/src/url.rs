@@ -153,13 +153,13 @@ impl Zeroize for Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&print::clear(&self.text))
+        f.write_str(&print::url(&self.text))
     }
 }
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", print::clear(&self.text))
+        write!(f, "{:?}", print::url(&self.text))
     }
 }
 

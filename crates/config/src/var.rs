@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use buttress_core::Secret;
+
 use crate::{
     declared::Declared,
     effective::Origin,
@@ -161,7 +163,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
 
     /// Reads it. Whatever is wrong is written down in the [`Vars`].
     pub fn read(mut self) -> Read<F> {
-        let has_secret_name = !self.is_public && print::is_sensitive(&self.declared.name);
+        let has_secret_name = !self.is_public && self.declared.names().any(print::is_sensitive);
         self.declared.is_secret |= self.is_text && has_secret_name;
         self.vars.findings.declare(self.declared.clone());
         let name = self.declared.name.clone();
@@ -170,6 +172,12 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
             return Read { value: None, names: vec![name] };
         }
         let environment = self.vars.environment;
+        if self.declared.is_secret {
+            // Also where another place or name goes before it.
+            for text in lookup::all(&environment.places, &self.declared) {
+                self.vars.findings.keep_secret(text);
+            }
+        }
         match lookup::look_up(&environment.places, &self.declared, environment.empty_is_unset) {
             Ok(Some(found)) => self.found(&found, has_secret_name),
             Ok(None) => self.not_found(),
@@ -205,8 +213,9 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
         if self.declared.is_secret {
             self.vars.findings.keep_secret(text);
         }
-        if let Some(password) = print::password(text) {
-            self.vars.findings.keep_secret(password);
+        for part in text.split(',') {
+            let password = print::password(part).and_then(|range| part.get(range));
+            self.vars.findings.secrets.extend(password.map(Secret::from));
         }
         let holder = |is_secret: bool| Holder {
             name: found.name.clone(),

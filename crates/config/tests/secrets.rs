@@ -204,6 +204,46 @@ fn in_a_url_that_cannot_be_read() {
 }
 
 #[test]
+fn in_a_password_whatever_is_in_it() {
+    const FIRST: &str = "Aq7Zk2Wm";
+    const SECOND: &str = "pL9xT4vR";
+    for special in "/ ? # @ : , % & = + ; [ ] \" ' \\ $ ! | < > ^ { }".split(' ') {
+        for scheme in
+            ["postgres://", "postgres//", "postgres:/", "://", "", "https://a.example:80,https://"]
+        {
+            for tail in ["", "/shop", "/shop?sslmode=require", "/shop?a=b@c:d"] {
+                let url = format!("{scheme}shop:{FIRST}{special}{SECOND}@db:5432{tail}");
+                for name in ["SHOP_STORE_URL", "SHOP_CORS_ORIGINS", "SHOP_BIND", "SHOP_COLOUR"] {
+                    let out = outputs::<Settings>(&production(&[(name, &url)]));
+                    assert!(!out.contains(FIRST) && !out.contains(SECOND), "{name}={url}: {out}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn in_a_place_that_another_goes_before() {
+    let long = format!("{PLANTED}{}", shop::SECRET);
+    let environment = production(&[("SHOP_COLOUR", &long)]);
+    let out = is_hidden(&environment.text(".env", &format!("SHOP_SESSION_SECRET={long}\n")));
+    assert!(out.contains("SHOP_COLOUR=[REDACTED]"), "{out}");
+}
+
+#[test]
+fn under_an_alias_whose_name_is_that_of_a_secret() {
+    config! {
+        #[derive(Debug)]
+        struct Mail {
+            /// How mail is sent.
+            mail: u8 = parsed("MAIL", str::parse).alias("MAIL_PASSWORD"),
+        }
+    }
+    let out = outputs::<Mail>(&Environment::of([("MAIL_PASSWORD", PLANTED)]));
+    assert!(!out.contains("planted"), "{out}");
+}
+
+#[test]
 fn in_a_variable_next_to_its_own() {
     let planted = format!("{PLANTED}{}", shop::SECRET);
     for name in ["SHOP_BIND", "SHOP_COLOUR", "SHOP_LIMIT", "SHOP_STORE_MIN", "SHOP_ENABLE_CHAT"] {
