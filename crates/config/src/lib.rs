@@ -4,10 +4,12 @@ mod config;
 mod declared;
 mod docs;
 mod dotenv;
+mod duration;
 mod effective;
 mod environment;
 mod findings;
 mod flag;
+mod group;
 mod lookup;
 mod nearest;
 mod print;
@@ -30,6 +32,7 @@ pub use self::{
     effective::{Loaded, Origin, Setting},
     environment::Environment,
     flag::{Flag, FlagOverride},
+    group::Group,
     profile::Profile,
     rate::Rate,
     report::{Problem, ProblemKind, Report, Severity, Subject},
@@ -39,5 +42,5 @@ pub use self::{
     url::Url,
     value::{Invalid, Value, choice},
     var::Var,
-    vars::{Field, Group, Read, Vars},
+    vars::{Field, Read, Vars},
 };

@@ -2,7 +2,10 @@
 
 use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
 
-use crate::value::{self, Invalid, Value};
+use crate::{
+    duration,
+    value::{self, Invalid, Value},
+};
 
 /// So many in such a time: `100/15m`.
 ///
@@ -53,9 +56,9 @@ impl FromStr for Rate {
         };
         let period = period.trim();
         let period = if period.starts_with(|c: char| c.is_ascii_digit()) {
-            value::duration(period, None)?
+            duration::parse(period, None)?
         } else {
-            value::duration(&format!("1{period}"), None)?
+            duration::parse(&format!("1{period}"), None)?
         };
         if period.is_zero() {
             return Err(Invalid::new("has a period of no length"));
@@ -66,7 +69,7 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.count, value::Written(self.period))
+        write!(f, "{}/{}", self.count, duration::Written(self.period))
     }
 }
 

@@ -30,7 +30,7 @@ use std::{borrow::Cow, fmt, ops::RangeInclusive};
 use buttress_core::Secret;
 use zeroize::Zeroize;
 
-use crate::{report::Severity, url::Url, value::Value};
+use crate::{duration::Written, report::Severity, url::Url, value::Value};
 
 /// What a value must be, and how bad it is when it is not.
 ///
@@ -177,8 +177,6 @@ pub fn range<T: PartialOrd + fmt::Display + 'static>(range: RangeInclusive<T>) -
 
 /// Durations from the one to the other, both included.
 pub fn lasts(range: RangeInclusive<std::time::Duration>) -> Rule<std::time::Duration> {
-    use crate::value::Written;
-
     let right = format!("{} to {}", Written(*range.start()), Written(*range.end()));
     Rule::new(right, move |value| range.contains(value))
 }
