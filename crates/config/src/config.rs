@@ -80,61 +80,73 @@ pub trait Config: Sized {
 /// with the verbs of [`Var`](crate::Var) or [`Group`](crate::Group) behind it. A field without a
 /// default that is no `Option` must be set.
 ///
-/// After the struct there may be `flags { NAME, … }`, which are [`Flag`](crate::Flag)s, and after
-/// these `rules { (field, …) => require(…), … }`: such a rule sees its fields by reference, under
-/// their names, and is asked when all of them could be read, whatever is wrong with others.
+/// After the struct there may be `flags { NAME, … }`, which are [`Flag`](crate::Flag)s, and
+/// `rules { (field, …) => require(…), … }`: such a rule sees its fields by reference, under their
+/// names, and is asked when all of them could be read, whatever is wrong with others.
 #[macro_export]
 macro_rules! config {
-    (@var $vars:ident, $type:ty, $name:expr) => { $vars.var::<$type>($name) };
-    (@parsed $vars:ident, $type:ty, $name:expr, $parse:expr) => {
-        $vars.parsed::<$type, _>($name, $parse)
+    (@var $field:ident, $vars:ident, $type:ty, $name:expr) => {
+        $crate::Vars::var::<$type>($vars, $name)
     };
-    (@group $vars:ident, $type:ty,) => { $vars.group::<$type>() };
+    (@parsed $field:ident, $vars:ident, $type:ty, $name:expr, $parse:expr) => {
+        $crate::Vars::parsed::<$type, _>($vars, $name, $parse)
+    };
+    (@group $field:ident, $vars:ident, $type:ty,) => { $crate::Vars::group::<$type>($vars) };
+    (@$begin:ident $field:ident, $($rest:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "`", ::core::stringify!($field), "` is to be `var(\"NAME\")`, ",
+            "`parsed(\"NAME\", function)` or `group()`, and not `",
+            ::core::stringify!($begin), "` with these arguments",
+        ))
+    };
+    (@@about $field:ident) => {
+        ::core::compile_error!(::core::concat!(
+            "`", ::core::stringify!($field),
+            "` needs a doc comment (`///`): it is what is told of its variable",
+        ))
+    };
+    (@@about $field:ident $($doc:literal)+) => { ::core::concat!($($doc, "\n"),+) };
+    (@@flags $vars:ident $($flag:path),* $(,)?) => { $( $vars.flag(&$flag); )* };
+    (@@rules $vars:ident $( ($($of:ident),+ $(,)?) => $rule:expr ),* $(,)?) => {$(
+        let names = [$($of.names()),+].concat();
+        if let ($(::core::option::Option::Some($of),)+) = ($($of.value(),)+) {
+            // A `return` or `?` in a rule ends the rule, and not the reading.
+            let rule = || -> $crate::Requirement { $rule };
+            $vars.require(names, rule());
+        }
+    )*};
+    (@@$section:ident $($rest:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "`", ::core::stringify!($section), "` cannot be read: ",
+            "behind the struct come `flags { NAME, … }` and `rules { (field, …) => require(…), … }`",
+        ))
+    };
     (
         $(#[$attribute:meta])*
         $visibility:vis struct $name:ident {
             $(
-                $(#[doc = $doc:literal])+
+                $(#[doc = $doc:literal])*
                 $field_visibility:vis $field:ident : $type:ty =
                     $begin:ident ( $($argument:expr),* $(,)? )
                     $( . $verb:ident ( $($verb_argument:expr),* $(,)? ) )*
             ),+ $(,)?
         }
-        $( flags { $($flag:path),* $(,)? } )?
-        $( rules {
-            $( ( $($of:ident),+ $(,)? ) => $rule:expr ),* $(,)?
-        } )?
+        $( $section:ident { $($item:tt)* } )*
     ) => {
         $(#[$attribute])*
         $visibility struct $name {
-            $( $(#[doc = $doc])+ $field_visibility $field: $type, )+
+            $( $(#[doc = $doc])* $field_visibility $field: $type, )+
         }
 
         impl $crate::Config for $name {
             fn declare(vars: &mut $crate::Vars<'_>) -> ::core::option::Option<Self> {
                 $(
-                    let $field = $crate::config!(@$begin vars, $type, $($argument),*)
-                        .about(::core::concat!($($doc, "\n"),+))
+                    let $field = $crate::config!(@$begin $field, vars, $type, $($argument),*)
+                        .about($crate::config!(@@about $field $($doc)*))
                         $( .$verb($($verb_argument),*) )*
                         .read();
                 )+
-                $( $( vars.flag(&$flag); )* )?
-                $( $(
-                    {
-                        let names: ::std::vec::Vec<::std::string::String> =
-                            [$($of.names()),+].concat();
-                        let broken = if let ($(::core::option::Option::Some($of),)+) =
-                            ($($of.value(),)+)
-                        {
-                            ::core::option::Option::Some($rule)
-                        } else {
-                            ::core::option::Option::None
-                        };
-                        if let ::core::option::Option::Some(rule) = broken {
-                            vars.require(names, rule);
-                        }
-                    }
-                )* )?
+                $( $crate::config!(@@$section vars $($item)*); )*
                 ::core::option::Option::Some(Self { $( $field: $field.into_value()?, )+ })
             }
         }

@@ -40,7 +40,8 @@ thread_local! {
 /// ```
 ///
 /// It has its default until a configuration that names it was loaded without errors. In a test,
-/// [`set_here`](Self::set_here) sets it for one thread.
+/// [`set_here`](Self::set_here) sets it for one thread: a load sets it for all of them, and so for
+/// other tests, too.
 pub struct Flag {
     name: &'static str,
     about: &'static str,

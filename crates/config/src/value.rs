@@ -61,6 +61,11 @@ use crate::unit::Unit;
 ///
 /// What only has a `FromStr`, or is another crate's, is read by
 /// [`parsed`](crate::Vars::parsed).
+#[diagnostic::on_unimplemented(
+    message = "a variable cannot be read into `{Self}`",
+    label = "it is no `Value`",
+    note = "`parsed(\"NAME\", function)` reads any type, `group()` a configuration"
+)]
 pub trait Value: Sized {
     /// Whether it is never printed.
     const IS_SECRET: bool = false;

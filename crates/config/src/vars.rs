@@ -21,6 +21,11 @@ const FLAGS: &str = "What is on and off.";
 
 /// What a field of a configuration may be: a [`Value`], which must be set or have a default, or an
 /// `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "a variable cannot be read into `{Self}`",
+    label = "it is no `Value`, and no `Option` of one",
+    note = "`parsed(\"NAME\", function)` reads any type, `group()` a configuration"
+)]
 pub trait Field: Sized {
     /// What the variable holds.
     type Value: Value;
@@ -160,11 +165,13 @@ impl<'a> Vars<'a> {
         Group::new(self)
     }
 
-    /// Reads a flag.
+    /// Reads a flag. Its name is whole, in a part with a prefix too.
     pub fn flag(&mut self, flag: &'static Flag) {
-        let outer = std::mem::replace(&mut self.section, String::from(FLAGS));
+        let outer_section = std::mem::replace(&mut self.section, String::from(FLAGS));
+        let outer_prefix = std::mem::take(&mut self.prefix);
         let on = self.var::<bool>(flag.name()).about(flag.about()).default(flag.default()).read();
-        self.section = outer;
+        self.section = outer_section;
+        self.prefix = outer_prefix;
         if let Some(on) = on.into_value() {
             self.findings.flags.push((flag, on));
         }
@@ -211,10 +218,13 @@ impl<'a> Vars<'a> {
             })
         };
         let holders: Vec<_> = names.into_iter().map(holder).collect();
-        let reason = match holders.len() {
-            0 => "what is set does not go together",
-            1 => "is not allowed",
-            _ => "do not go together",
+        let reason = match (holders.len(), rule.in_production) {
+            (0, false) => "what is set does not go together",
+            (0, true) => "what is set does not go together in production",
+            (1, false) => "is not allowed",
+            (1, true) => "is not allowed in production",
+            (_, false) => "do not go together",
+            (_, true) => "do not go together in production",
         };
         self.findings.problems.push(Pending {
             severity: rule.severity,

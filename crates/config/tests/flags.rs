@@ -27,6 +27,7 @@ flags! {
     HERE "FLAG_HERE" true Here;
     NESTED "FLAG_NESTED" false Nested;
     WRONG "FLAG_WRONG" true Wrong;
+    PART "FLAG_PART" false Part;
 }
 
 #[test]
@@ -40,6 +41,21 @@ fn a_flag_has_its_default_and_then_what_the_environment_says() {
     // Loaded anew, it is what the environment says then.
     Environment::of([("OTHER", "on")]).load::<Set>().unwrap();
     assert!(!SET.is_on());
+}
+
+#[test]
+fn a_flag_of_a_part_is_read_by_its_own_name() {
+    config! {
+        #[derive(Debug)]
+        struct Outer {
+            /// A part.
+            part: Part = group().prefixed("PART_"),
+        }
+    }
+    let environment = Environment::of([("FLAG_PART", "on"), ("PART_FLAG_PART", "off")]);
+    let loaded = environment.prefix("PART_").load::<Outer>().unwrap();
+    assert!(PART.is_on());
+    assert_eq!((loaded.part.many, loaded.warnings().count()), (1, 1));
 }
 
 #[test]
