@@ -14,6 +14,7 @@ use crate::{
     lookup::{self, Place},
     profile::Profile,
     report::{ProblemKind, Report, Severity},
+    service_link,
     vars::Vars,
 };
 
@@ -70,7 +71,8 @@ impl Environment {
     }
 
     /// These variables, as if the process had been given them: for tests, which cannot set the
-    /// process's own without racing with each other.
+    /// process's own without racing with each other. (Flags remain the process's:
+    /// [`Flag::set_here`](crate::Flag::set_here) is for one test.)
     pub fn of<N: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
@@ -103,6 +105,9 @@ impl Environment {
 
     /// A prefix of ours: a variable that begins so and that nobody has declared is reported, with
     /// the name that was meant if one is near. For several, more than once.
+    ///
+    /// What Kubernetes sets for each service of a namespace (`SHOP_SERVICE_HOST`,
+    /// `SHOP_PORT_80_TCP_ADDR`, …) is not reported.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefixes.push(prefix.to_owned());
         self
@@ -193,6 +198,11 @@ impl Environment {
         let set = self.places.iter().flat_map(|place| place.variables.keys().map(String::as_str));
         let set: BTreeSet<&str> = set.collect();
         for name in findings.unknown(&set, &self.prefixes) {
+            let values = self.places.iter().filter_map(|place| place.variables.get(name));
+            let value = values.flatten().map(Secret::expose).next();
+            if service_link::is_one(name, value.map(String::as_str)) {
+                continue;
+            }
             findings.report_unknown(name, self.unknown);
         }
         let report = findings.report(&set);
@@ -230,8 +240,23 @@ impl Environment {
 
     fn read_profile(&self, findings: &mut Findings) -> Profile {
         let declared = self.profile_declared();
-        let found = lookup::look_up(&self.places, &declared, self.empty_is_unset).ok().flatten();
+        let found = lookup::look_up(&self.places, &declared, self.empty_is_unset);
         findings.declare(declared);
+        let taken = |holder: Holder, reason: &'static str| Pending {
+            severity: Severity::Warning,
+            kind: ProblemKind::Invalid,
+            holders: vec![holder],
+            reason: Reason::Fixed(reason.into()),
+            right: "production, development or test".into(),
+        };
+        let Ok(found) = found else {
+            // It has one name and no file: it is no Unicode.
+            let name = self.profile_variable.clone();
+            let holder = Holder { name, value: None, origin: None };
+            let reason = "is no text in UTF-8, and taken for production";
+            findings.problems.push(taken(holder, reason));
+            return Profile::Production;
+        };
         let Some(found) = found else {
             findings.holds(Holder {
                 name: self.profile_variable.clone(),
@@ -247,13 +272,8 @@ impl Environment {
         };
         findings.holds(holder.clone());
         Profile::named(found.text.expose()).unwrap_or_else(|| {
-            findings.problems.push(Pending {
-                severity: Severity::Warning,
-                kind: ProblemKind::Invalid,
-                holders: vec![holder],
-                reason: Reason::Fixed("is no profile, and taken for production".into()),
-                right: "production, development or test".into(),
-            });
+            let reason = "is no profile, and taken for production";
+            findings.problems.push(taken(holder, reason));
             Profile::Production
         })
     }

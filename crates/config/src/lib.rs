@@ -17,6 +17,7 @@ mod profile;
 mod rate;
 mod report;
 pub mod rule;
+mod service_link;
 mod size;
 mod unit;
 mod url;

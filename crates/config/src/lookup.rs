@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::Path,
 };
@@ -106,21 +106,27 @@ fn from_file(name: &str, path: Option<&Secret<String>>, origin: Origin) -> Resul
         Ok(text) => text,
         Err(error) => return Err(Unclear::File { name, origin, error }),
     };
-    // Editors and `echo` end a file with a line break; one, no more.
+    // Editors and `echo` end a file with a line break; one, no more. Some begin it with a mark.
     let text = text.expose();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     let origin = Origin::SecretFile(print::escaped(path.expose()));
     Ok(Found { name, text: Secret::new(line.to_owned()), origin })
 }
 
-/// A text of reasonable size.
+/// A text of reasonable size, of a file that ends: to open a pipe that nobody writes to takes for
+/// ever.
 pub(crate) fn read(path: &Path) -> io::Result<Secret<String>> {
-    let mut text = String::new();
-    File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
-    let text = Secret::new(text);
-    if text.expose().len() as u64 > LARGEST_FILE {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    let bytes = Secret::new(bytes);
+    if bytes.expose().len() as u64 > LARGEST_FILE {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
-    Ok(text)
+    let text = str::from_utf8(bytes.expose());
+    text.map(Secret::from).map_err(|_| io::Error::other("it is no text in UTF-8"))
 }

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use buttress_config::{Environment, Problem, ProblemKind, Secret, config};
+use buttress_config::{Environment, Problem, ProblemKind, Profile, Secret, config};
 
 config! {
     #[derive(Debug)]
@@ -91,6 +91,37 @@ fn a_file_that_is_too_large_is_not_read() {
     assert!(nothing().file(path).load::<Settings>().is_err());
 }
 
+/// Whoever waits on a pipe that nobody writes to never starts.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let folder = Folder::new("pipe");
+    let pipe = folder.0.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let report = nothing().file(&pipe).load::<Settings>().unwrap_err();
+    assert!(report.to_string().contains("cannot be read: it is no regular file"), "{report}");
+    let environment = Environment::of([("KEY_FILE", pipe.to_str().unwrap())]);
+    let report = environment.load::<Settings>().unwrap_err();
+    assert_eq!(
+        report.errors().next().map(Problem::reason),
+        Some("names a file that cannot be read: it is no regular file")
+    );
+    assert!(Environment::of([("KEY_FILE", "/dev/zero")]).load::<Settings>().is_err());
+}
+
+#[test]
+fn why_the_file_of_a_secret_cannot_be_read_is_told() {
+    let folder = Folder::new("why");
+    let large = folder.write("large", &"\u{e9}".repeat(1 << 20));
+    let large = Environment::of([("KEY_FILE", large.to_str().unwrap())]);
+    let report = large.load::<Settings>().unwrap_err().to_string();
+    assert!(report.contains("cannot be read: it is larger than 1 MiB"), "{report}");
+    let none = folder.0.join("none");
+    let none = Environment::of([("KEY_FILE", none.to_str().unwrap())]);
+    let report = none.load::<Settings>().unwrap_err().to_string();
+    assert!(report.contains("No such file") || report.contains("cannot find"), "{report}");
+}
+
 #[test]
 fn each_line_that_cannot_be_read_is_told_by_its_number() {
     let report = nothing().text(".env", "NAME=a\nwhat\nKEY='open\n").load::<Settings>();
@@ -109,7 +140,13 @@ fn a_problem_of_a_file_names_it() {
 #[test]
 fn a_secret_may_stand_in_a_file_of_its_own() {
     let folder = Folder::new("secret");
-    for (text, key) in [("abc", "abc"), ("abc\n", "abc"), ("abc\r\n", "abc"), ("a\nb\n", "a\nb")] {
+    for (text, key) in [
+        ("abc", "abc"),
+        ("abc\n", "abc"),
+        ("abc\r\n", "abc"),
+        ("a\nb\n", "a\nb"),
+        ("\u{feff}abc\n", "abc"),
+    ] {
         let path = folder.write("key", text);
         let environment = Environment::of([("KEY_FILE", path.to_str().unwrap())]);
         let loaded = environment.load::<Settings>().unwrap();
@@ -177,6 +214,23 @@ fn what_is_no_unicode_is_told_and_not_shown() {
         "{output}"
     );
     assert!(!output.contains("planted"), "{output}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_profile_that_is_no_unicode_is_taken_for_production() {
+    use std::os::unix::ffi::OsStrExt;
+
+    if env::var_os("AS_CHILD").is_some() {
+        let environment = Environment::process().profile("APP_ENV", Profile::Development);
+        let loaded = environment.load::<Settings>().unwrap();
+        println!("<{}, {} warning>", loaded.profile(), loaded.warnings().count());
+        return;
+    }
+    let value = std::ffi::OsStr::from_bytes(b"production\xff");
+    let test = "a_profile_that_is_no_unicode_is_taken_for_production";
+    let output = child(test, &[("APP_ENV", value)]);
+    assert!(output.contains("<production, 1 warning>"), "{output}");
 }
 
 #[test]
