@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{declared::Declared, dotenv, findings::Findings, report::Report};
+use crate::{declared::Declared, dotenv, findings::Findings, print, report::Report};
 
 /// Set to 1 while tests run, it has them write what they would compare.
 const UPDATE: &str = "UPDATE_CONFIG_DOCS";
@@ -109,7 +109,7 @@ impl Docs {
             comment(&mut out, &variable.about);
             comment(&mut out, &format!("Takes {}", form(variable)));
             let comment_out = if variable.must_be_set() { "" } else { "#" };
-            let value = dotenv::quote(value(variable));
+            let value = dotenv::quote(&value(variable));
             // Into a `String` nothing fails.
             let _ = writeln!(out, "{comment_out}{}={value}\n", variable.name);
         }
@@ -171,7 +171,8 @@ impl Docs {
         // As a checkout on Windows has it.
         let page = page.replace("\r\n", "\n");
         let fresh = fresh(&page).ok_or_else(|| stale(Why::NoPlace))?;
-        if page == fresh {
+        // Some editors take the last line break away.
+        if page.trim_end() == fresh.trim_end() {
             return Ok(());
         }
         if update {
@@ -236,12 +237,13 @@ impl Error for Stale {
 }
 
 /// What stands behind the name in the example.
-fn value(variable: &Declared) -> &str {
+fn value(variable: &Declared) -> String {
     if variable.is_secret {
-        return "";
+        return String::new();
     }
     let default = variable.defaults.iter().find(|(profile, _)| profile.is_none());
-    default.map(|(_, text)| text.as_str()).or(variable.example.as_deref()).unwrap_or_default()
+    let default = default.map(|(_, text)| print::default(text));
+    default.or_else(|| variable.example.clone()).unwrap_or_default()
 }
 
 /// How it is written, and what else there is to know of it.
@@ -253,7 +255,7 @@ fn form(variable: &Declared) -> String {
         out.push_str("; must be set in production");
     }
     for (profile, text) in &variable.defaults {
-        let text = if variable.is_secret { "has a default" } else { text };
+        let text = if variable.is_secret { "has a default".into() } else { print::default(text) };
         if let Some(profile) = profile {
             let _ = write!(out, "; in {profile}: {text}");
         }
@@ -283,7 +285,7 @@ fn default_column(variable: &Declared) -> String {
         let text = match text.as_str() {
             _ if variable.is_secret => String::from("not shown"),
             "" => String::from("empty"),
-            text => format!("`{}`", cell(text)),
+            text => format!("`{}`", cell(&print::default(text))),
         };
         parts.push(profile.map_or(text.clone(), |profile| format!("{text} in {profile}")));
     }

@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref};
 use crate::{
     print::Quoted,
     profile::Profile,
-    report::{Problem, Report, Subject},
+    report::{Problem, Report},
 };
 
 /// Where a value came from.
@@ -135,17 +135,14 @@ impl<T> Loaded<T> {
     }
 
     /// Tells the log, once it is there: an info event for each variable, and a warning for each
-    /// problem, of the target `config`.
+    /// problem ([`Report::log`]), of the target `config`.
     pub fn log(&self) {
         for setting in &self.settings {
             let (variable, value) = (setting.name(), setting.value());
             let origin = value.map(|_| tracing::field::display(setting.origin()));
             tracing::info!(target: "config", variable, value, origin, "{setting}");
         }
-        for warning in self.report.warnings() {
-            let variable = warning.subjects().first().map(Subject::name);
-            tracing::warn!(target: "config", variable, "{warning}");
-        }
+        self.report.log();
     }
 }
 

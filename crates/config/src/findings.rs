@@ -128,18 +128,26 @@ impl Findings {
     }
 
     pub(crate) fn settings(&self) -> Vec<Setting> {
+        // Two parts of a configuration may read the same variable.
+        let mut told = BTreeSet::new();
+        let first = self.settings.iter().filter(|(holder, _)| told.insert(&holder.name));
         let print = |(holder, otherwise): &(Holder, Option<String>)| Setting {
             otherwise: otherwise.clone(),
             name: holder.name.clone(),
             value: holder.value.as_ref().map(|value| value.print(&self.secrets)),
             origin: holder.origin.clone().unwrap_or(Origin::Default),
         };
-        self.settings.iter().map(print).collect()
+        first.map(print).collect()
     }
 
     pub(crate) fn report(&self, set: &BTreeSet<&str>) -> Report {
-        let mut problems: Vec<_> =
-            self.problems.iter().map(|problem| self.problem(problem, set)).collect();
+        let mut problems: Vec<Problem> = Vec::new();
+        for problem in &self.problems {
+            let problem = self.problem(problem, set);
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
         problems.sort_by_key(Problem::severity);
         Report { problems }
     }
@@ -169,14 +177,16 @@ impl Findings {
         }
     }
 
-    /// An error of somebody else's, which quotes what it wants.
+    /// An error of somebody else's, which quotes what it wants, whole or in parts.
     fn quoting(&self, error: &Invalid, name: &str, text: &str) -> Cow<'static, str> {
+        if print::has_secret(text, &self.secrets) {
+            return Cow::Borrowed("cannot be read");
+        }
         let error = error.to_string();
         // Most begin with the value, which stands before the reason already.
         let of = |prefix: &str| error.strip_prefix(&format!("{prefix}{text:?}: "));
         let reason = of("").or_else(|| of(&format!("{name}="))).unwrap_or(&error);
-        let reason = print::clear(&print::without(reason, &self.secrets));
-        let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let reason = print::sentence(reason, &self.secrets);
         Cow::Owned(format!("cannot be read: {reason}"))
     }
 

@@ -12,9 +12,19 @@ use buttress_redact::{Rules, Verdict};
 /// A value is printed up to here.
 const LONGEST: usize = 120;
 
-/// A secret that is shorter is looked for as a whole value only: as a part, `dev` would be found
+/// A foreign error is printed up to here.
+const LONGEST_SENTENCE: usize = 240;
+
+/// A secret that is shorter is not looked for elsewhere: `1` and `dev` are values of their own.
+const SHORTEST: usize = 4;
+
+/// A secret that is shorter is looked for as a whole value only: as a part, it would be found
 /// everywhere.
 const SHORTEST_PART: usize = 6;
+
+/// So is a word that is shorter: of `postgres://postgres:postgres@localhost/postgres` there would
+/// be little left.
+const SHORTEST_WORD: usize = 12;
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
 
@@ -36,6 +46,20 @@ pub(crate) fn password(url: &str) -> Option<Range<usize>> {
     let (name, password) = user.split_once(':')?;
     let start = scheme.len() + "://".len() + name.len() + 1;
     (!password.is_empty()).then_some(start..start + password.len())
+}
+
+/// The passwords of a URL, or of a list of them.
+pub(crate) fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    // One that has a comma in it is found in the whole.
+    let urls = std::iter::once(text).chain(text.split(','));
+    urls.filter_map(|url| url.get(password(url)?))
+}
+
+/// A default as it is documented: without the passwords of its URLs.
+pub(crate) fn default(text: &str) -> String {
+    passwords(text).fold(text.to_owned(), |out, password| {
+        out.replace(&format!(":{password}@"), &format!(":{CENSOR}@"))
+    })
 }
 
 /// A URL that could be read, without its password and the secrets of its query.
@@ -85,26 +109,53 @@ pub(crate) fn without(text: &str, secrets: &[Secret<String>]) -> String {
     let mut secrets: Vec<&str> = secrets.iter().map(|secret| secret.expose().trim()).collect();
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     for secret in secrets {
-        if secret.is_empty() {
+        if secret.len() < SHORTEST {
             continue;
         }
         if out.trim() == secret {
             return CENSOR.to_owned();
         }
-        if secret.len() >= SHORTEST_PART && out.contains(secret) {
+        let is_word = secret.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_'));
+        let shortest = if is_word { SHORTEST_WORD } else { SHORTEST_PART };
+        if secret.len() >= shortest && out.contains(secret) {
             out = out.replace(secret, CENSOR);
         }
     }
     out
 }
 
+/// Whether there is something in it that is not shown.
+pub(crate) fn has_secret(text: &str, secrets: &[Secret<String>]) -> bool {
+    clear(&without(text, secrets)) != text
+}
+
 /// A value that anybody may see: on one line, and not too long.
 pub(crate) fn shown(text: &str, secrets: &[Secret<String>]) -> String {
     let text = clear(&without(text, secrets));
-    let mut chars = text.chars();
-    let short: String = chars.by_ref().take(LONGEST).collect();
-    let more = if chars.next().is_some() { "…" } else { "" };
+    let (short, more) = cut(&text, LONGEST);
     format!("{}{more}", short.escape_debug())
+}
+
+/// What somebody else says of a value: on one line, and not too long.
+pub(crate) fn sentence(text: &str, secrets: &[Secret<String>]) -> String {
+    let text = clear(&without(text, secrets));
+    let (short, more) = cut(&text, LONGEST_SENTENCE);
+    let mut out = String::with_capacity(short.len());
+    for c in short.chars() {
+        match c {
+            '"' | '\'' | '\\' => out.push(c),
+            c if c.is_control() => out.push(' '),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out + more
+}
+
+fn cut(text: &str, longest: usize) -> (&str, &'static str) {
+    match text.char_indices().nth(longest) {
+        Some((at, _)) => (text.get(..at).unwrap_or_default(), "…"),
+        None => (text, ""),
+    }
 }
 
 /// What [`shown`] or a censor has made, in quotes.

@@ -2,8 +2,6 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use buttress_core::CENSOR;
-
 use crate::{effective::Origin, print::Quoted};
 
 /// How bad a [`Problem`] is.
@@ -116,7 +114,9 @@ impl fmt::Display for Problem {
             }
             write!(f, "{subject}")?;
         }
-        write!(f, " {}; right: {}", self.reason, self.right)
+        // What is said of all of it has no variable before it.
+        let blank = if self.subjects.is_empty() { "" } else { " " };
+        write!(f, "{blank}{}; right: {}", self.reason, self.right)
     }
 }
 
@@ -136,7 +136,7 @@ impl Subject {
     }
 
     /// What it holds, if it was set: with control characters and quotes escaped, cut where it is
-    /// long, and [`CENSOR`] where it may be a secret.
+    /// long, and [`CENSOR`](crate::CENSOR) where it may be a secret.
     #[must_use]
     pub fn given(&self) -> Option<&str> {
         self.given.as_deref()
@@ -146,12 +146,6 @@ impl Subject {
     #[must_use]
     pub const fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
-    }
-
-    /// Whether it is not shown, at least in part.
-    #[must_use]
-    pub fn is_redacted(&self) -> bool {
-        self.given().is_some_and(|given| given.contains(CENSOR))
     }
 }
 
@@ -227,6 +221,23 @@ impl Report {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         self.errors().next().is_some()
+    }
+
+    /// Tells the log, where there is one: an event for each problem, an error or a warning, of the
+    /// target `config`. For a platform that reads lines of JSON, in the place of the text.
+    pub fn log(&self) {
+        for problem in &self.problems {
+            let variable = problem.subjects().first().map(Subject::name);
+            let (reason, right) = (problem.reason(), problem.right());
+            match problem.severity {
+                Severity::Error => {
+                    tracing::error!(target: "config", variable, reason, right, "{problem}");
+                }
+                Severity::Warning => {
+                    tracing::warn!(target: "config", variable, reason, right, "{problem}");
+                }
+            }
+        }
     }
 
     fn of(&self, severity: Severity) -> impl Iterator<Item = &Problem> {

@@ -38,11 +38,24 @@ use crate::{duration::Written, report::Severity, url::Url, value::Value};
 /// otherwise.
 ///
 /// ```
-/// use buttress_config::{Rule, Severity};
+/// use buttress_config::{Environment, Rule, config};
 ///
-/// let even = Rule::new("an even number", |n: &u16| n % 2 == 0).in_production().warning();
-/// assert_eq!(even.right(), "an even number");
-/// assert_eq!(even.severity(), Severity::Warning);
+/// config! {
+///     #[derive(Debug)]
+///     struct Settings {
+///         /// How many at once.
+///         workers: u16 = var("WORKERS")
+///             .default(4)
+///             .rule(Rule::new("an even number", |n: &u16| n % 2 == 0).in_production().warning()),
+///     }
+/// }
+///
+/// let loaded = Environment::of([("WORKERS", "5")]).load::<Settings>()?;
+/// assert_eq!(
+///     loaded.warnings().next().unwrap().to_string(),
+///     "WORKERS=\"5\" is not allowed in production; right: an even number",
+/// );
+/// # Ok::<(), buttress_config::Report>(())
 /// ```
 #[must_use]
 pub struct Rule<T> {
@@ -66,18 +79,6 @@ impl<T> Rule<T> {
     pub fn warning(mut self) -> Self {
         self.requirement = self.requirement.warning();
         self
-    }
-
-    /// What would be right.
-    #[must_use]
-    pub fn right(&self) -> &str {
-        &self.requirement.right
-    }
-
-    /// How bad it is to break it.
-    #[must_use]
-    pub const fn severity(&self) -> Severity {
-        self.requirement.severity
     }
 
     pub(crate) fn of(&self, value: &T) -> Requirement {

@@ -106,24 +106,4 @@ impl Unit {
             | Self::Days => None,
         }
     }
-
-    /// As a suffix: `ms`, `MiB`.
-    #[must_use]
-    pub const fn symbol(self) -> &'static str {
-        match self {
-            Self::Microseconds => "us",
-            Self::Milliseconds => "ms",
-            Self::Seconds => "s",
-            Self::Minutes => "m",
-            Self::Hours => "h",
-            Self::Days => "d",
-            Self::Bytes => "B",
-            Self::Kilobytes => "kB",
-            Self::Megabytes => "MB",
-            Self::Gigabytes => "GB",
-            Self::Kibibytes => "KiB",
-            Self::Mebibytes => "MiB",
-            Self::Gibibytes => "GiB",
-        }
-    }
 }

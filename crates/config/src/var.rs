@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use buttress_core::Secret;
+use buttress_core::{CENSOR, Secret};
 
 use crate::{
     declared::Declared,
@@ -186,26 +186,42 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
     }
 
     fn check_defaults(&mut self) -> bool {
-        let wrong = self.declared.defaults.iter().filter_map(|(_, text)| {
-            let error = (self.parse)(text, self.unit_of(&self.declared.name)).err()?;
-            Some((error, Shown::new(text, self.declared.is_secret)))
-        });
-        let wrong: Vec<_> = wrong.collect();
-        let right = self.declared.right();
-        for (error, shown) in &wrong {
-            self.vars.findings.problems.push(Pending {
-                severity: Severity::Error,
-                kind: ProblemKind::Default,
-                holders: vec![Holder {
-                    name: self.declared.name.clone(),
-                    value: Some(shown.clone()),
-                    origin: Some(Origin::Default),
-                }],
-                reason: Reason::Invalid(error.clone(), shown.clone()),
-                right: right.clone().into(),
-            });
+        let mut wrong = Vec::new();
+        for (profile, text) in &self.declared.defaults {
+            let shown = Shown::new(text, self.declared.is_secret);
+            let mut refuse = |reason, right| {
+                wrong.push(Pending {
+                    severity: Severity::Error,
+                    kind: ProblemKind::Default,
+                    holders: vec![Holder {
+                        name: self.declared.name.clone(),
+                        value: Some(shown.clone()),
+                        origin: Some(profile.map_or(Origin::Default, Origin::ProfileDefault)),
+                    }],
+                    reason,
+                    right,
+                });
+            };
+            match self.parsed(text, &self.declared.name) {
+                Err(error) => {
+                    let reason = Reason::Invalid(error, shown.clone());
+                    refuse(reason, self.declared.right().into());
+                }
+                Ok(value) => {
+                    let rules = self.rules.iter().map(|rule| rule.of(&value));
+                    // Of a rule for production, the default may be one for home.
+                    let broken = rules.filter(|rule| {
+                        !rule.holds && !rule.in_production && rule.severity == Severity::Error
+                    });
+                    for rule in broken {
+                        refuse(Reason::Fixed("is not allowed".into()), rule.right);
+                    }
+                }
+            }
         }
-        wrong.is_empty()
+        let is_right = wrong.is_empty();
+        self.vars.findings.problems.extend(wrong);
+        is_right
     }
 
     fn found(self, found: &Found, has_secret_name: bool) -> Read<F> {
@@ -213,10 +229,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
         if self.declared.is_secret {
             self.vars.findings.keep_secret(text);
         }
-        for part in text.split(',') {
-            let password = print::password(part).and_then(|range| part.get(range));
-            self.vars.findings.secrets.extend(password.map(Secret::from));
-        }
+        self.vars.findings.secrets.extend(print::passwords(text).map(Secret::from));
         let holder = |is_secret: bool| Holder {
             name: found.name.clone(),
             value: Some(Shown::new(text, is_secret)),
@@ -232,7 +245,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
             self.problem(Severity::Error, ProblemKind::Invalid, setting, reason, right);
             return Read { value: None, names: vec![found.name.clone()] };
         }
-        match (self.parse)(text, self.unit_of(&found.name)) {
+        match self.parsed(text, &found.name) {
             Ok(value) => self.judged(value, setting),
             Err(error) => {
                 // What is in the wrong place may well be a secret.
@@ -269,8 +282,13 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
                 value: Some(Shown::new(text, self.declared.is_secret)),
                 origin: Some(of.map_or(Origin::Default, Origin::ProfileDefault)),
             };
-            let value = (self.parse)(text, self.unit_of(&name));
-            if self.declared.is_secret && profile.is_production() {
+            let mut passwords = print::passwords(text).peekable();
+            let has_secret = self.declared.is_secret || passwords.peek().is_some();
+            self.vars.findings.secrets.extend(passwords.map(Secret::from));
+            if self.declared.is_secret {
+                self.vars.findings.keep_secret(text);
+            }
+            if has_secret && profile.is_production() {
                 self.vars.findings.holds(holder.clone());
                 let reason = Reason::Fixed("is the default, which everybody knows".into());
                 let right = format!("{} of your own", self.declared.right());
@@ -278,7 +296,9 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
                 return Read { value: None, names: vec![name] };
             }
             // It was looked at before.
-            let Ok(value) = value else { return Read { value: None, names: vec![name] } };
+            let Ok(value) = self.parsed(text, &name) else {
+                return Read { value: None, names: vec![name] };
+            };
             return self.judged(value, holder);
         }
         let holder = Holder { name: name.clone(), value: None, origin: Some(Origin::Default) };
@@ -330,7 +350,7 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
                 (ProblemKind::Conflict, holders.collect(), reason, right)
             }
             Unclear::File { name, origin, error } => {
-                let reason = format!("names a file that cannot be read: {}", error.kind());
+                let reason = format!("names a file that cannot be read: {error}");
                 let right = format!("the path of a file that holds {right}");
                 (ProblemKind::File, vec![unseen(name, origin)], reason, right)
             }
@@ -364,8 +384,11 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
         });
     }
 
-    fn unit_of(&self, name: &str) -> Option<Unit> {
-        Unit::of_name(name).or(self.unit)
+    fn parsed(&self, text: &str, name: &str) -> Result<T, Invalid> {
+        if text.contains(CENSOR) {
+            return Err(Invalid::new("has [REDACTED] in it, as a log prints it"));
+        }
+        (self.parse)(text, Unit::of_name(name).or(self.unit))
     }
 }
 

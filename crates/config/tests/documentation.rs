@@ -98,6 +98,8 @@ fn what_a_page_says_wrongly_is_told_with_its_line() {
     assert!(docs().check_env_example(&path).is_ok());
     fs::write(&path, fresh.replace('\n', "\r\n")).unwrap();
     assert!(docs().check_env_example(&path).is_ok());
+    fs::write(&path, fresh.trim_end()).unwrap();
+    assert!(docs().check_env_example(&path).is_ok());
     fs::write(&path, fresh.lines().take(3).collect::<Vec<_>>().join("\n")).unwrap();
     assert!(docs().check_env_example(&path).is_err());
     assert!(docs().check_markdown(&path).unwrap_err().to_string().contains("has no lines"));

@@ -387,6 +387,24 @@ fn a_default_that_cannot_be_read_is_told_though_it_is_not_needed() {
 }
 
 #[test]
+fn a_default_that_breaks_its_own_rule_is_told_though_it_is_not_needed() {
+    config! {
+        #[derive(Debug)]
+        struct Wrong {
+            /// How many.
+            many: u8 = var("MANY").default(0).rule(rule::range(1..=64)),
+            /// How many more; in production another is given.
+            more: u8 = var("MORE").default(0).rule(rule::range(1..=64).in_production()),
+        }
+    }
+    let docs = Environment::process().docs::<Wrong>();
+    let text = one(docs.mistakes()).to_string();
+    assert_eq!(text, "MANY=\"0\" (default) is not allowed; right: 1 to 64");
+    let report = Environment::of([("MANY", "3"), ("MORE", "3")]).load::<Wrong>().unwrap_err();
+    assert_eq!(one(&report).kind(), ProblemKind::Default);
+}
+
+#[test]
 fn defaults_of_a_profile_go_before_the_default() {
     config! {
         #[derive(Debug)]
@@ -449,6 +467,94 @@ fn a_foreign_error_does_not_say_again_what_stands_before_it() {
     assert_eq!(reasons, ["cannot be read: it is wrong", "cannot be read: no way"]);
     let loaded = Environment::of([("OTHER", "a")]).load::<Limits>().unwrap();
     assert_eq!(loaded.effective().last().unwrap().to_string(), "SECOND is not set: one");
+}
+
+#[test]
+fn a_foreign_error_is_one_short_line() {
+    config! {
+        #[derive(Debug)]
+        struct Limits {
+            /// As its parser tells it.
+            first: u8 = parsed("FIRST", |text| Err::<u8, _>(format!("it is {text}"))).unset(1, "one"),
+        }
+    }
+    let value = format!("\u{202e}\u{1b}[2J{}", "x".repeat(10_000));
+    let report = Environment::of([("FIRST", value)]).load::<Limits>().unwrap_err();
+    let reason = one(&report).reason();
+    assert!(reason.starts_with(r"cannot be read: it is \u{202e}"), "{reason}");
+    assert!(!reason.contains('\u{1b}') && reason.len() < 300 && reason.ends_with('…'), "{reason}");
+}
+
+#[test]
+fn a_variable_that_two_parts_read_is_told_once() {
+    config! {
+        #[derive(Debug)]
+        struct Both {
+            /// One.
+            one: Part = group(),
+            /// Another.
+            other: Part = group(),
+        }
+    }
+    config! {
+        #[derive(Debug)]
+        struct Part {
+            /// Where it is.
+            region: u8 = var("REGION"),
+        }
+    }
+    let loaded = Environment::of([("REGION", "1")]).load::<Both>().unwrap();
+    assert_eq!((loaded.one.region, loaded.other.region, loaded.effective().count()), (1, 1, 2));
+    let report = Environment::of([("REGION", "x")]).load::<Both>().unwrap_err();
+    assert_eq!(one(&report).reason(), "is no whole number");
+}
+
+#[test]
+fn a_rule_about_a_part_has_a_sentence_of_its_own() {
+    config! {
+        #[derive(Debug)]
+        struct Whole {
+            /// A part.
+            store: Store = group(),
+        }
+        rules {
+            (store) => buttress_config::require(store.min > 3, "more").in_production(),
+        }
+    }
+    config! {
+        #[derive(Debug)]
+        struct Store {
+            /// At least.
+            min: u8 = var("MIN").default(2),
+        }
+        rules { (min) => buttress_config::require(*min < 3, "fewer").in_production() }
+    }
+    let report = Environment::of([("A", "b")]).load::<Whole>().unwrap_err();
+    let text = "what is set does not go together in production; right: more";
+    assert_eq!(one(&report).to_string(), text);
+    let report = Environment::of([("MIN", "4")]).load::<Whole>().unwrap_err();
+    let text = "MIN=\"4\" is not allowed in production; right: fewer";
+    assert_eq!(one(&report).to_string(), text);
+}
+
+/// What Kubernetes sets in each pod for a service `shop-api` of its namespace.
+#[test]
+fn the_links_of_a_cluster_are_not_unknown() {
+    let links = [
+        ("SHOP_API_SERVICE_HOST", "10.96.0.7"),
+        ("SHOP_API_SERVICE_PORT", "80"),
+        ("SHOP_API_SERVICE_PORT_HTTP", "80"),
+        ("SHOP_API_PORT", "tcp://10.96.0.7:80"),
+        ("SHOP_API_PORT_80_TCP", "tcp://10.96.0.7:80"),
+        ("SHOP_API_PORT_80_TCP_PROTO", "tcp"),
+        ("SHOP_API_PORT_80_TCP_PORT", "80"),
+        ("SHOP_API_PORT_80_TCP_ADDR", "10.96.0.7"),
+    ];
+    let loaded = production(&links).deny_unknown().load::<Settings>().unwrap();
+    assert_eq!(loaded.warnings().count(), 0);
+    for name in ["SHOP_API_PORT", "SHOP_PORT_X_TCP", "SHOP_PORT_80_TCP_X", "SHOP_SERVICE_HOSTS"] {
+        assert_eq!(warned(&[(name, "80")]).kind(), ProblemKind::Unknown, "{name}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use buttress_config::{CENSOR, Environment, Secret, Url, config};
+use buttress_config::{CENSOR, Environment, Profile, Secret, Url, config};
 use proptest::prelude::*;
 use shop::{Settings, production};
 use tracing_subscriber::fmt::MakeWriter;
@@ -94,11 +94,30 @@ fn the_log_tells_each_variable_once_with_its_origin_and_each_warning() {
         "INFO config: SHOP_STORE_MIN=\"3\" (file .env) variable=\"SHOP_STORE_MIN\" value=\"3\" origin=file .env",
         "INFO config: SHOP_BODY=\"1MiB\" (default) variable=\"SHOP_BODY\" value=\"1MiB\" origin=default",
         "INFO config: SHOP_SESSION_SECRET=[REDACTED] (environment) variable=\"SHOP_SESSION_SECRET\" value=\"[REDACTED]\" origin=environment",
-        "WARN config: SHOP_BNID is no variable of this service; right: SHOP_BIND? variable=\"SHOP_BNID\"",
+        "WARN config: SHOP_BNID is no variable of this service; right: SHOP_BIND? variable=\"SHOP_BNID\" reason=\"is no variable of this service\" right=\"SHOP_BIND?\"",
     ] {
         assert_eq!(log.lines().filter(|logged| logged.trim() == line).count(), 1, "{log}");
     }
     assert_eq!(log.lines().count(), 15, "{log}");
+}
+
+#[test]
+fn the_log_may_be_told_the_report() {
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
+    let report = production(&[("SHOP_SESSION_SECRET", PLANTED), ("SHOP_BNID", "x")]);
+    let report = report.load::<Settings>().unwrap_err();
+    tracing::subscriber::with_default(subscriber, || report.log());
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = log.lines().map(str::trim).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(
+        log.starts_with("ERROR config: SHOP_SESSION_SECRET=[REDACTED] is not allowed"),
+        "{log}"
+    );
+    assert!(lines.iter().any(|line| line.starts_with("WARN config: SHOP_BNID is")), "{log}");
+    assert!(!log.contains("planted"), "{log}");
 }
 
 #[test]
@@ -310,6 +329,95 @@ fn in_a_list_of_secrets_and_again_beside_it() {
         ("NAME", "other-planted"),
     ]));
     assert!(!out.contains("planted") && out.contains("is no whole number"), "{out}");
+}
+
+#[test]
+fn where_a_foreign_error_takes_it_apart() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// The secret.
+            key: Secret<String> = var("KEY"),
+            /// Where it is copied to.
+            place: u8 = parsed("PLACE", |text| {
+                let (first, rest) = text.split_at(text.len() / 2);
+                Err::<u8, _>(format!("neither {first:?} nor {rest}, nor {text:?}"))
+            })
+            .unset(1, "one"),
+        }
+    }
+    let key = "Tr0ub\"4dor\\planted";
+    for place in [key.to_owned(), format!("x {key}"), "redis://:Tr0ub4dor-planted@db".to_owned()] {
+        let out = outputs::<Keys>(&Environment::of([("KEY", key), ("PLACE", &place)]));
+        assert!(!out.contains("Tr0ub") && !out.contains("planted"), "{out}");
+        assert!(out.contains("PLACE="), "{out}");
+    }
+}
+
+#[test]
+fn in_the_default_of_a_url() {
+    config! {
+        #[derive(Debug)]
+        struct Store {
+            /// Where it is.
+            url: Url = var("STORE").default("postgres://app:planted@localhost/app"),
+            /// Where others are.
+            others: Vec<Url> = var("OTHERS")
+                .default_in(Profile::Development, "redis://a:planted@b,redis://c:planted-too@d"),
+        }
+    }
+    let others = ("OTHERS", "redis://a");
+    let out = outputs::<Store>(&Environment::of([others]));
+    assert!(!out.contains("planted") && out.contains("app:[REDACTED]@localhost"), "{out}");
+    assert!(out.contains(
+        "STORE=\"postgres://app:[REDACTED]@localhost/app\" (default) is the default, which"
+    ));
+    let at_home = Environment::of::<&str, &str>([]).profile("APP_ENV", Profile::Development);
+    assert!(at_home.load::<Store>().is_ok());
+    assert!(!outputs::<Store>(&at_home).contains("planted"));
+}
+
+#[test]
+fn one_that_everybody_knows_hides_no_more_than_itself() {
+    config! {
+        #[derive(Debug)]
+        struct Store {
+            /// Where it is.
+            url: Url = var("STORE"),
+            /// How it is seeded.
+            seed: u8 = var("SEED").secret(),
+            /// How many.
+            many: u8 = var("MANY"),
+        }
+    }
+    let environment = Environment::of([
+        ("APP_ENV", "dev"),
+        ("STORE", "postgres://postgres:postgres@localhost/postgres"),
+        ("SEED", "4"),
+        ("MANY", "4"),
+    ]);
+    let loaded = environment.load::<Store>().unwrap();
+    let shown: Vec<_> = loaded.effective().map(|setting| setting.value().unwrap()).collect();
+    let url = "postgres://postgres:[REDACTED]@localhost/postgres";
+    assert_eq!(shown, ["dev", url, CENSOR, "4"]);
+}
+
+#[test]
+fn what_a_log_has_in_its_place_is_not_taken_for_it() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// Opens.
+            token: Secret<String> = var("TOKEN"),
+            /// Where it is.
+            url: Url = var("STORE"),
+        }
+    }
+    let environment =
+        Environment::of([("TOKEN", CENSOR), ("STORE", "postgres://app:[REDACTED]@db/app")]);
+    let report = environment.load::<Keys>().unwrap_err();
+    let reasons: Vec<_> = report.errors().map(buttress_config::Problem::reason).collect();
+    assert_eq!(reasons, ["has [REDACTED] in it, as a log prints it"; 2]);
 }
 
 #[test]
