@@ -141,13 +141,10 @@ impl Findings {
     }
 
     pub(crate) fn report(&self, set: &BTreeSet<&str>) -> Report {
-        let mut problems: Vec<Problem> = Vec::new();
-        for problem in &self.problems {
-            let problem = self.problem(problem, set);
-            if !problems.contains(&problem) {
-                problems.push(problem);
-            }
-        }
+        let mut told = BTreeSet::new();
+        let problems = self.problems.iter().map(|problem| self.problem(problem, set));
+        let mut problems: Vec<_> =
+            problems.filter(|problem| told.insert(problem.to_string())).collect();
         problems.sort_by_key(Problem::severity);
         Report { problems }
     }

@@ -13,6 +13,7 @@ use crate::{
     declared::{Declared, file_twin},
     effective::Origin,
     print,
+    unit::Unit,
 };
 
 /// A file of variables is no larger, and neither is a secret.
@@ -59,9 +60,7 @@ pub(crate) fn look_up(
         let twin = variable.is_secret.then(|| file_twin(&variable.name));
         let twin = twin.as_deref().and_then(get);
         let origin = || place.origin.clone();
-        let text =
-            |value: &Option<Secret<String>>| value.as_ref().map(|value| value.expose().clone());
-        found.dedup_by_key(|(_, value)| text(value));
+        found.dedup_by(|other, one| says_the_same(*one, *other));
         match (found.as_slice(), twin) {
             ([], None) => {}
             ([], Some((name, path))) => return from_file(name, path.as_ref(), origin()).map(Some),
@@ -80,6 +79,17 @@ pub(crate) fn look_up(
         }
     }
     Ok(None)
+}
+
+/// A bare number does so only where both names count in the same unit.
+fn says_the_same(
+    (one_name, one): (&String, &Option<Secret<String>>),
+    (other_name, other): (&String, &Option<Secret<String>>),
+) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one.is_none() && other.is_none() };
+    let is_bare = one.expose().trim().bytes().all(|byte| byte.is_ascii_digit());
+    one.expose() == other.expose()
+        && (!is_bare || Unit::of_name(one_name) == Unit::of_name(other_name))
 }
 
 /// What the variable holds, in any place and under any of its names.

@@ -9,7 +9,9 @@ pub(crate) fn nearest<'a>(
     names: impl IntoIterator<Item = &'a str>,
     farthest: usize,
 ) -> Option<&'a str> {
-    let near = names.into_iter().filter_map(|other| {
+    // What differs in length differs in as many letters.
+    let of_length = |other: &&str| other.len().abs_diff(name.len()) <= farthest;
+    let near = names.into_iter().filter(of_length).filter_map(|other| {
         let distance = distance(name, other)?;
         (distance <= farthest).then_some((distance, other))
     });

@@ -166,7 +166,8 @@ impl fmt::Display for Subject {
 
 /// All that is wrong with a configuration, errors first, each in the order of the declarations.
 ///
-/// Its text is for the person who starts the service. There is no secret in it.
+/// Its text is for the person who starts the service, and `Debug` prints the same, so that `main`
+/// may return it. There is no secret in it.
 ///
 /// ```
 /// use buttress_config::{Environment, Secret, config, rule::min_chars};
@@ -190,7 +191,7 @@ impl fmt::Display for Subject {
 ///   warning: SHOP_BNID is no variable of this service
 ///     right: SHOP_BIND?");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Report {
     pub(crate) problems: Vec<Problem>,
 }
@@ -268,6 +269,13 @@ impl fmt::Display for Report {
             write!(f, " {}\n    right: {}", problem.reason, problem.right)?;
         }
         Ok(())
+    }
+}
+
+/// The text, too: `main` prints so what it returns.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

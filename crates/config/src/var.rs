@@ -5,7 +5,7 @@ use std::fmt;
 use buttress_core::{CENSOR, Secret};
 
 use crate::{
-    declared::Declared,
+    declared::{Declared, file_twin},
     effective::Origin,
     findings::{Holder, Pending, Reason, Shown},
     lookup::{self, Found, Unclear},
@@ -344,9 +344,10 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
                 (ProblemKind::Invalid, vec![unseen(name, origin)], reason, right)
             }
             Unclear::Conflict { names, origin } => {
-                let holders = names.into_iter().map(|name| unseen(name, origin.clone()));
                 let right = format!("one of them, {right}");
-                let reason = "say different things".into();
+                let is_file = names.last() == Some(&file_twin(&self.declared.name));
+                let reason = if is_file { "are both set" } else { "say different things" }.into();
+                let holders = names.into_iter().map(|name| unseen(name, origin.clone()));
                 (ProblemKind::Conflict, holders.collect(), reason, right)
             }
             Unclear::File { name, origin, error } => {
@@ -385,7 +386,9 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
     }
 
     fn parsed(&self, text: &str, name: &str) -> Result<T, Invalid> {
-        if text.contains(CENSOR) {
+        let is_censored = self.declared.is_secret && text.contains(CENSOR)
+            || print::passwords(text).any(|password| password == CENSOR);
+        if is_censored {
             return Err(Invalid::new("has [REDACTED] in it, as a log prints it"));
         }
         (self.parse)(text, Unit::of_name(name).or(self.unit))

@@ -162,7 +162,8 @@ fn a_secret_and_a_file_for_it_are_one_too_many() {
     let path = folder.write("key", "abc");
     let environment = Environment::of([("KEY", "abc"), ("KEY_FILE", path.to_str().unwrap())]);
     let report = environment.load::<Settings>().unwrap_err();
-    assert_eq!(report.errors().next().map(Problem::kind), Some(ProblemKind::Conflict));
+    let text = "KEY, KEY_FILE are both set; right: one of them, a text";
+    assert_eq!(report.errors().map(ToString::to_string).collect::<Vec<_>>(), [text]);
     // The environment's goes before that of a file of variables.
     let environment = Environment::of([("KEY", "abc")]);
     let environment = environment.text(".env", &format!("KEY_FILE={}\n", path.display()));

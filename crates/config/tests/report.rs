@@ -302,6 +302,26 @@ fn two_names_of_one_variable_must_agree() {
 }
 
 #[test]
+fn one_number_of_two_units_is_a_conflict() {
+    config! {
+        #[derive(Debug)]
+        struct Times {
+            /// As in two services before this one.
+            window: Duration = var("WINDOW_MS").alias("WINDOW_SECONDS").alias("WINDOW_SECS"),
+        }
+    }
+    let window = |given: [(&str, &str); 2]| Environment::of(given).load::<Times>();
+    let report = window([("WINDOW_MS", "900"), ("WINDOW_SECONDS", "900")]).unwrap_err();
+    assert_eq!(one(&report).kind(), ProblemKind::Conflict);
+    for (given, seconds) in [
+        ([("WINDOW_MS", "15m"), ("WINDOW_SECONDS", "15m")], 900),
+        ([("WINDOW_SECS", "30"), ("WINDOW_SECONDS", "30")], 30),
+    ] {
+        assert_eq!(window(given).unwrap().window, Duration::from_secs(seconds));
+    }
+}
+
+#[test]
 fn a_bare_number_counts_what_its_name_or_the_service_says() {
     config! {
         #[derive(Debug)]
@@ -576,6 +596,21 @@ fn a_configuration_that_is_written_by_hand_may_not_fail_without_a_reason() {
     }
     let report = Environment::of([("A", "b")]).load::<Never>().unwrap_err();
     assert!(report.is_fatal(), "{report}");
+}
+
+/// `main` prints so what it returns, and `unwrap` what it ends with.
+#[test]
+fn what_debug_prints_of_a_report_can_be_read() {
+    let report = refused(&[("SHOP_BIND", "x")]);
+    assert_eq!(format!("{report:?}"), report.to_string());
+    assert_eq!(format!("{report:#?}"), report.to_string());
+}
+
+#[test]
+fn many_problems_are_reported_in_time() {
+    let file = (0..20_000).fold(String::new(), |file, n| file + &format!("S{n}=\n"));
+    let loaded = production(&[]).prefix("S").text(".env", &file).load::<Settings>().unwrap();
+    assert_eq!(loaded.warnings().count(), 20_000);
 }
 
 #[test]

@@ -411,10 +411,12 @@ fn what_a_log_has_in_its_place_is_not_taken_for_it() {
             token: Secret<String> = var("TOKEN"),
             /// Where it is.
             url: Url = var("STORE"),
+            /// What else may be in a secret's place.
+            censor: String = var("CENSOR"),
         }
     }
-    let environment =
-        Environment::of([("TOKEN", CENSOR), ("STORE", "postgres://app:[REDACTED]@db/app")]);
+    let store = "postgres://app:[REDACTED]@db/app";
+    let environment = Environment::of([("TOKEN", CENSOR), ("STORE", store), ("CENSOR", CENSOR)]);
     let report = environment.load::<Keys>().unwrap_err();
     let reasons: Vec<_> = report.errors().map(buttress_config::Problem::reason).collect();
     assert_eq!(reasons, ["has [REDACTED] in it, as a log prints it"; 2]);
