@@ -182,6 +182,35 @@ fn the_default_of_a_secret_is_refused_in_production() {
     assert!(at_home.key.expose().starts_with("kJ8v"));
 }
 
+/// A name is a guess, and a guess stops no start.
+#[test]
+fn the_default_of_what_is_named_like_a_secret_is_a_warning_in_production() {
+    config! {
+        #[derive(Debug)]
+        struct Names {
+            /// What the cookie is called.
+            cookie: String = var("SESSION_COOKIE").default("sid"),
+            /// Where they are kept.
+            key: std::path::PathBuf = var("SESSION_FILE").default("/var/lib/shop"),
+            /// Who is asked.
+            issuer: String = var("TOKEN_ISSUER").public().default("shop"),
+        }
+    }
+    let loaded = Environment::of([("A", "b")]).load::<Names>().unwrap();
+    let warnings: Vec<_> = loaded.warnings().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "SESSION_COOKIE=[REDACTED] (default) is the default, and named like a secret; \
+             right: a text of your own, or `public` in the program where it is none",
+            "SESSION_FILE=[REDACTED] (default) is the default, and named like a secret; \
+             right: a path of your own, or `public` in the program where it is none",
+        ]
+    );
+    let at_home = Environment::of([("APP_ENV", "test")]).load::<Names>().unwrap();
+    assert_eq!(at_home.warnings().count(), 0);
+}
+
 #[test]
 fn a_secret_must_be_long_and_none_that_everybody_writes() {
     config! {
