@@ -1,10 +1,6 @@
 //! How values are printed: never a secret, never a line break.
 
-use std::{
-    fmt::{self, Write},
-    ops::Range,
-    sync::LazyLock,
-};
+use std::{fmt, ops::Range, sync::LazyLock};
 
 use buttress_core::{CENSOR, Secret};
 use buttress_redact::{Rules, Verdict};
@@ -38,14 +34,20 @@ pub(crate) fn escaped(name: &str) -> String {
     name.escape_debug().to_string()
 }
 
-/// Where the password of a URL stands in it.
+/// Where the password of a URL stands in it; where it is empty, the user is the secret, as of
+/// services that take a key so.
 pub(crate) fn password(url: &str) -> Option<Range<usize>> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let (user, _) = authority.rsplit_once('@')?;
     let (name, password) = user.split_once(':')?;
-    let start = scheme.len() + "://".len() + name.len() + 1;
-    (!password.is_empty()).then_some(start..start + password.len())
+    let start = scheme.len() + "://".len();
+    let behind = start + name.len() + 1;
+    match (name, password) {
+        ("", "") => None,
+        (_, "") => Some(start..start + name.len()),
+        _ => Some(behind..behind + password.len()),
+    }
 }
 
 /// The passwords of a URL, or of a list of them.
@@ -59,6 +61,7 @@ pub(crate) fn passwords(text: &str) -> impl Iterator<Item = &str> {
 pub(crate) fn default(text: &str) -> String {
     passwords(text).fold(text.to_owned(), |out, password| {
         out.replace(&format!(":{password}@"), &format!(":{CENSOR}@"))
+            .replace(&format!("//{password}:@"), &format!("//{CENSOR}:@"))
     })
 }
 
@@ -68,28 +71,27 @@ pub(crate) fn url(text: &str) -> String {
     if let Some(password) = password(text) {
         out.replace_range(password, CENSOR);
     }
-    match out.split_once('?') {
-        Some((head, query)) => format!("{head}?{}", RULES.query(query)),
-        None => out,
+    let (head, query) = match out.split_once('?') {
+        Some((head, query)) => (head, Some(query)),
+        None => (out.as_str(), None),
+    };
+    match query {
+        Some(query) => format!("{}?{}", tokens(head), RULES.query(query)),
+        None => tokens(head),
     }
+}
+
+/// The text without what has the looks of a secret.
+fn tokens(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // Into a `String` nothing fails.
+    let _ = RULES.text(text, &mut out);
+    out
 }
 
 /// The text without what looks like a secret in it.
 pub(crate) fn clear(text: &str) -> String {
-    let mut text = text.to_owned();
-    if let Some(password) = password(&text) {
-        text.replace_range(password, CENSOR);
-    }
-    let (head, query) = match text.split_once('?') {
-        Some((head, query)) if head.contains("://") => (head, Some(query)),
-        _ => (text.as_str(), None),
-    };
-    let mut out = String::with_capacity(text.len());
-    // Into a `String` nothing fails.
-    let _ = RULES.text(head, &mut out);
-    if let Some(query) = query {
-        let _ = write!(out, "?{}", RULES.query(query));
-    }
+    let out = if text.contains("://") { url(text) } else { tokens(text) };
     // A URL that lost its `://`, or has what ends an authority in its password, still has one.
     match out.rsplit_once('@') {
         Some((before, after)) if has_password(before) => format!("{CENSOR}@{after}"),

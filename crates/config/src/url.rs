@@ -13,7 +13,8 @@ use crate::{
 /// (RFC 3986 §3).
 ///
 /// It is kept as it was written; nothing is decoded or normalised. `Debug` and `Display` leave the
-/// password out, and what in the query has a secret's name: [`as_str`](Self::as_str) has all of it.
+/// password out (where it is empty, the user), and what in the query has a secret's name:
+/// [`as_str`](Self::as_str) has all of it.
 /// A URL that always has a password in it is better read as `Secret<Url>`.
 ///
 /// ```

@@ -354,6 +354,25 @@ fn where_a_foreign_error_takes_it_apart() {
     }
 }
 
+/// As some services take a key: as the user, with no password, or by its looks.
+#[test]
+fn in_the_user_of_a_url() {
+    config! {
+        #[derive(Debug)]
+        struct Service {
+            /// Where it is.
+            service: Url = var("SERVICE").default("https://planted-default:@b/x"),
+        }
+    }
+    let token = "AKIAIOSFODNN7EXAMPLE";
+    for url in ["https://planted:@b.example/x", &format!("https://{token}@b.example/x")] {
+        let out = outputs::<Service>(&Environment::of([("SERVICE", url)]));
+        assert!(!out.contains("planted") && !out.contains(token), "{out}");
+    }
+    let out = outputs::<Service>(&Environment::of([("SERVICE", "postgres://shop@db/shop")]));
+    assert!(out.contains("postgres://shop@db/shop"), "{out}");
+}
+
 #[test]
 fn in_the_default_of_a_url() {
     config! {
