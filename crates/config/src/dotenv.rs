@@ -117,12 +117,14 @@ impl<'a> Cursor<'a> {
             return Err("has a quote that is not closed");
         };
         self.advance(value.len() + 2);
-        Ok(value.to_owned())
+        Ok(value.replace("\r\n", "\n"))
     }
 
     fn escaped(&mut self) -> Result<String, &'static str> {
         let mut value = String::new();
-        let mut chars = self.rest.char_indices().skip(1);
+        let mut chars = self.rest.char_indices();
+        // The quote.
+        chars.next();
         while let Some((at, c)) = chars.next() {
             match c {
                 '"' => {
@@ -137,6 +139,8 @@ impl<'a> Cursor<'a> {
                     Some(_) => return Err("has a `\\` before what needs none"),
                     None => break,
                 },
+                // A key of several lines is the same, whatever a checkout ends them with.
+                '\r' if chars.as_str().starts_with('\n') => {}
                 c => value.push(c),
             }
         }
@@ -197,6 +201,9 @@ mod tests {
             ("A='b\\n'", "b\\n"),
             ("A=\"b\\nc\" # a comment", "b\nc"),
             ("A=\"b\nc\"", "b\nc"),
+            ("A=\"b\r\nc\"", "b\nc"),
+            ("A='b\r\nc'\r\n", "b\nc"),
+            ("A=\"b\\r\\nc\"", "b\r\nc"),
             ("A=$B", "$B"),
             ("A=b\r\n", "b"),
             ("\u{feff}A=b", "b"),

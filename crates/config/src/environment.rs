@@ -131,8 +131,8 @@ impl Environment {
     ///
     /// A line is `NAME=value`, with or without `export` before it; `#` begins a comment at the
     /// start of a line, or behind white space. In single quotes nothing is special, in double
-    /// quotes `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are; both may go over several lines. `$NAME` is
-    /// not replaced. A name that is set twice is a mistake.
+    /// quotes `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are; both may go over several lines, of which
+    /// each ends in `\n`, however the file writes it. `$NAME` is not replaced. A name that is set twice is a mistake.
     pub fn file(self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         match lookup::read(path) {
