@@ -136,6 +136,16 @@ pub const TARGETS: &[Target] = &[
             "\u{e9}", "\u{2003}", "\u{2026}", "' '", "'\n'", "SELECT ", "a$b$",
         ],
     },
+    Target {
+        name: "config",
+        run: targets::config,
+        dictionary: &[
+            "\n", "\r\n", "=", "#", " #", "\"", "'", "\\", "\\n", "export ", "$", "\u{feff}", "BIND=", "TIMEOUT=",
+            "TIMEOUT_MS=", "BODY=", "LIMIT=", "MANY=", "URL=", "ORIGINS=", "SECRET=", "SECRT=",
+            "APP_ENV=", "production", "kJ8vX2mQ9zT4wL7p", "://", "postgres://", "user:pass@", "@", ":", "/", "?token=",
+            "[::1]", ":5432", "1h30m", "ms", "us", "d", "KiB", "MB", "M", "100/15m", ",", ",,", "\u{1b}[2J", "\u{85}",
+        ],
+    },
 ];
 
 /// The target of this name.

@@ -24,6 +24,7 @@ use tracing::{Dispatch, dispatcher::with_default, field::Empty};
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
 pub use self::{
+    config::config,
     health::probes,
     limit::limit,
     log::log,
@@ -32,6 +33,7 @@ pub use self::{
     sql::sql,
 };
 
+mod config;
 mod health;
 mod limit;
 mod log;
