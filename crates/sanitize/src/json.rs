@@ -284,8 +284,8 @@ impl JsonGuard {
             b't' => State::Literal(b"rue"),
             b'f' => State::Literal(b"alse"),
             b'n' => State::Literal(b"ull"),
-            // The first byte of U+FEFF; nothing else begins so.
-            0xef if self.state == State::Start => State::Mark(1),
+            // A byte order mark is one at the very beginning.
+            0xef if self.seen == 0 && position == 0 => State::Mark(1),
             _ => return Err((Rule::Syntax, position)),
         };
         self.tree.value().map_err(|rule| (rule, position))?;

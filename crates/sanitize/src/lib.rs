@@ -4,6 +4,8 @@ mod chars;
 mod content_type;
 mod error;
 mod form;
+#[cfg(feature = "serde")]
+mod guarded;
 mod json;
 mod keys;
 mod limits;
@@ -17,6 +19,8 @@ mod tree;
 mod utf8;
 mod violation;
 
+#[cfg(feature = "serde")]
+pub use self::guarded::{DataError, GuardedJson, ReadError};
 pub use self::{
     content_type::{ContentType, Kind},
     error::{ConfigError, ConfigErrorKind},

@@ -31,4 +31,20 @@ impl Limits {
         parameter_depth: 5,
         path: 4 * 1024,
     };
+
+    #[cfg(feature = "serde")]
+    pub(crate) const NONE: Self = Self {
+        body: u64::MAX,
+        depth: u8::MAX,
+        keys: u32::MAX,
+        object_keys: u32::MAX,
+        array_items: u32::MAX,
+        string: u32::MAX,
+        key: u16::MAX,
+        number: u16::MAX,
+        query: u32::MAX,
+        parameters: u32::MAX,
+        parameter_depth: u8::MAX,
+        path: u32::MAX,
+    };
 }

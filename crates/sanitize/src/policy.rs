@@ -85,6 +85,12 @@ impl Policy {
         policy
     }
 
+    /// Looks at nothing, and allows what can be counted.
+    #[cfg(feature = "serde")]
+    pub(crate) const fn nothing() -> Self {
+        Self { limits: Limits::NONE, actions: [Action::Off; RULES], repeatable: None }
+    }
+
     /// Chooses what happens where a rule is broken.
     ///
     /// # Errors

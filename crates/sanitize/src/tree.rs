@@ -155,6 +155,14 @@ impl Tree {
         Ok(verdict)
     }
 
+    /// The last array or object has no more: what is wrong now is wrong with the whole of it.
+    #[cfg(feature = "serde")]
+    pub(crate) fn end(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            (frame.key, frame.count) = (None, 0);
+        }
+    }
+
     /// Notes that a member passes. Whether one has passed before it.
     #[inline]
     pub(crate) fn pass_member(&mut self) -> bool {
@@ -212,7 +220,9 @@ fn pointer(frames: &[Frame], keys: &Keys) -> String {
         match frame.key {
             Some((start, usize::MAX)) => pointer::push_key(&mut pointer, keys.from(start)),
             Some((start, len)) => pointer::push_key(&mut pointer, keys.get(start, len)),
-            None if frame.count > 0 => pointer::push_index(&mut pointer, frame.count - 1),
+            None if !frame.is_object && frame.count > 0 => {
+                pointer::push_index(&mut pointer, frame.count - 1)
+            }
             None => {}
         }
     }

@@ -59,7 +59,7 @@ const TABLE: &[(&[u8], Option<Rule>)] = &[
     (b"[[[[[]]]]]", OK), (b"[{\"a\":[{\"b\":[]}]}]", OK), (b"[\"a\",\"a\"]", OK), (b"[1,1]", OK),
     (b"[", SYNTAX), (b"]", SYNTAX), (b"[,]", SYNTAX), (b"[1,]", SYNTAX), (b"[,1]", SYNTAX), (b"[1,,2]", SYNTAX),
     (b"[1 2]", SYNTAX), (b"[1;2]", SYNTAX), (b"[1:2]", SYNTAX), (b"[1", SYNTAX), (b"[1,", SYNTAX), (b"[1}", SYNTAX),
-    (b"[[]", SYNTAX), (b"[]]", SYNTAX), (b"[[1,2]", SYNTAX), (b"[}", SYNTAX), (b"[\"a\":1]", SYNTAX), (b"[\"a\" \"b\"]", SYNTAX),
+    (b"[[]", SYNTAX), (b"[[1,2]", SYNTAX), (b"[}", SYNTAX), (b"[\"a\":1]", SYNTAX), (b"[\"a\" \"b\"]", SYNTAX),
     (b"[,,]", SYNTAX), (b"[1,]]", SYNTAX), (b"(1)", SYNTAX), (b"<1>", SYNTAX), (b"[*]", SYNTAX), (b"[...]", SYNTAX),
     (b"[a]", SYNTAX), (b"['a']", SYNTAX), (b"[`a`]", SYNTAX), (b"[\"a\",\n4\n,1,", SYNTAX),
     // §5, §2: no comments.
