@@ -19,6 +19,8 @@ struct Frame {
     has_passed: bool,
     // Keys or items so far.
     count: u32,
+    // What is wrong is wrong with the whole of it.
+    is_ended: bool,
     // The key whose value is read, or that is collected.
     key: Option<(usize, usize)>,
     level: Level,
@@ -79,6 +81,7 @@ impl Tree {
             is_object,
             is_constructor,
             has_passed: false,
+            is_ended: false,
             count: 0,
             key: None,
             level: self.keys.open(),
@@ -155,11 +158,12 @@ impl Tree {
         Ok(verdict)
     }
 
-    /// The last array or object has no more: what is wrong now is wrong with the whole of it.
+    /// Whether what is wrong from now on is wrong with the whole of the last array or object, as
+    /// when it has no more members.
     #[cfg(feature = "serde")]
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn set_ended(&mut self, is_ended: bool) {
         if let Some(frame) = self.frames.last_mut() {
-            (frame.key, frame.count) = (None, 0);
+            frame.is_ended = is_ended;
         }
     }
 
@@ -216,12 +220,12 @@ impl Tree {
 
 fn pointer(frames: &[Frame], keys: &Keys) -> String {
     let mut pointer = String::new();
-    for frame in frames {
+    for frame in frames.iter().filter(|frame| !frame.is_ended) {
         match frame.key {
             Some((start, usize::MAX)) => pointer::push_key(&mut pointer, keys.from(start)),
             Some((start, len)) => pointer::push_key(&mut pointer, keys.get(start, len)),
             None if !frame.is_object && frame.count > 0 => {
-                pointer::push_index(&mut pointer, frame.count - 1)
+                pointer::push_index(&mut pointer, frame.count - 1);
             }
             None => {}
         }

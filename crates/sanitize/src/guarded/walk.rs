@@ -114,6 +114,19 @@ impl Walk {
         if self.judges { self.characters(key) } else { Ok(()) }
     }
 
+    /// What may be a text is in no pointer, unless it turns out to be a key.
+    fn variant(&mut self, name: &str) -> Result<(), Stop> {
+        self.key(name)?;
+        self.tree.set_ended(true);
+        self.text(name)
+    }
+
+    /// A key of which only the value is told; the guard will see its text.
+    fn scalar_key(&mut self, value: impl fmt::Display) {
+        self.is_unsure = true;
+        let _ = self.key(&value.to_string());
+    }
+
     /// Keeps what went wrong, for when it comes out again.
     fn keep<E: de::Error>(&mut self, fault: Fault) -> E {
         self.fault = Some(fault);
@@ -137,28 +150,37 @@ const fn is_numeric(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
+/// What a value is to the one around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Value,
+    Key,
+    /// The name of an enum's variant: a key of an object, or a text.
+    Variant,
+}
+
 /// Stands between `serde_json` and what is read: as the one's deserialiser and the other's seed.
 pub(super) struct Guard<'a, T> {
     inner: T,
     walk: &'a mut Walk,
-    is_key: bool,
+    role: Role,
 }
 
 impl<'a, T> Guard<'a, T> {
     pub(super) const fn value(inner: T, walk: &'a mut Walk) -> Self {
-        Self { inner, walk, is_key: false }
+        Self { inner, walk, role: Role::Value }
     }
 
     const fn key(inner: T, walk: &'a mut Walk) -> Self {
-        Self { inner, walk, is_key: true }
+        Self { inner, walk, role: Role::Key }
     }
 }
 
 macro_rules! forward {
     ($($method:ident($($name:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Fault> {
-            let Self { inner, walk, is_key } = self;
-            let watch = Guard { inner: visitor, walk: &mut *walk, is_key };
+            let Self { inner, walk, role } = self;
+            let watch = Guard { inner: visitor, walk: &mut *walk, role };
             inner.$method($($name,)* watch).map_err(|_| walk.fault())
         }
     )*};
@@ -187,12 +209,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guard<'_, D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let Self { inner, walk, is_key } = self;
+        let Self { inner, walk, role } = self;
         if name == RAW_VALUE {
             walk.is_unsure = true;
             return inner.deserialize_newtype_struct(name, visitor).map_err(|_| walk.fault());
         }
-        let watch = Guard { inner: visitor, walk: &mut *walk, is_key };
+        let watch = Guard { inner: visitor, walk: &mut *walk, role };
         inner.deserialize_newtype_struct(name, watch).map_err(|_| walk.fault())
     }
 
@@ -202,8 +224,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guard<'_, D> {
         if self.walk.judges {
             return self.deserialize_any(visitor);
         }
-        let Self { inner, walk, is_key } = self;
-        let watch = Guard { inner: visitor, walk: &mut *walk, is_key };
+        let Self { inner, walk, role } = self;
+        let watch = Guard { inner: visitor, walk: &mut *walk, role };
         inner.deserialize_ignored_any(watch).map_err(|_| walk.fault())
     }
 
@@ -215,8 +237,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guard<'_, D> {
 macro_rules! visit_scalars {
     ($($method:ident($type:ty))*) => {$(
         fn $method<E: de::Error>(self, value: $type) -> Result<V::Value, E> {
-            // A key of which nobody has told the text.
-            self.walk.is_unsure |= self.is_key;
+            if self.role != Role::Value {
+                self.walk.scalar_key(value);
+            }
             let Self { inner, walk, .. } = self;
             inner.$method(value).map_err(|fault| walk.keep(fault))
         }
@@ -226,8 +249,12 @@ macro_rules! visit_scalars {
 macro_rules! visit_texts {
     ($($method:ident($type:ty))*) => {$(
         fn $method<E: de::Error>(self, value: $type) -> Result<V::Value, E> {
-            let Self { inner, walk, is_key } = self;
-            let judged = if is_key { walk.key(&value) } else { walk.text(&value) };
+            let Self { inner, walk, role } = self;
+            let judged = match role {
+                Role::Value => walk.text(&value),
+                Role::Key => walk.key(&value),
+                Role::Variant => walk.variant(&value),
+            };
             judged.map_err(|Stop| E::custom(""))?;
             inner.$method(value).map_err(|fault| walk.keep(fault))
         }
@@ -237,8 +264,8 @@ macro_rules! visit_texts {
 macro_rules! visit_bytes {
     ($($method:ident($type:ty))*) => {$(
         fn $method<E: de::Error>(self, value: $type) -> Result<V::Value, E> {
-            let Self { inner, walk, is_key } = self;
-            walk.is_unsure |= is_key;
+            let Self { inner, walk, role } = self;
+            walk.is_unsure |= role != Role::Value;
             // It may be no UTF-8, which serde_json lets pass as bytes.
             let judged = std::str::from_utf8(&value).map_err(|_| Stop).and_then(|text| walk.text(text));
             judged.map_err(|Stop| E::custom(""))?;
@@ -277,8 +304,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guard<'_, V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        let Self { inner, walk, is_key } = self;
-        let guard = Guard { inner: deserializer, walk: &mut *walk, is_key };
+        let Self { inner, walk, role } = self;
+        let guard = Guard { inner: deserializer, walk: &mut *walk, role };
         inner.visit_some(guard).map_err(|fault| walk.keep(fault))
     }
 
@@ -286,8 +313,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guard<'_, V> {
         self,
         deserializer: D,
     ) -> Result<V::Value, D::Error> {
-        let Self { inner, walk, is_key } = self;
-        let guard = Guard { inner: deserializer, walk: &mut *walk, is_key };
+        let Self { inner, walk, role } = self;
+        let guard = Guard { inner: deserializer, walk: &mut *walk, role };
         inner.visit_newtype_struct(guard).map_err(|fault| walk.keep(fault))
     }
 
@@ -309,8 +336,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guard<'_, V> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
-        let Self { inner, walk, is_key } = self;
-        walk.is_unsure |= is_key;
+        let Self { inner, walk, role } = self;
+        walk.is_unsure |= role != Role::Value;
         walk.tree.open(true).map_err(|_| de::Error::custom(""))?;
         let read =
             inner.visit_enum(Guard::value(variant, walk)).map_err(|fault| walk.keep(fault))?;
@@ -331,11 +358,11 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Guard<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        let Self { inner, walk, is_key } = self;
-        if !is_key {
+        let Self { inner, walk, role } = self;
+        if role == Role::Value {
             walk.tree.value().map_err(|_| de::Error::custom(""))?;
         }
-        let guard = Guard { inner: deserializer, walk: &mut *walk, is_key };
+        let guard = Guard { inner: deserializer, walk: &mut *walk, role };
         inner.deserialize(guard).map_err(|fault| walk.keep(fault))
     }
 }
@@ -350,7 +377,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Guard<'_, A> {
         let next = self.inner.next_element_seed(Guard::value(seed, self.walk));
         let next = next.map_err(|_| self.walk.fault())?;
         if next.is_none() {
-            self.walk.tree.end();
+            self.walk.tree.set_ended(true);
         }
         Ok(next)
     }
@@ -370,7 +397,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guard<'_, A> {
         let next = self.inner.next_key_seed(Guard::key(seed, self.walk));
         let next = next.map_err(|_| self.walk.fault())?;
         if next.is_none() {
-            self.walk.tree.end();
+            self.walk.tree.set_ended(true);
         }
         Ok(next)
     }
@@ -394,7 +421,7 @@ impl<'de, 'a, A: EnumAccess<'de>> EnumAccess<'de> for Guard<'a, A> {
         seed: S,
     ) -> Result<(S::Value, Self::Variant), Fault> {
         let Self { inner, walk, .. } = self;
-        match inner.variant_seed(Guard::key(seed, walk)) {
+        match inner.variant_seed(Guard { inner: seed, walk: &mut *walk, role: Role::Variant }) {
             Ok((value, variant)) => Ok((value, Guard::value(variant, walk))),
             Err(_) => Err(walk.fault()),
         }
@@ -411,11 +438,13 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guard<'_, A> {
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
         let Self { inner, walk, .. } = self;
+        walk.tree.set_ended(false);
         inner.newtype_variant_seed(Guard::value(seed, walk)).map_err(|_| walk.fault())
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Fault> {
         let Self { inner, walk, .. } = self;
+        walk.tree.set_ended(false);
         inner.tuple_variant(length, Guard::value(visitor, walk)).map_err(|_| walk.fault())
     }
 
@@ -425,6 +454,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guard<'_, A> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let Self { inner, walk, .. } = self;
+        walk.tree.set_ended(false);
         inner.struct_variant(fields, Guard::value(visitor, walk)).map_err(|_| walk.fault())
     }
 }
