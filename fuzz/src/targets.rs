@@ -27,11 +27,13 @@ pub use self::{
     limit::limit,
     log::log,
     retry::{grpc_timeout, retry_after},
+    sanitize::{content_type, sanitize_form, sanitize_json, sanitize_path},
 };
 
 mod limit;
 mod log;
 mod retry;
+mod sanitize;
 
 /// A header map refuses to grow without end; this many lines are enough.
 const MAX_LINES: usize = 64;

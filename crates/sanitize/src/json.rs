@@ -22,8 +22,9 @@ type Fail = (Rule, usize);
 enum State {
     /// Nothing has come yet.
     Start,
-    /// So many bytes of a byte order mark have come.
-    Mark(u8),
+    /// The first byte of a byte order mark has come; or the first two.
+    Mark1,
+    Mark2,
     /// A value: after a colon, or after a comma in an array.
     Value,
     /// A value or the end of the array.
@@ -39,9 +40,9 @@ enum State {
     /// The rest of a text.
     Text,
     /// The rest of a number.
-    Number(Number),
+    Number,
     /// The rest of `true`, `false` or `null`.
-    Literal(&'static [u8]),
+    Literal,
 }
 
 /// A push machine that judges a JSON text (RFC 8259) under a [`Policy`] while it comes, in chunks
@@ -83,6 +84,9 @@ enum State {
 pub struct JsonGuard {
     state: State,
     text: Text,
+    number: Number,
+    // What is still to come of `true`, `false` or `null`.
+    word: &'static [u8],
     tree: Tree,
     sieve: Sieve,
     // The depth at which a member is left out, while its value is read.
@@ -102,6 +106,8 @@ impl JsonGuard {
         Self {
             state: State::Start,
             text: Text::default(),
+            number: Number::begin(b'0'),
+            word: &[],
             tree: Tree::new(policy),
             sieve: Sieve::default(),
             stripped_at: None,
@@ -160,7 +166,7 @@ impl JsonGuard {
         }
         let is_whole = match self.state {
             State::After => true,
-            State::Number(number) => number.is_whole(),
+            State::Number => self.number.is_whole(),
             _ => false,
         };
         if is_whole && self.tree.depth() == 0 {
@@ -224,89 +230,132 @@ impl JsonGuard {
         violation
     }
 
-    fn walk(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), Fail> {
-        let mut rest = chunk;
-        loop {
+    fn walk<S: Sink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), Fail> {
+        // What has begun in an earlier chunk.
+        let mut rest = match self.state {
+            State::Text => self.walk_text(chunk, chunk, sink)?,
+            State::Number => self.walk_number(chunk, chunk, sink)?,
+            State::Literal => self.walk_literal(self.word, chunk, chunk, sink)?,
+            State::Mark1 | State::Mark2 => self.walk_mark(chunk, chunk)?,
+            _ => chunk,
+        };
+        while let Some((byte, after)) = first_of(rest) {
             #[cfg(test)]
             {
                 self.steps += 1;
             }
-            rest = match self.state {
-                State::Text => self.walk_text(chunk, rest, sink)?,
-                State::Number(number) => self.walk_number(number, chunk, rest, sink)?,
-                State::Literal(word) => self.walk_literal(word, chunk, rest, sink)?,
-                State::Mark(count) => self.walk_mark(count, chunk, rest)?,
-                _ => rest,
-            };
-            let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
-            let position = chunk.len() - rest.len() + blanks;
-            let Some((&byte, after)) = rest.get(blanks..).and_then(<[u8]>::split_first) else {
-                return Ok(());
-            };
             rest = after;
-            match (self.state, byte) {
-                (State::Colon, b':') => self.state = State::Value,
-                (State::After, b',') => match self.tree.in_object() {
-                    Some(true) => {
+            let position = chunk.len() - after.len() - 1;
+            match self.state {
+                State::After => match (byte, self.tree.in_object()) {
+                    (b',', Some(true)) => {
                         sink.hold(position);
                         self.state = State::Key;
+                        if let [b'"', after @ ..] = rest {
+                            rest = self.walk_key(chunk, after, sink)?;
+                        }
                     }
-                    Some(false) => self.state = State::Value,
-                    None => return Err((Rule::Syntax, position)),
+                    (b',', Some(false)) => self.state = State::Value,
+                    (b'}', Some(true)) | (b']', Some(false)) => self.close(position, sink),
+                    _ => return Err((Rule::Syntax, position)),
                 },
-                (State::Key, b'"') => self.begin_key(),
-                (State::FirstKey, b'"') => {
+                State::Value | State::FirstItem | State::Start => {
+                    if byte == b']' && self.state == State::FirstItem {
+                        self.close(position, sink);
+                        continue;
+                    }
+                    self.tree.value().map_err(|rule| (rule, position))?;
+                    rest = match byte {
+                        b'"' => self.walk_value(chunk, after, sink)?,
+                        b'-' | b'0'..=b'9' => {
+                            if self.tree.policy.limits.number == 0 {
+                                return Err((Rule::NumberLength, position));
+                            }
+                            self.number = Number::begin(byte);
+                            self.walk_number(chunk, after, sink)?
+                        }
+                        b'{' => self.open(State::FirstKey, position, after)?,
+                        b'[' => self.open(State::FirstItem, position, after)?,
+                        b't' => self.walk_literal(b"rue", chunk, after, sink)?,
+                        b'f' => self.walk_literal(b"alse", chunk, after, sink)?,
+                        b'n' => self.walk_literal(b"ull", chunk, after, sink)?,
+                        // A byte order mark is one at the very beginning.
+                        0xef if self.seen == 0 && position == 0 => {
+                            self.state = State::Mark1;
+                            self.walk_mark(chunk, after)?
+                        }
+                        _ => return Err((Rule::Syntax, position)),
+                    }
+                }
+                State::Colon if byte == b':' => self.state = State::Value,
+                State::Key if byte == b'"' => rest = self.walk_key(chunk, after, sink)?,
+                State::FirstKey if byte == b'"' => {
                     sink.hold(position);
-                    self.begin_key();
+                    rest = self.walk_key(chunk, after, sink)?;
                 }
-                (State::FirstKey, b'}') | (State::FirstItem, b']') => self.close(position, sink),
-                (State::After, b'}') if self.tree.in_object() == Some(true) => {
-                    self.close(position, sink);
-                }
-                (State::After, b']') if self.tree.in_object() == Some(false) => {
-                    self.close(position, sink);
-                }
-                (State::Value | State::FirstItem | State::Start, _) => {
-                    self.begin_value(byte, position)?;
-                }
+                State::FirstKey if byte == b'}' => self.close(position, sink),
                 _ => return Err((Rule::Syntax, position)),
             }
         }
-    }
-
-    #[inline]
-    fn begin_value(&mut self, byte: u8, position: usize) -> Result<(), Fail> {
-        let next = match byte {
-            b'"' => State::Text,
-            b'{' => State::FirstKey,
-            b'[' => State::FirstItem,
-            b'-' | b'0'..=b'9' => State::Number(Number::begin(byte)),
-            b't' => State::Literal(b"rue"),
-            b'f' => State::Literal(b"alse"),
-            b'n' => State::Literal(b"ull"),
-            // A byte order mark is one at the very beginning.
-            0xef if self.seen == 0 && position == 0 => State::Mark(1),
-            _ => return Err((Rule::Syntax, position)),
-        };
-        self.tree.value().map_err(|rule| (rule, position))?;
-        match next {
-            State::Text => self.text.begin(false),
-            State::FirstKey => self.tree.open(true).map_err(|rule| (rule, position))?,
-            State::FirstItem => self.tree.open(false).map_err(|rule| (rule, position))?,
-            State::Number(_) if self.tree.policy.limits.number == 0 => {
-                return Err((Rule::NumberLength, position));
-            }
-            _ => {}
-        }
-        self.state = next;
         Ok(())
     }
 
+    /// Most texts are plain and whole, and need no more than a look for their end.
     #[inline]
-    fn begin_key(&mut self) {
+    fn walk_value<'a, S: Sink>(
+        &mut self,
+        chunk: &[u8],
+        after: &'a [u8],
+        sink: &mut S,
+    ) -> Result<&'a [u8], Fail> {
+        let length = scan::plain(after);
+        if length <= self.tree.policy.limits.string as usize
+            && let Some([b'"', rest @ ..]) = after.get(length..)
+        {
+            self.end_value(chunk.len() - rest.len(), sink);
+            return Ok(rest);
+        }
+        self.text.begin(false);
+        self.walk_text(chunk, after, sink)
+    }
+
+    #[inline]
+    fn walk_key<'a, S: Sink>(
+        &mut self,
+        chunk: &[u8],
+        after: &'a [u8],
+        sink: &mut S,
+    ) -> Result<&'a [u8], Fail> {
         self.tree.begin_key();
+        let length = scan::plain(after);
+        if length <= self.tree.policy.limits.key.into()
+            && let Some((key, [b'"', rest @ ..])) = after.split_at_checked(length)
+        {
+            self.tree.extend_key(key);
+            self.end_key(chunk.len() - rest.len(), sink)?;
+            // Mostly the colon is next.
+            if let [b':', rest @ ..] = rest {
+                self.state = State::Value;
+                return Ok(rest);
+            }
+            return Ok(rest);
+        }
         self.text.begin(true);
-        self.state = State::Text;
+        self.walk_text(chunk, after, sink)
+    }
+
+    #[inline]
+    fn open<'a>(
+        &mut self,
+        first: State,
+        position: usize,
+        after: &'a [u8],
+    ) -> Result<&'a [u8], Fail> {
+        self.state = first;
+        match self.tree.open(first == State::FirstKey) {
+            Ok(()) => Ok(after),
+            Err(rule) => Err((rule, position)),
+        }
     }
 
     #[inline]
@@ -317,15 +366,14 @@ impl JsonGuard {
 
     /// A value has ended; the next byte is the one at this position.
     #[inline]
-    fn end_value(&mut self, position: usize, sink: &mut impl Sink) {
+    fn end_value<S: Sink>(&mut self, position: usize, sink: &mut S) {
         self.state = State::After;
-        if self.stripped_at == Some(self.tree.depth()) {
+        if S::STRIPS && self.stripped_at == Some(self.tree.depth()) {
             self.stripped_at = None;
             sink.resume(position);
         }
     }
 
-    #[inline]
     fn walk_text<'a, S: Sink>(
         &mut self,
         chunk: &[u8],
@@ -335,13 +383,16 @@ impl JsonGuard {
         let offset = chunk.len() - rest.len();
         let walked = self.text.walk(rest, &mut self.tree, self.seen + offset as u64);
         let after = walked.map_err(|(rule, position)| (rule, offset + position))?;
-        let Some(after) = after else { return Ok(&[]) };
+        let Some(after) = after else {
+            self.state = State::Text;
+            return Ok(&[]);
+        };
         let position = chunk.len() - after.len();
-        if !self.text.is_key() {
+        if self.text.is_key() {
+            self.end_key(position, sink)?;
+        } else {
             self.end_value(position, sink);
-            return Ok(after);
         }
-        self.end_key(position, sink)?;
         Ok(after)
     }
 
@@ -368,38 +419,25 @@ impl JsonGuard {
     #[inline]
     fn walk_number<'a>(
         &mut self,
-        number: Number,
         chunk: &[u8],
         rest: &'a [u8],
         sink: &mut impl Sink,
     ) -> Result<&'a [u8], Fail> {
         let offset = chunk.len() - rest.len();
-        let walked = number.walk(rest, self.tree.policy.limits.number);
-        let (number, length) = walked.map_err(|(rule, position)| (rule, offset + position))?;
-        let after = rest.get(length..).unwrap_or_default();
+        let after = self
+            .number
+            .walk(rest, self.tree.policy.limits.number)
+            .map_err(|position| (Rule::NumberLength, offset + position))?;
         if after.is_empty() {
-            self.state = State::Number(number);
-        } else if number.is_whole() {
-            self.end_value(offset + length, sink);
-        } else {
-            return Err((Rule::Syntax, offset + length));
+            self.state = State::Number;
+            return Ok(after);
         }
+        let position = chunk.len() - after.len();
+        if !self.number.is_whole() {
+            return Err((Rule::Syntax, position));
+        }
+        self.end_value(position, sink);
         Ok(after)
-    }
-
-    /// U+FEFF is EF BB BF.
-    #[cold]
-    fn walk_mark<'a>(&mut self, count: u8, chunk: &[u8], rest: &'a [u8]) -> Result<&'a [u8], Fail> {
-        let Some((&byte, after)) = rest.split_first() else { return Ok(rest) };
-        let position = chunk.len() - rest.len();
-        match (count, byte) {
-            (1, 0xbb) => {
-                self.state = State::Mark(2);
-                self.walk_mark(2, chunk, after)
-            }
-            (2, 0xbf) => Err((Rule::ByteOrderMark, position)),
-            _ => Err((Rule::Syntax, position)),
-        }
     }
 
     #[inline]
@@ -419,8 +457,36 @@ impl JsonGuard {
         if same < rest.len() {
             return Err((Rule::Syntax, offset + same));
         }
-        self.state = State::Literal(word.get(same..).unwrap_or_default());
+        self.state = State::Literal;
+        self.word = word.get(same..).unwrap_or_default();
         Ok(&[])
+    }
+
+    /// U+FEFF is EF BB BF.
+    #[cold]
+    fn walk_mark<'a>(&mut self, chunk: &[u8], rest: &'a [u8]) -> Result<&'a [u8], Fail> {
+        let Some((&byte, after)) = rest.split_first() else { return Ok(rest) };
+        let position = chunk.len() - rest.len();
+        match (self.state, byte) {
+            (State::Mark1, 0xbb) => {
+                self.state = State::Mark2;
+                self.walk_mark(chunk, after)
+            }
+            (State::Mark2, 0xbf) => Err((Rule::ByteOrderMark, position)),
+            _ => Err((Rule::Syntax, position)),
+        }
+    }
+}
+
+/// The first byte that is no blank, and what comes after it.
+#[inline]
+fn first_of(mut rest: &[u8]) -> Option<(u8, &[u8])> {
+    loop {
+        let (&byte, after) = rest.split_first()?;
+        if !is_blank(byte) {
+            return Some((byte, after));
+        }
+        rest = after;
     }
 }
 

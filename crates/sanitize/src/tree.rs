@@ -137,8 +137,10 @@ impl Tree {
             return Err(Rule::Keys);
         }
         let (level, is_constructor) = (frame.level, frame.is_constructor);
-        let is_prototype =
-            self.looks_for_prototypes && (key == PROTO || (is_constructor && key == PROTOTYPE));
+        // Both names have nine bytes: most keys are let through by their length.
+        let is_prototype = self.looks_for_prototypes
+            && key.len() == PROTO.len()
+            && (key == PROTO || (is_constructor && key == PROTOTYPE));
         let is_operator = self.looks_for_operators && is_operator(key);
         let mut verdict = Verdict::Pass;
         if is_prototype && self.found(Rule::PrototypeKey, at)? == Verdict::Strip {

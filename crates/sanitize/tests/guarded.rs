@@ -198,7 +198,7 @@ fn data_that_does_not_fit_is_named_and_not_repeated() {
     assert_eq!(read(r#"{"a":1}"#), Ok(Closed { a: 1 }));
     assert_eq!(data::<Closed>(r#"{"a":1,"b":"s3cret"}"#), "/b: the member is not known");
     assert_eq!(data::<Either>(r#""s3cret""#), "not a value that is taken here");
-    assert_eq!(data::<Event>(r#"{"kind":"s3cret"}"#), "expected one of A, B");
+    assert_eq!(data::<Event>(r#"{"kind":"s3cret"}"#), "/kind: expected one of A, B");
 }
 
 #[test]

@@ -291,8 +291,8 @@ fn every_limit_is_exact_in_every_notation() {
         (Rule::BodySize, policy, " ".repeat((1 << 20) - 1) + "1", " ".repeat(1 << 20) + "1", ""),
     ];
     for (rule, policy, fits, over, pointer) in cases {
-        assert_eq!(policy.check_json(fits.as_bytes()), Ok(Vec::new()), "{rule} {:.40}", fits);
-        assert_eq!(refused(policy, over), (*rule, (*pointer).to_owned()), "{:.40}", over);
+        assert_eq!(policy.check_json(fits.as_bytes()), Ok(Vec::new()), "{rule} {fits:.40}");
+        assert_eq!(refused(policy, over), (*rule, (*pointer).to_owned()), "{over:.40}");
         let each = judge(policy, over.as_bytes().chunks(7));
         assert_eq!(each.0, policy.check_json(over.as_bytes()).map(drop));
     }

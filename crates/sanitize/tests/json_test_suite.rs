@@ -1,4 +1,4 @@
-//! The verdicts of JSONTestSuite: `y_` must be accepted, `n_` must be rejected.
+//! The verdicts of `JSONTestSuite`: `y_` must be accepted, `n_` must be rejected.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
 use buttress_sanitize::{Action, Policy, Rule};
@@ -92,10 +92,7 @@ fn the_strict_preset_refuses_of_those_only_what_it_says() {
 #[test]
 fn every_document_that_must_be_rejected_is_by_grammar_alone() {
     for (name, document) in documents().iter().filter(|(name, _)| name.starts_with("n_")) {
-        let violation = match grammar().check_json(document) {
-            Err(violation) => violation,
-            Ok(_) => panic!("{name} passes"),
-        };
+        let Err(violation) = grammar().check_json(document) else { panic!("{name} passes") };
         let rules =
             [Rule::Syntax, Rule::Encoding, Rule::LoneSurrogate, Rule::ByteOrderMark, Rule::Depth];
         assert!(rules.contains(&violation.rule()), "{name}: {violation}");
