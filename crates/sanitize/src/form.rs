@@ -1,6 +1,6 @@
 //! Queries and forms (`application/x-www-form-urlencoded`), judged as they stream.
 
-pub(crate) mod name;
+use std::fmt;
 
 use self::name::{canonical, parts};
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
     utf8::{Partial, Step},
     violation::{Place, Violation},
 };
+
+pub(crate) mod name;
 
 /// A push machine that judges a form, or a query, under a [`Policy`] while it comes, in chunks
 /// that may be cut anywhere.
@@ -36,7 +38,6 @@ use crate::{
 /// assert_eq!((violation.rule(), violation.pointer()), (Rule::RepeatedParameter, "/user/id"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct FormGuard {
     policy: Policy,
     place: Place,
@@ -46,6 +47,8 @@ pub struct FormGuard {
     wide: Option<Partial>,
     remains: Remains,
     name: Vec<u8>,
+    // The name without its list brackets; kept for its room.
+    canonical: Vec<u8>,
     value: u32,
     parameters: u32,
     keys: Keys,
@@ -80,6 +83,7 @@ impl FormGuard {
             wide: None,
             remains: Remains::default(),
             name: Vec::new(),
+            canonical: Vec::new(),
             value: 0,
             parameters: 0,
             level: keys.open(),
@@ -235,8 +239,8 @@ impl FormGuard {
             return Err(Rule::Parameters);
         }
         let start = self.keys.begin();
-        let mut canonical_name = Vec::new();
-        let shape = canonical(&self.name, &mut canonical_name);
+        self.canonical.clear();
+        let shape = canonical(&self.name, &mut self.canonical);
         if shape.depth > self.policy.limits.parameter_depth.into() {
             return Err(Rule::ParameterDepth);
         }
@@ -249,8 +253,8 @@ impl FormGuard {
         if parts(&self.name).any(is_operator) {
             self.found(Rule::OperatorKey)?;
         }
-        self.keys.extend(&canonical_name);
-        if !self.keys.insert(self.level, start) && !self.policy.is_repeatable(&canonical_name) {
+        self.keys.extend(&self.canonical);
+        if !self.keys.insert(self.level, start) && !self.policy.is_repeatable(&self.canonical) {
             self.found(Rule::RepeatedParameter)?;
         }
         Ok(())
@@ -265,6 +269,18 @@ impl FormGuard {
             // Nothing is stripped of a form.
             Verdict::Strip => Err(rule),
         }
+    }
+}
+
+/// Nothing of what was sent.
+impl fmt::Debug for FormGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FormGuard")
+            .field("policy", &self.policy)
+            .field("place", &self.place)
+            .field("seen", &self.seen)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }
 

@@ -39,6 +39,7 @@ fn refused(policy: &Policy, text: &str) -> (Rule, String) {
 }
 
 const DOCUMENTS: &[&str] = &[
+    "[\"Это предложение 漢字 😀\u{202e}é\u{200b}\\n\\\"ü\"]",
     r#"{"id":1,"name":"J\u00fcrgen \ud83d\ude00","tags":["a","b",[]],"n":-1.5e+10,"ok":true,"no":null,"f":false}"#,
     r#" { "a" : { "__proto__" : { "x" : [ 1 , { "__proto__" : 2 } ] } , "b" : 1 } , "$where" : "1" , "c.d" : 2 , "e" : 3 } "#,
     r#"{"__proto__":1}"#,

@@ -35,3 +35,13 @@ fn keys_of_closed_objects_are_forgotten() {
     }
     assert_eq!(guard.tree.kept(), 0);
 }
+
+#[test]
+fn a_guard_and_a_form_show_nothing_of_what_was_sent() {
+    let mut guard = JsonGuard::new(&Policy::strict_json());
+    guard.push(br#"{"s3cret":"s3cr"#).unwrap();
+    assert!(!format!("{guard:?}").contains("s3c"), "{guard:?}");
+    let mut guard = crate::FormGuard::new(&Policy::forms());
+    guard.push(b"s3cret=s3c").unwrap();
+    assert!(!format!("{guard:?}").contains("115, 51"), "{guard:?}");
+}

@@ -25,6 +25,9 @@ enum Unit {
     HighEscape(u16),
 }
 
+/// The longest run that is looked at before it is known to fit: near a limit, it is in vain.
+const WIDE_RUN: usize = 128;
+
 /// A text that has begun.
 #[derive(Debug)]
 pub(super) struct Text {
@@ -64,14 +67,25 @@ impl Text {
             if matches!(self.unit, Unit::Plain) {
                 let (run, after) = rest.split_at_checked(scan::plain(rest)).unwrap_or((rest, &[]));
                 self.take(run, tree).map_err(|(rule, at)| (rule, bytes.len() - rest.len() + at))?;
-                match after.split_first() {
-                    Some((b'"', after)) => return Ok(Some(after)),
-                    Some((b'\\', after)) => {
-                        self.unit = Unit::Escape;
+                rest = after;
+                match after {
+                    [b'"', after @ ..] => return Ok(Some(after)),
+                    [b'\\', letter @ (b'"' | b'\\' | b'/' | b'n' | b'r' | b't'), after @ ..] => {
+                        let position = bytes.len() - after.len() - 1;
+                        let character = [unescaped(*letter)];
+                        self.take(&character, tree).map_err(|(rule, _)| (rule, position))?;
                         rest = after;
                         continue;
                     }
-                    _ => rest = after,
+                    [0x80..=0xff, ..] => {
+                        let taken =
+                            self.wide_run(after, tree, offset, bytes.len() - after.len())?;
+                        if taken > 0 {
+                            rest = after.get(taken..).unwrap_or_default();
+                            continue;
+                        }
+                    }
+                    _ => {}
                 }
             }
             let Some((&byte, after)) = rest.split_first() else { return Ok(None) };
@@ -82,9 +96,39 @@ impl Text {
         }
     }
 
+    /// Takes a run of whole characters beyond ASCII at once: how many bytes it has. What is cut,
+    /// too long, no UTF-8, or in a key, of which pointers show no more than was read, goes byte
+    /// by byte.
+    fn wide_run(
+        &mut self,
+        bytes: &[u8],
+        tree: &mut Tree,
+        offset: u64,
+        position: usize,
+    ) -> Result<usize, (Rule, usize)> {
+        if self.is_key {
+            return Ok(0);
+        }
+        let length = bytes.iter().take(WIDE_RUN).take_while(|byte| **byte >= 0x80).count();
+        let (run, _) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+        let run = run.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        if self.length + run.len() > tree.policy.limits.string as usize {
+            return Ok(0);
+        }
+        self.length += run.len();
+        for (start, character) in run.char_indices() {
+            if let Some(rule) = class(character).rule() {
+                let last = position + start + character.len_utf8() - 1;
+                tree.found(rule, Some(offset + last as u64)).map_err(|rule| (rule, last))?;
+            }
+        }
+        Ok(run.len())
+    }
+
     fn step(&mut self, byte: u8, tree: &mut Tree, at: u64) -> Result<(), Rule> {
         self.unit = match (self.unit, byte) {
             (Unit::Plain, 0x00..0x20) => return Err(Rule::Syntax),
+            (Unit::Plain, b'\\') => Unit::Escape,
             (Unit::Plain, 0x80..) => Unit::Wide(Partial::begin(byte).ok_or(Rule::Encoding)?),
             // Only a delete character comes here.
             (Unit::Plain, _) => return self.decoded(byte.into(), tree, at),
@@ -94,16 +138,12 @@ impl Text {
             },
             (Unit::Escape, b'u') => Unit::Hex { value: 0, left: 4, high: None },
             (Unit::Escape, _) => {
-                let character = match byte {
-                    b'"' | b'\\' | b'/' => byte.into(),
-                    b'b' => '\u{8}',
-                    b'f' => '\u{c}',
-                    b'n' => '\n',
-                    b'r' => '\r',
-                    b't' => '\t',
-                    _ => return Err(Rule::Syntax),
+                return match byte {
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
+                        self.decoded(unescaped(byte).into(), tree, at)
+                    }
+                    _ => Err(Rule::Syntax),
                 };
-                return self.decoded(character, tree, at);
             }
             (Unit::Hex { value, left, high }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(Rule::Syntax)?;
@@ -170,5 +210,18 @@ impl Text {
                 Err((Rule::KeyLength, fits))
             }
         }
+    }
+}
+
+/// What a letter after a `\` stands for.
+#[inline]
+const fn unescaped(letter: u8) -> u8 {
+    match letter {
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
     }
 }
