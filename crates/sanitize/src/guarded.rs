@@ -2,17 +2,20 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
+use buttress_core::problem::Problem;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use self::{
-    fault::Fault,
-    walk::{Guard, Walk},
+use self::{fault::Fault, guard::Guard, walk::Walk};
+use crate::{
+    json::JsonGuard,
+    policy::Policy,
+    violation::{Place, Violation, problem},
 };
-use crate::{json::JsonGuard, policy::Policy, violation::Violation};
 
 mod fault;
+mod guard;
 mod walk;
 
 /// A value that was read from JSON under a [`Policy`].
@@ -132,6 +135,27 @@ impl ReadError {
         match self {
             Self::Refused(violation) => violation.status(),
             Self::Data(error) => error.status(),
+        }
+    }
+
+    /// The problem document (RFC 9457) of a refusal; the rule of data that does not fit is `data`.
+    ///
+    /// ```
+    /// use buttress_sanitize::{GuardedJson, Policy};
+    ///
+    /// let error = GuardedJson::<Vec<u8>>::from_slice(b"[1, 300]", &Policy::strict_json()).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_problem().to_json(),
+    ///     r#"{"title":"Unprocessable Entity","status":422,"errors":[{"detail":"expected u8","pointer":"/1","in":"body","rule":"data"}]}"#
+    /// );
+    /// ```
+    #[must_use]
+    pub fn to_problem(&self) -> Problem {
+        match self {
+            Self::Refused(violation) => violation.to_problem(),
+            Self::Data(error) => {
+                problem(error.status(), error.detail.clone(), &error.pointer, Place::Body, "data")
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use self::{
     sieve::{Judge, Sieve, Sink},
     text::Text,
 };
-use crate::{policy::Policy, reports::Verdict, rule::Rule, tree::Tree, violation::Violation};
+use crate::{policy::Policy, rule::Rule, tree::Tree, violation::Violation};
 
 mod number;
 pub(crate) mod scan;
@@ -133,7 +133,7 @@ impl JsonGuard {
 
     /// Judges the next bytes, and appends to `out` what passes: slices of the chunk, without
     /// copying, and what was held back of an earlier one. A chunk of which nothing is stripped or
-    /// held passes whole.
+    /// held passes whole. A document is given to this or to [`push`](Self::push), not to both.
     ///
     /// # Errors
     ///

@@ -11,6 +11,10 @@ use std::hash::{BuildHasher as _, RandomState};
 /// So many keys are compared with each other: at most this often for each, and mostly by one word.
 const LINEAR: usize = 32;
 
+/// Room for the keys of a small document, so that it is asked for once.
+const FIRST_BYTES: usize = 256;
+const FIRST_KEYS: usize = 16;
+
 /// The keys of one object.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Level {
@@ -41,6 +45,15 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Makes room before the first key comes.
+    #[inline]
+    pub(crate) fn make_room(&mut self) {
+        if self.arena.capacity() == 0 {
+            self.arena.reserve(FIRST_BYTES);
+            self.entries.reserve(FIRST_KEYS);
+        }
+    }
+
     /// Opens an object within the last.
     #[inline]
     pub(crate) fn open(&self) -> Level {

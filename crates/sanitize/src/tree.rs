@@ -9,6 +9,9 @@ use crate::{
     violation::{Place, Violation},
 };
 
+/// Few documents are deeper.
+const FIRST_FRAMES: usize = 8;
+
 /// An array or object that is open.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -77,6 +80,12 @@ impl Tree {
             && self.frames.last().and_then(|frame| frame.key).is_some_and(|(start, len)| {
                 len == CONSTRUCTOR.len() && self.keys.get(start, len) == CONSTRUCTOR
             });
+        if self.frames.capacity() == 0 {
+            self.frames.reserve(FIRST_FRAMES);
+        }
+        if is_object {
+            self.keys.make_room();
+        }
         self.frames.push(Frame {
             is_object,
             is_constructor,

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt};
 
+use buttress_core::{problem::Problem, value::Value};
 use http::StatusCode;
 
 use crate::rule::Rule;
@@ -91,6 +92,38 @@ impl Violation {
     pub const fn status(&self) -> StatusCode {
         self.rule.status()
     }
+
+    /// The problem document (RFC 9457) of a refusal.
+    ///
+    /// ```
+    /// use buttress_sanitize::Policy;
+    ///
+    /// let violation = Policy::strict_json().check_json(br#"{"a":{"__proto__":1}}"#).unwrap_err();
+    /// assert_eq!(
+    ///     violation.to_problem().to_json(),
+    ///     r#"{"title":"Bad Request","status":400,"errors":[{"detail":"names an object's prototype","pointer":"/a/__proto__","in":"body","rule":"prototype_key"}]}"#
+    /// );
+    /// ```
+    #[must_use]
+    pub fn to_problem(&self) -> Problem {
+        problem(self.status(), self.rule.detail(), &self.pointer, self.place, self.rule.name())
+    }
+}
+
+pub(crate) fn problem(
+    status: StatusCode,
+    detail: impl Into<Value>,
+    pointer: &str,
+    place: Place,
+    rule: &'static str,
+) -> Problem {
+    let error = Value::object([
+        ("detail", detail.into()),
+        ("pointer", Value::from(pointer.to_owned())),
+        ("in", Value::from(place.name())),
+        ("rule", Value::from(rule)),
+    ]);
+    Problem::new(status).with_member("errors", vec![error])
 }
 
 impl fmt::Display for Violation {

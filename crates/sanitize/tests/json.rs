@@ -98,6 +98,17 @@ fn bytes_that_are_no_utf8_are_refused_at_the_same_place_wherever_they_are_cut() 
 }
 
 #[test]
+fn a_small_document_costs_three_allocations_and_a_scalar_none() {
+    let policy = Policy::strict_json();
+    let count = |text: &[u8]| {
+        allocation_counter::measure(|| policy.check_json(text).map(drop).unwrap()).count_total
+    };
+    assert_eq!(count(br#"{"id":1,"user":{"name":"J\u00fcrgen","tags":["a","b"]},"ok":true}"#), 3);
+    assert_eq!(count(br#"["a\n", 1, true]"#), 1);
+    assert_eq!(count("\"größe\"".as_bytes()), 0);
+}
+
+#[test]
 fn a_clean_chunk_passes_as_the_same_memory() {
     for policy in [stripping(), Policy::strict_json()] {
         let chunk = Bytes::from_static(br#"{"a":[1,2,{"b":"c"}],"d":{"e":"f"}}"#);

@@ -1,6 +1,8 @@
 use std::collections::HashSet;
 
-use buttress_sanitize::{Action, ContentType, FormGuard, GuardedJson, JsonGuard, Policy, Rule};
+use buttress_sanitize::{
+    Action, ContentType, FormGuard, GuardedJson, JsonGuard, Policy, ReadError, Rule,
+};
 use bytes::Bytes;
 use serde::{
     Deserialize,
@@ -22,6 +24,7 @@ pub fn sanitize_json(data: &[u8]) {
     match &whole {
         Ok(passed) => {
             assert_eq!(passed, text, "a clean text is changed");
+            assert!(!matches!(read, Err(ReadError::Refused(_))), "the parse alone refuses");
             match serde_json::from_slice::<Clean>(text) {
                 Ok(Clean(problem)) => assert_eq!(problem, None, "it gets through"),
                 // A number that no f64 holds is JSON all the same.
