@@ -7,11 +7,16 @@ use serde::de::{self, Expected, Unexpected};
 /// What a deserialiser says, but for what was sent. A custom message is dropped: nobody knows what
 /// its author has put into it.
 #[derive(Debug, Default)]
-pub(super) struct Fault(Option<Cow<'static, str>>);
+// One word, since it is in every result on the way.
+pub(super) struct Fault(Option<Box<Cow<'static, str>>>);
 
 impl Fault {
     pub(super) fn detail(self) -> Cow<'static, str> {
-        self.0.unwrap_or(Cow::Borrowed("not a value that is taken here"))
+        self.0.map_or(Cow::Borrowed("not a value that is taken here"), |told| *told)
+    }
+
+    fn told(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Some(Box::new(detail.into())))
     }
 
     /// What was expected, by a visitor's own words.
@@ -19,9 +24,9 @@ impl Fault {
         let what = what.to_string();
         // The names of our types are nobody's business.
         if ["struct ", "enum ", "variant "].iter().any(|word| what.contains(word)) {
-            return Self(Some(Cow::Borrowed("expected another kind of value")));
+            return Self::told("expected another kind of value");
         }
-        Self(Some(Cow::Owned(format!("expected {what}"))))
+        Self::told(format!("expected {what}"))
     }
 }
 
@@ -43,25 +48,25 @@ impl de::Error for Fault {
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self(Some(Cow::Owned(format!("expected one of {}", expected.join(", ")))))
+        Self::told(format!("expected one of {}", expected.join(", ")))
     }
 
     fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
-        Self(Some(Cow::Borrowed("the member is not known")))
+        Self::told("the member is not known")
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self(Some(Cow::Owned(format!("the member {field} is missing"))))
+        Self::told(format!("the member {field} is missing"))
     }
 
     fn duplicate_field(_: &'static str) -> Self {
-        Self(Some(Cow::Borrowed("the member is there twice")))
+        Self::told("the member is there twice")
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or_default())
+        f.write_str(self.0.as_deref().map_or("", |told| told))
     }
 }
 

@@ -73,9 +73,10 @@ impl Walk {
         if text.len() > self.tree.policy.limits.string as usize {
             return Err(Stop);
         }
-        self.characters(text)
+        if scan::is_printable(text.as_bytes()) { Ok(()) } else { self.characters(text) }
     }
 
+    #[cold]
     fn characters(&mut self, text: &str) -> Result<(), Stop> {
         let mut rest = text;
         loop {
@@ -103,7 +104,10 @@ impl Walk {
             Ok(Verdict::Pass) => {}
             Ok(Verdict::Strip) | Err(_) => return Err(Stop),
         }
-        if self.judges { self.characters(key) } else { Ok(()) }
+        if !self.judges || scan::is_printable(key.as_bytes()) {
+            return Ok(());
+        }
+        self.characters(key)
     }
 
     /// What may be a text is in no pointer, unless it turns out to be a key.

@@ -26,6 +26,33 @@ pub(crate) fn plain(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + tail
 }
 
+/// Whether all is printable ASCII, quotes and all: for a text whose end is known.
+#[cfg(feature = "serde")]
+#[inline]
+pub(crate) fn is_printable(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+    };
+    // The last word overlaps the one before it.
+    let mut special = unprintable(*last);
+    let mut rest = bytes;
+    while let Some((block, after)) = rest.split_first_chunk() {
+        special |= unprintable(*block);
+        rest = after;
+    }
+    special == 0
+}
+
+/// As in [`plain`]: not 0 when a byte is no printable ASCII.
+#[cfg(feature = "serde")]
+#[inline]
+const fn unprintable(block: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(block);
+    is_zero(word ^ (ONES * 0x7f))
+        | (word.wrapping_sub(ONES * 0x20) & !word & HIGHS)
+        | (word & HIGHS)
+}
+
 #[inline]
 const fn is_zero(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGHS
@@ -50,6 +77,22 @@ mod tests {
                     bytes[place + 1] = second;
                     let wanted = bytes.iter().position(|byte| !is_plain(*byte)).unwrap_or(21);
                     assert_eq!(plain(&bytes), wanted, "{first} {second} at {place}");
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn every_byte_that_is_not_printable_is_found_at_every_place() {
+        for byte in 0..=255 {
+            for length in 0..20 {
+                assert!(is_printable(&vec![b'"'; length]));
+                for place in 0..length {
+                    let mut bytes = vec![b'\\'; length];
+                    bytes[place] = byte;
+                    let wanted = matches!(byte, 0x20..=0x7e);
+                    assert_eq!(is_printable(&bytes), wanted, "{byte} at {place} of {length}");
                 }
             }
         }
