@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 use crate::{
     rule::Rule,
@@ -21,6 +21,18 @@ pub enum Kind {
     Multipart,
     /// Any other.
     Other,
+}
+
+impl Kind {
+    /// As `Accept` names it.
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Multipart => "multipart/form-data",
+            Self::Other => "*/*",
+        }
+    }
 }
 
 /// A media type (RFC 9110 §8.3.1) that was read to the letter, and how it is written in only one
@@ -52,8 +64,7 @@ pub struct ContentType {
 }
 
 impl ContentType {
-    /// Reads the value of a `content-type` header. A request with more than one such header is to
-    /// be refused by whoever calls this.
+    /// Reads the value of a `content-type` header; [`of`](Self::of) sees to it that there is one.
     ///
     /// # Errors
     ///
@@ -61,9 +72,22 @@ impl ContentType {
     /// `multipart` without a boundary (RFC 2046 §5.1.1); [`Rule::Charset`] where it is JSON or a
     /// form and not UTF-8 (RFC 8259 §8.1).
     pub fn parse(value: &[u8]) -> Result<Self, Violation> {
-        Self::read(value).map_err(|rule| {
-            Violation::new(rule, Place::Header, String::from("/content-type"), None)
-        })
+        Self::read(value).map_err(refused)
+    }
+
+    /// Reads the one `content-type` of a request; `None` where it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and [`Rule::ContentType`] where there is more than one: who takes
+    /// the first and who takes the last would read the body in two ways.
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Violation> {
+        let mut lines = headers.get_all(CONTENT_TYPE).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => Self::parse(value.as_bytes()).map(Some),
+            _ => Err(refused(Rule::ContentType)),
+        }
     }
 
     fn read(value: &[u8]) -> Result<Self, Rule> {
@@ -172,6 +196,10 @@ impl ContentType {
                 .unwrap_or(HeaderValue::from_static("application/octet-stream")),
         }
     }
+}
+
+pub(crate) fn refused(rule: Rule) -> Violation {
+    Violation::new(rule, Place::Header, String::from("/content-type"), None)
 }
 
 /// What is still to be read.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use buttress_core::problem::Problem;
+use buttress_core::{problem::Problem, value::Value};
 use bytes::Bytes;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -11,10 +11,10 @@ use self::{fault::Fault, guard::Guard, walk::Walk};
 use crate::{
     json::JsonGuard,
     policy::Policy,
-    violation::{Place, Violation, problem},
+    violation::{self, Place, Violation},
 };
 
-mod fault;
+pub(crate) mod fault;
 mod guard;
 mod walk;
 
@@ -103,8 +103,7 @@ impl<T: DeserializeOwned> GuardedJson<T> {
         match parse(&passed, &mut walk) {
             Ok(value) => Ok(Self { value, reports }),
             Err(fault) => {
-                let pointer = walk.tree.pointer().into();
-                Err(ReadError::Data(DataError { pointer, detail: fault.detail() }))
+                Err(ReadError::Data(DataError::new(walk.tree.pointer(), fault)))
             }
         }
     }
@@ -154,7 +153,7 @@ impl ReadError {
         match self {
             Self::Refused(violation) => violation.to_problem(),
             Self::Data(error) => {
-                problem(error.status(), error.detail.clone(), &error.pointer, Place::Body, "data")
+                Problem::new(error.status()).with_member("errors", vec![error.to_value(Place::Body)])
             }
         }
     }
@@ -170,6 +169,15 @@ impl ReadError {
 }
 
 impl DataError {
+    pub(crate) fn new(pointer: impl Into<Box<str>>, fault: Fault) -> Self {
+        Self { pointer: pointer.into(), detail: fault.detail() }
+    }
+
+    /// A member of a problem document's `errors`.
+    pub(crate) fn to_value(&self, place: Place) -> Value {
+        violation::error(self.detail.clone(), &self.pointer, place, "data")
+    }
+
     /// The JSON pointer (RFC 6901) of the value or member.
     #[must_use]
     pub const fn pointer(&self) -> &str {

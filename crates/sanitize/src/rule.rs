@@ -74,6 +74,8 @@ pub enum Rule {
 
     /// More bytes than a body may have.
     BodySize,
+    /// More time than a body may keep its reader waiting.
+    BodyTime,
     /// Arrays and objects deeper in each other than is allowed.
     Depth,
     /// More keys in all objects together than are allowed.
@@ -108,6 +110,45 @@ pub enum Rule {
 /// How many rules there are.
 pub(crate) const RULES: usize = Rule::ContentEncoding as usize + 1;
 
+/// Every rule, in the order of their numbers.
+pub(crate) const ALL: [Rule; RULES] = [
+    Rule::Syntax,
+    Rule::Encoding,
+    Rule::ByteOrderMark,
+    Rule::LoneSurrogate,
+    Rule::PercentEncoding,
+    Rule::PrototypeKey,
+    Rule::DuplicateKey,
+    Rule::OperatorKey,
+    Rule::Nul,
+    Rule::Control,
+    Rule::Bidi,
+    Rule::ZeroWidth,
+    Rule::RepeatedParameter,
+    Rule::ParameterName,
+    Rule::DoubleEncoding,
+    Rule::EncodedValue,
+    Rule::Traversal,
+    Rule::EncodedSlash,
+    Rule::Backslash,
+    Rule::BodySize,
+    Rule::BodyTime,
+    Rule::Depth,
+    Rule::Keys,
+    Rule::ObjectKeys,
+    Rule::ArrayItems,
+    Rule::StringLength,
+    Rule::KeyLength,
+    Rule::NumberLength,
+    Rule::QueryLength,
+    Rule::Parameters,
+    Rule::ParameterDepth,
+    Rule::PathLength,
+    Rule::ContentType,
+    Rule::Charset,
+    Rule::ContentEncoding,
+];
+
 impl Rule {
     /// Its name for logs, metrics and problem documents; it does not change.
     #[must_use]
@@ -133,6 +174,7 @@ impl Rule {
             Self::EncodedSlash => "encoded_slash",
             Self::Backslash => "backslash",
             Self::BodySize => "body_size",
+            Self::BodyTime => "body_time",
             Self::Depth => "depth",
             Self::Keys => "keys",
             Self::ObjectKeys => "object_keys",
@@ -173,6 +215,7 @@ impl Rule {
             Self::EncodedSlash => "the path has an encoded slash",
             Self::Backslash => "the path has a backslash",
             Self::BodySize => "the body is too large",
+            Self::BodyTime => "the body took too long",
             Self::Depth => "too deep",
             Self::Keys => "too many keys in all",
             Self::ObjectKeys => "too many keys in one object",
@@ -190,11 +233,12 @@ impl Rule {
         }
     }
 
-    /// The status of a refusal: 413, 414 or 415 where there is one, else 400.
+    /// The status of a refusal: 408, 413, 414 or 415 where there is one, else 400.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
             Self::BodySize => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTime => StatusCode::REQUEST_TIMEOUT,
             Self::QueryLength | Self::PathLength => StatusCode::URI_TOO_LONG,
             Self::ContentType | Self::Charset | Self::ContentEncoding => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE

@@ -106,24 +106,28 @@ impl Violation {
     /// ```
     #[must_use]
     pub fn to_problem(&self) -> Problem {
-        problem(self.status(), self.rule.detail(), &self.pointer, self.place, self.rule.name())
+        Problem::new(self.status()).with_member("errors", vec![self.to_value()])
+    }
+
+    /// A member of `errors`.
+    pub(crate) fn to_value(&self) -> Value {
+        error(self.rule.detail(), &self.pointer, self.place, self.rule.name())
     }
 }
 
-pub(crate) fn problem(
-    status: StatusCode,
+/// A member of a problem document's `errors`.
+pub(crate) fn error(
     detail: impl Into<Value>,
     pointer: &str,
     place: Place,
-    rule: &'static str,
-) -> Problem {
-    let error = Value::object([
+    rule: impl Into<Value>,
+) -> Value {
+    Value::object([
         ("detail", detail.into()),
         ("pointer", Value::from(pointer.to_owned())),
         ("in", Value::from(place.name())),
-        ("rule", Value::from(rule)),
-    ]);
-    Problem::new(status).with_member("errors", vec![error])
+        ("rule", rule.into()),
+    ])
 }
 
 impl fmt::Display for Violation {

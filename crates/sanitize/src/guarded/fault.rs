@@ -8,10 +8,10 @@ use serde::de::{self, Expected, Unexpected};
 /// its author has put into it.
 #[derive(Debug, Default)]
 // One word, since it is in every result on the way.
-pub(super) struct Fault(Option<Box<Cow<'static, str>>>);
+pub(crate) struct Fault(Option<Box<Cow<'static, str>>>);
 
 impl Fault {
-    pub(super) fn detail(self) -> Cow<'static, str> {
+    pub(crate) fn detail(self) -> Cow<'static, str> {
         self.0.map_or(Cow::Borrowed("not a value that is taken here"), |told| *told)
     }
 
@@ -20,7 +20,7 @@ impl Fault {
     }
 
     /// What was expected, by a visitor's own words.
-    pub(super) fn expected(what: impl fmt::Display) -> Self {
+    pub(crate) fn expected(what: impl fmt::Display) -> Self {
         let what = what.to_string();
         // The names of our types are nobody's business.
         if ["struct ", "enum ", "variant "].iter().any(|word| what.contains(word)) {
