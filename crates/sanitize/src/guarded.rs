@@ -102,9 +102,7 @@ impl<T: DeserializeOwned> GuardedJson<T> {
         let mut walk = Walk::following();
         match parse(&passed, &mut walk) {
             Ok(value) => Ok(Self { value, reports }),
-            Err(fault) => {
-                Err(ReadError::Data(DataError::new(walk.tree.pointer(), fault)))
-            }
+            Err(fault) => Err(ReadError::Data(DataError::new(walk.tree.pointer(), fault))),
         }
     }
 }
@@ -152,9 +150,8 @@ impl ReadError {
     pub fn to_problem(&self) -> Problem {
         match self {
             Self::Refused(violation) => violation.to_problem(),
-            Self::Data(error) => {
-                Problem::new(error.status()).with_member("errors", vec![error.to_value(Place::Body)])
-            }
+            Self::Data(error) => Problem::new(error.status())
+                .with_member("errors", vec![error.to_value(Place::Body)]),
         }
     }
 

@@ -66,7 +66,8 @@ pub(crate) fn content(
     if !accepts(kind) {
         return Err(refused(Rule::ContentType));
     }
-    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if size.lower().max(declared.unwrap_or(0)) > policy.limits.body {
         return Err(too_large());
     }

@@ -9,16 +9,27 @@ mod clock;
 mod clock;
 mod content_type;
 mod error;
+#[cfg(feature = "axum")]
+mod extract;
 mod form;
 mod future;
 #[cfg(feature = "serde")]
 mod guarded;
 mod handle;
 mod head;
+#[cfg(feature = "html")]
+mod html;
+#[cfg(feature = "unicode")]
+mod identifier;
+#[cfg(feature = "serde")]
+mod input;
 mod json;
 mod keys;
 mod layer;
 mod limits;
+mod number;
+#[cfg(feature = "serde")]
+mod params;
 mod path;
 mod percent;
 mod pointer;
@@ -28,11 +39,28 @@ mod rule;
 mod service;
 mod shared;
 mod tree;
+mod typed;
 mod utf8;
+#[cfg(any(feature = "garde", feature = "validator"))]
+mod validate;
 mod violation;
 
-#[cfg(feature = "serde")]
-pub use self::guarded::{DataError, GuardedJson, ReadError};
+#[cfg(all(feature = "axum", any(feature = "garde", feature = "validator")))]
+pub use self::extract::valid::Input;
+#[cfg(all(feature = "axum", feature = "garde"))]
+pub use self::extract::valid::Valid;
+#[cfg(all(feature = "axum", feature = "validator"))]
+pub use self::extract::valid::Validated;
+#[cfg(feature = "axum")]
+pub use self::extract::{Form, Json, Query};
+#[cfg(feature = "html")]
+pub use self::html::Html;
+#[cfg(feature = "unicode")]
+pub use self::identifier::{Identifier, IdentifierError};
+#[cfg(feature = "garde")]
+pub use self::validate::check_garde;
+#[cfg(feature = "validator")]
+pub use self::validate::check_validator;
 pub use self::{
     body::{BodyError, GuardedBody},
     content_type::{ContentType, Kind},
@@ -42,8 +70,15 @@ pub use self::{
     handle::SanitizeHandle,
     json::JsonGuard,
     layer::SanitizeLayer,
+    number::{Number, NumberError, Strict},
     policy::Policy,
     rule::{Action, Rule},
     service::Sanitize,
+    typed::{Cursor, CursorError, Id, Page},
     violation::{Place, Violation},
+};
+#[cfg(feature = "serde")]
+pub use self::{
+    guarded::{DataError, GuardedJson, ReadError},
+    input::{InputError, read_form, read_json, read_query},
 };

@@ -62,9 +62,7 @@ impl Watch {
             judge: match kind {
                 Kind::Json => Judge::Json(JsonGuard::new(policy)),
                 Kind::Form => Judge::Form(FormGuard::new(policy)),
-                Kind::Multipart | Kind::Other => {
-                    Judge::Count { seen: 0, most: policy.limits.body }
-                }
+                Kind::Multipart | Kind::Other => Judge::Count { seen: 0, most: policy.limits.body },
             },
             strips: kind == Kind::Json && policy.strips(),
             passed: VecDeque::new(),

@@ -1,0 +1,214 @@
+//! axum's extractors.
+
+use axum_core::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request},
+    response::{IntoResponse, Response},
+};
+use buttress_core::reject::{DefaultResponder, Protocol};
+use http::{Extensions, request::Parts};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    guarded::GuardedJson,
+    input::{InputError, read_form, read_json, read_query},
+    policy::Policy,
+};
+
+/// A JSON body, read under the request's [`Policy`] in one parse.
+///
+/// The policy is the one among the request's extensions (`Router::layer(Extension(policy))`), or
+/// [`Policy::strict_json`]. What is refused is answered with a problem document: 400, 413, 415, or
+/// 422 where it is JSON and no `T`. It is a response too, as axum's.
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use buttress_sanitize::Json;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order { item: String }
+///
+/// let app: Router = Router::new().route("/orders", post(|Json(order): Json<Order>| async move {
+///     order.item
+/// }));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+/// The query of the URI, read under the request's [`Policy`] as [`read_query`] does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Query<T>(pub T);
+
+/// A form in the body, read under the request's policy as [`read_form`] does. The policy is the
+/// one among the extensions, or [`Policy::forms`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form<T>(pub T);
+
+fn policy(extensions: &Extensions, default: Policy) -> Policy {
+    extensions.get().cloned().unwrap_or(default)
+}
+
+impl<S, T> FromRequest<S> for GuardedJson<T>
+where
+    S: Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = InputError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, InputError> {
+        let policy = policy(request.extensions(), Policy::strict_json());
+        read_json(request, &policy).await
+    }
+}
+
+impl<S, T> FromRequest<S> for Json<T>
+where
+    S: Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = InputError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, InputError> {
+        GuardedJson::from_request(request, state).await.map(|json| Self(json.value))
+    }
+}
+
+impl<S, T> FromRequest<S> for Form<T>
+where
+    S: Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = InputError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, InputError> {
+        let policy = policy(request.extensions(), Policy::forms());
+        read_form(request, &policy).await.map(Self)
+    }
+}
+
+impl<S, T> FromRequestParts<S> for Query<T>
+where
+    S: Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = InputError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, InputError> {
+        let policy = policy(&parts.extensions, Policy::strict_json());
+        read_query(&parts.uri, &policy).map(Self)
+    }
+}
+
+impl IntoResponse for InputError {
+    fn into_response(self) -> Response {
+        // No extractor of ours reads gRPC.
+        self.to_rejection().respond::<_, Body>(&DefaultResponder, Protocol::Http).map(Body::new)
+    }
+}
+
+#[cfg(any(feature = "garde", feature = "validator"))]
+pub(crate) mod valid {
+    use axum_core::extract::{FromRequest, FromRequestParts, Request};
+    use http::request::Parts;
+
+    use super::{Form, Json, Query};
+    use crate::{guarded::GuardedJson, input::InputError, violation::Place};
+
+    /// An extractor whose value can be validated: [`Json`], [`Query`], [`Form`], [`GuardedJson`].
+    pub trait Input {
+        /// What was read.
+        type Value;
+        /// Where it was read.
+        const PLACE: Place;
+        /// What was read.
+        fn value(&self) -> &Self::Value;
+    }
+
+    macro_rules! inputs {
+        ($($name:ident $field:tt $place:ident),*) => {$(
+            impl<T> Input for $name<T> {
+                type Value = T;
+                const PLACE: Place = Place::$place;
+
+                fn value(&self) -> &T {
+                    &self.$field
+                }
+            }
+        )*};
+    }
+
+    inputs!(Json 0 Body, Query 0 Query, Form 0 Body, GuardedJson value Body);
+
+    macro_rules! extractor {
+        ($name:ident, $check:path, $($bound:tt)+) => {
+            impl<S, E> FromRequest<S> for $name<E>
+            where
+                S: Send + Sync,
+                E: Input + FromRequest<S, Rejection = InputError>,
+                $($bound)+
+            {
+                type Rejection = InputError;
+
+                async fn from_request(request: Request, state: &S) -> Result<Self, InputError> {
+                    let input = E::from_request(request, state).await?;
+                    $check(input.value(), E::PLACE)?;
+                    Ok(Self(input))
+                }
+            }
+
+            impl<S, E> FromRequestParts<S> for $name<E>
+            where
+                S: Send + Sync,
+                E: Input + FromRequestParts<S, Rejection = InputError>,
+                $($bound)+
+            {
+                type Rejection = InputError;
+
+                async fn from_request_parts(
+                    parts: &mut Parts,
+                    state: &S,
+                ) -> Result<Self, InputError> {
+                    let input = E::from_request_parts(parts, state).await?;
+                    $check(input.value(), E::PLACE)?;
+                    Ok(Self(input))
+                }
+            }
+        };
+    }
+
+    /// What an extractor has read, and garde found valid; else the answer is 422, with a pointer
+    /// (RFC 6901) to each thing that is wrong. The value's context is its default.
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use buttress_sanitize::{Json, Valid};
+    /// use garde::Validate;
+    ///
+    /// #[derive(serde::Deserialize, Validate)]
+    /// struct Order {
+    ///     #[garde(length(min = 1, max = 40))]
+    ///     item: String,
+    ///     #[garde(range(min = 1, max = 12))]
+    ///     count: u8,
+    /// }
+    ///
+    /// async fn order(Valid(Json(order)): Valid<Json<Order>>) -> String {
+    ///     format!("{} {}", order.count, order.item)
+    /// }
+    /// let app: Router = Router::new().route("/orders", post(order));
+    /// ```
+    #[cfg(feature = "garde")]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Valid<E>(pub E);
+
+    #[cfg(feature = "garde")]
+    extractor!(Valid, crate::validate::check_garde, E::Value: garde::Validate<Context: Default>);
+
+    /// As `Valid`, for types that derive the `Validate` of the crate validator.
+    #[cfg(feature = "validator")]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Validated<E>(pub E);
+
+    #[cfg(feature = "validator")]
+    extractor!(Validated, crate::validate::check_validator, E::Value: validator::Validate);
+}
