@@ -65,7 +65,7 @@ pin_project! {
 /// What has come of a body.
 #[derive(Debug, Default)]
 struct Gathered {
-    // A body that comes at once is not copied.
+    // A body that comes in one piece is not copied.
     only: Bytes,
     // It grows with what has come: a length that was declared is not paid for.
     many: BytesMut,
@@ -149,7 +149,7 @@ where
             match ready!(this.body.as_mut().poll_frame(cx)) {
                 None => this.gathered.is_whole = true,
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => this.gathered.push(data),
+                    Ok(data) => this.gathered.push(data, this.body.is_end_stream()),
                     Err(frame) => this.gathered.end = frame.into_trailers().ok().map(End::Trailers),
                 },
                 Some(Err(error)) => {
@@ -175,14 +175,12 @@ where
 }
 
 impl Gathered {
-    fn push(&mut self, data: Bytes) {
-        if self.many.is_empty() {
-            if self.only.is_empty() {
-                self.only = data;
-                return;
-            }
-            self.many.extend_from_slice(&std::mem::take(&mut self.only));
+    fn push(&mut self, data: Bytes, is_last: bool) {
+        if is_last && self.many.is_empty() {
+            self.only = data;
+            return;
         }
+        // Of a slice, the whole buffer would be held for as long as the rest takes.
         self.many.extend_from_slice(&data);
     }
 

@@ -1,7 +1,8 @@
 //! What is judged of a request before its body.
 
+use buttress_core::reject::Protocol;
 use http::{
-    HeaderMap,
+    HeaderMap, HeaderValue,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
     request::Parts,
 };
@@ -86,6 +87,20 @@ pub(crate) fn too_slow() -> Violation {
 /// too.
 pub(crate) fn is_empty<B: Body>(body: &B) -> bool {
     body.is_end_stream() || body.size_hint().exact() == Some(0)
+}
+
+/// Whether it is gRPC, of which nobody but a gRPC service reads the body. A content type that a
+/// handler could take for JSON (`application/grpc+json`, or one of two) is none: what it declares
+/// is judged.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(CONTENT_TYPE).iter();
+    match (lines.next().map(HeaderValue::as_bytes), lines.next()) {
+        (Some(b"application/grpc"), None) => true,
+        (Some(_), None) if Protocol::of(headers) != Protocol::Http => {
+            ContentType::of(headers).is_ok_and(|of| of.is_some_and(|of| of.kind() == Kind::Other))
+        }
+        _ => false,
+    }
 }
 
 /// The values that nearly everybody sends, and that are canonical already.

@@ -184,12 +184,17 @@ impl InputError {
         Self::of(Box::new(Cause::Invalid(invalid, place)))
     }
 
-    /// What a guard further out has found is told as it was found.
+    /// What a guard further out has found is told as it was found, and a limit further out
+    /// (`RequestBodyLimit` of tower-http) as ours.
     fn of_body(error: BodyError) -> Self {
         let mut next: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(cause) = next {
             if let Some(violation) = cause.downcast_ref::<Violation>() {
                 return Self::from(violation.clone());
+            }
+            #[cfg(feature = "axum")]
+            if cause.is::<http_body_util::LengthLimitError>() {
+                return Self::from(head::too_large());
             }
             next = cause.source();
         }

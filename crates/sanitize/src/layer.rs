@@ -96,8 +96,9 @@ impl SanitizeLayer {
     }
 
     /// Takes no gRPC. Without this, the body of a request whose content type is
-    /// `application/grpc*` is left alone, since it is no JSON and no form, and a stream has no
-    /// size; its path is judged, and a refusal is in gRPC.
+    /// `application/grpc`, `application/grpc+proto` or their like is left alone, since it is no
+    /// JSON and no form, and a stream has no size; its path is judged, and a refusal is in gRPC.
+    /// (`application/grpc+json` is judged as JSON: handlers take it for that.)
     ///
     /// For services that speak none: a handler that reads JSON whatever the content type says
     /// would read it unjudged there.

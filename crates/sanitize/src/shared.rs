@@ -95,7 +95,7 @@ impl Shared {
             Ok(reports) => self.reported(&reports),
             Err(violation) => self.found(violation)?,
         }
-        if head::is_empty(body) || self.grpc && Protocol::of(&head.headers) != Protocol::Http {
+        if head::is_empty(body) || self.grpc && head::is_grpc(&head.headers) {
             return Ok(Content::Open);
         }
         let size = body.size_hint();

@@ -503,10 +503,9 @@ async fn the_numbers_are_there_by_guard_and_rule() {
     assert_eq!(value("sanitize_refusals_total", "operator_key"), None);
     assert_eq!(value("sanitize_reports_total", "bidi"), Some(1.0));
     // One metric's lines stand together.
-    let names: Vec<_> = all.iter().map(|(name, ..)| name.clone()).collect();
-    let mut grouped = names.clone();
-    grouped.dedup();
-    assert_eq!(grouped, ["sanitize_refusals_total", "sanitize_reports_total"]);
+    let mut names: Vec<_> = all.iter().map(|(name, ..)| name.clone()).collect();
+    names.dedup();
+    assert_eq!(names, ["sanitize_refusals_total", "sanitize_reports_total"]);
 }
 
 #[tokio::test]
@@ -537,6 +536,26 @@ async fn grpc_bodies_are_left_alone_and_its_paths_are_judged() {
     // It is no way around the guard where nobody speaks it.
     let (answer, calls) = send_to(&strict().without_grpc(), grpc("/pkg.Service/Method")).await;
     assert_eq!((answer.status().as_u16(), calls), (415, 0));
+}
+
+/// What axum's `Json` takes, and what only seems to be gRPC.
+#[tokio::test]
+async fn a_content_type_of_grpc_is_no_way_around_the_guard() {
+    for lines in [
+        &["application/grpc+json"][..],
+        &["application/grpc-web+json"],
+        &["application/grpc", "application/json"],
+        &["application/grpc;", "application/grpc"],
+        &["application/grpc; a"],
+        &["application/grpc +json"],
+    ] {
+        let builder =
+            lines.iter().fold(Request::post("/"), |b, line| b.header("content-type", *line));
+        let body = Full::<Bytes>::from(r#"{"__proto__": 1}"#);
+        let (answer, calls) = send_to(&strict(), builder.body(body).unwrap()).await;
+        assert_eq!(calls, 0, "{lines:?}");
+        assert_eq!(answer.headers()["grpc-status"], "3", "{lines:?}");
+    }
 }
 
 #[tokio::test]
