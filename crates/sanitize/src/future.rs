@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use buttress_core::{body::ResponseBody, reject::Protocol};
+use buttress_core::body::ResponseBody;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header::CONTENT_LENGTH, request::Parts};
 use http_body::Body;
@@ -112,7 +112,7 @@ where
                 StateProj::Inner { future, note } => {
                     let answer = ready!(future.poll(cx));
                     // What it made of a body that broke off is not what was wrong.
-                    return Poll::Ready(match note.as_deref().and_then(refusal) {
+                    return Poll::Ready(match note.as_deref().and_then(Note::refusal) {
                         Some(refusal) => Ok(refusal),
                         None => answer.map(|response| response.map(ResponseBody::inner)),
                     });
@@ -126,12 +126,6 @@ where
             state.set(next);
         }
     }
-}
-
-fn refusal<B>(note: &Note) -> Option<Response<ResponseBody<B>>> {
-    let violation = note.violation()?;
-    // gRPC is not judged.
-    Some(note.shared.answer(violation, Protocol::Http, note.version))
 }
 
 impl<S, ReqBody> First<S, ReqBody>
@@ -153,7 +147,7 @@ where
                     Err(frame) => this.gathered.end = frame.into_trailers().ok().map(End::Trailers),
                 },
                 Some(Err(error)) => {
-                    if let Some(response) = refusal(this.note) {
+                    if let Some(response) = this.note.refusal() {
                         return Poll::Ready(Ok(State::Refused { response: Some(response) }));
                     }
                     // A body that fails, fails for the handler as it would without us.
@@ -165,7 +159,7 @@ where
         ready!(this.inner.poll_ready(cx))?;
         let Some(mut head) = this.head.take() else { return Poll::Pending };
         let (data, end) = std::mem::take(this.gathered).into_parts();
-        if this.note.shared.policy.strips() && !matches!(end, Some(End::Error(_))) {
+        if this.note.strips() && !matches!(end, Some(End::Error(_))) {
             set_length(&mut head, data.len());
         }
         let request = Request::from_parts(head, GuardedBody::whole(data, end));

@@ -62,6 +62,7 @@ impl SanitizeLayer {
             check_first: CHECK_FIRST,
             body_timeout: None,
             report_only: false,
+            share_policy: false,
             skip: None,
             responder: None,
             counts: Arc::default(),
@@ -126,6 +127,12 @@ impl SanitizeLayer {
     #[cfg(feature = "tokio")]
     pub fn body_timeout(self, most: std::time::Duration) -> Self {
         self.with(|shared| shared.body_timeout = Some(most))
+    }
+
+    /// Puts the policy into the request's extensions, where the extractors (feature `axum`) look
+    /// for theirs: then both judge by the same.
+    pub fn share_policy(self) -> Self {
+        self.with(|shared| shared.share_policy = true)
     }
 
     /// Leaves requests alone of which this is true: an upload with a layer of its own, say.

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::{body::ResponseBody, reject::Protocol};
+use buttress_core::body::ResponseBody;
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_LENGTH};
 use http_body::Body;
@@ -73,14 +73,11 @@ where
         let content = match shared.judge(&mut head, &body) {
             Ok(content) => content,
             Err(violation) => {
-                let protocol = match shared.grpc {
-                    true => Protocol::of(&head.headers),
-                    false => Protocol::Http,
-                };
+                let protocol = shared.protocol(&head);
                 return ResponseFuture::refused(shared.answer(&violation, protocol, head.version));
             }
         };
-        let note = || Arc::new(Note::new(Arc::clone(shared), head.version));
+        let note = || Arc::new(Note::new(Arc::clone(shared), &head));
         match content {
             Content::Open => {
                 let request = Request::from_parts(head, GuardedBody::open(body));

@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) check_first: u64,
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) report_only: bool,
+    pub(crate) share_policy: bool,
     pub(crate) skip: Option<Skip>,
     pub(crate) responder: Option<Responder>,
     pub(crate) counts: Arc<Counts>,
@@ -91,6 +92,9 @@ impl Shared {
         if self.skip.as_ref().is_some_and(|skip| skip(head)) {
             return Ok(Content::Open);
         }
+        if self.share_policy {
+            head.extensions.insert(self.policy.clone());
+        }
         match self.policy.check_head(head) {
             Ok(reports) => self.reported(&reports),
             Err(violation) => self.found(violation)?,
@@ -112,6 +116,11 @@ impl Shared {
             Kind::Json | Kind::Form if is_small => Content::First(kind),
             _ => Content::AsRead(kind),
         })
+    }
+
+    /// The form in which the client understands a refusal.
+    pub(crate) fn protocol(&self, head: &Parts) -> Protocol {
+        if self.grpc { Protocol::of(&head.headers) } else { Protocol::Http }
     }
 
     /// A broken rule refuses, unless it is only reported.
@@ -209,6 +218,7 @@ impl fmt::Debug for Shared {
             .field("check_first", &self.check_first)
             .field("body_timeout", &self.body_timeout)
             .field("report_only", &self.report_only)
+            .field("share_policy", &self.share_policy)
             .field("skip", &self.skip.as_ref().map(|_| format_args!("<fn>")))
             .finish_non_exhaustive()
     }

@@ -71,6 +71,12 @@ async fn the_layer_keeps_the_laws_with_a_limit_of_time() {
 }
 
 #[test]
+fn the_layer_keeps_the_laws_when_it_shares_its_policy() {
+    let layer = SanitizeLayer::new(Policy::strict_json()).share_policy();
+    Laws::of(layer).except(Law::RequestBody).except(Law::Request).check();
+}
+
+#[test]
 fn what_is_refused_is_counted_by_the_layer_and_not_by_its_services() {
     let layer = SanitizeLayer::new(Policy::strict_json()).report_only();
     let handle = layer.handle();

@@ -176,6 +176,39 @@ async fn a_handler_that_never_reads_has_its_own_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_has_begun_stays_and_the_violation_is_counted() {
+    let layer = strict();
+    let service = layer.layer(service_fn(|request: Request<GuardedBody<ProbeBody>>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    }));
+    let answer = service.oneshot(post().body(chunked(&["[1,", "]"])).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut body = answer.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "[1,");
+    assert!(body.frame().await.unwrap().unwrap_err().violation().is_some());
+    assert!(body.frame().await.is_none());
+    assert_eq!(layer.handle().refused(Rule::Syntax), 1);
+}
+
+#[tokio::test]
+async fn while_a_body_is_awaited_nothing_is_held_of_the_inner_service() {
+    let gate = buttress_conformance::Gate::shut();
+    let service = tower::ServiceBuilder::new().layer(strict()).concurrency_limit(1).service(
+        service_fn(|_: Request<GuardedBody<ProbeBody>>| async {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }),
+    );
+    let slow = post().body(ProbeBody::new().wait(&gate).data("[]").exact()).unwrap();
+    let slow = tokio::spawn(service.clone().oneshot(slow));
+    tokio::task::yield_now().await;
+    // There is room for one.
+    let quick = post().body(ProbeBody::new().data("[]").exact()).unwrap();
+    assert_eq!(service.oneshot(quick).await.unwrap().status(), 200);
+    gate.open();
+    assert_eq!(slow.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn after_its_error_a_body_is_over_and_the_inner_one_is_gone() {
     let held = Arc::new(());
     let holds = Arc::clone(&held);

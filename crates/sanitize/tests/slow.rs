@@ -195,3 +195,38 @@ async fn an_upload_that_nobody_looks_into_is_ended_too() {
     let answer = service.oneshot(Request::post("/").body(drip).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 408);
 }
+
+#[tokio::test]
+async fn under_hyper_a_client_that_stops_is_answered_408_and_its_connection_ends() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let layer = SanitizeLayer::new(Policy::strict_json()).body_timeout(Duration::from_millis(50));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await.unwrap();
+            type Guarded = GuardedBody<hyper::body::Incoming>;
+            let service = layer.layer(service_fn(|request: Request<Guarded>| async {
+                let _ = request.into_body().collect().await;
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+            }));
+            let service = hyper_util::service::TowerToHyperService::new(service);
+            let io = hyper_util::rt::TokioIo::new(stream);
+            let connection = hyper::server::conn::http1::Builder::new();
+            let _ = connection.serve_connection(io, service).await;
+        }
+    });
+    for length in ["content-length: 10", "transfer-encoding: chunked"] {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let begun = format!(
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{length}\r\n\r\n"
+        );
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains("connection: close") && answer.contains("body_time"), "{answer}");
+    }
+    server.await.unwrap();
+}

@@ -83,6 +83,22 @@ async fn under_axum_a_route_has_a_policy_of_its_own() {
     }
 }
 
+/// axum's own extractor makes a 400 with a text of its own of the error.
+#[tokio::test]
+async fn under_axum_what_its_own_extractors_make_of_an_error_is_replaced() {
+    let app =
+        Router::new().route("/", post(|_: axum::Json<serde_json::Value>| async {})).layer(strict());
+    for (chunks, status) in [([r#"{"a": 1"#, "}"], 200), ([r#"{"a": 1"#, r#", "a": 2}"#], 400)] {
+        let chunks = chunks.map(Ok::<_, std::io::Error>);
+        let body = axum::body::Body::from_stream(futures_util::stream::iter(chunks));
+        let request = Request::post("/").header("content-type", "application/json");
+        let answer = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status);
+        let rejected = answer.extensions().get::<Rejected>().map(|rejected| rejected.reason());
+        assert_eq!(rejected, (status == 400).then_some("duplicate_key"));
+    }
+}
+
 /// A server, and what it answers to bytes that are sent as they are, until it closes or has
 /// answered so many requests.
 async fn hyper_answers(requests: &[&str]) -> Vec<String> {

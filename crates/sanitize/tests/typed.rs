@@ -277,7 +277,7 @@ mod under_axum {
         extract::Path,
         routing::{get, post},
     };
-    use buttress_sanitize::{Form, GuardedJson, Json, Query, Valid, Validated};
+    use buttress_sanitize::{Form, GuardedJson, Json, Query, SanitizeLayer, Valid, Validated};
     use http_body_util::BodyExt;
     use tower::ServiceExt;
     use validator::Validate as _;
@@ -328,6 +328,16 @@ mod under_axum {
                 post(|Valid(Form(cart)): Valid<Form<Cart>>| async move { cart.count.to_string() }),
             )
             .route("/id/{id}", get(|Path(id): Path<Id<u32>>| async move { id.to_string() }))
+    }
+
+    #[tokio::test]
+    async fn a_415_says_what_is_taken_and_a_refusal_who_refused() {
+        let request = Request::post("/json").body(axum::body::Body::from("{}")).unwrap();
+        let answer = app().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 415);
+        assert_eq!(answer.headers()["accept"], JSON);
+        let rejected = answer.extensions().get::<buttress_core::reject::Rejected>().unwrap();
+        assert_eq!((rejected.layer(), rejected.reason()), ("sanitize", "content_type"));
     }
 
     async fn send(
@@ -427,6 +437,10 @@ mod under_axum {
         let mongo = app().layer(Extension(Policy::mongo()));
         let (status, document) = send(mongo, "POST", "/json", JSON, body).await;
         assert_eq!((status, errors(&document)[0].2.as_str()), (400, "operator_key"));
+        // A layer's, which would only have looked.
+        let layer = SanitizeLayer::new(Policy::mongo()).report_only();
+        let mongo = app().layer(layer.share_policy());
+        assert_eq!(send(mongo, "POST", "/json", JSON, body).await.0, 400);
     }
 
     #[tokio::test]

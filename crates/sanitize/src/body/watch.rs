@@ -7,8 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
+use buttress_core::{body::ResponseBody, reject::Protocol};
 use bytes::Bytes;
-use http::Version;
+use http::{Response, Version, request::Parts};
 use http_body::{Body, Frame};
 
 use super::{BodyError, BoxError};
@@ -20,18 +21,26 @@ use crate::{
 /// What a body tells its layer.
 #[derive(Debug)]
 pub(crate) struct Note {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) version: Version,
+    shared: Arc<Shared>,
+    protocol: Protocol,
+    version: Version,
     violation: OnceLock<Violation>,
 }
 
 impl Note {
-    pub(crate) const fn new(shared: Arc<Shared>, version: Version) -> Self {
-        Self { shared, version, violation: OnceLock::new() }
+    pub(crate) fn new(shared: Arc<Shared>, head: &Parts) -> Self {
+        let (protocol, version) = (shared.protocol(head), head.version);
+        Self { shared, protocol, version, violation: OnceLock::new() }
     }
 
-    pub(crate) fn violation(&self) -> Option<&Violation> {
-        self.violation.get()
+    pub(crate) fn strips(&self) -> bool {
+        self.shared.policy.strips() && !self.shared.report_only
+    }
+
+    /// The answer, where a rule was found broken.
+    pub(crate) fn refusal<B>(&self) -> Option<Response<ResponseBody<B>>> {
+        let violation = self.violation.get()?;
+        Some(self.shared.answer(violation, self.protocol, self.version))
     }
 }
 
@@ -78,7 +87,7 @@ impl Watch {
         let shared = &note.shared;
         let watch = Self::new(kind, &shared.policy);
         Self {
-            strips: watch.strips && !shared.report_only,
+            strips: watch.strips && note.strips(),
             clock: shared.body_timeout.and_then(Clock::new),
             note: Some(Arc::clone(note)),
             ..watch
