@@ -1,144 +1,20 @@
-//! Values of a type, read from a request.
+//! Why a value was not read from a request.
 
-use std::{error::Error, fmt, future::poll_fn, pin::pin};
+use std::{error::Error, fmt};
 
 use buttress_core::{problem::Problem, reject::Rejection, value::Value};
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, StatusCode, Uri, header::ACCEPT};
-use http_body::Body;
-use serde::de::DeserializeOwned;
+use http::{
+    HeaderValue, StatusCode,
+    header::{ACCEPT, ACCEPT_ENCODING},
+};
 
 use crate::{
-    body::{BodyError, BoxError, GuardedBody},
+    body::{BodyError, BoxError},
     content_type::Kind,
-    guarded::{DataError, GuardedJson, ReadError},
-    head, params,
-    policy::Policy,
+    guarded::{DataError, ReadError},
     rule::Rule,
     violation::{self, Place, Violation},
 };
-
-/// Reads a JSON body under a policy, in one parse: its content type, its encoding and its length are
-/// judged first, and no more of it is held than the policy allows.
-///
-/// For a handler of any server; under axum the extractors do the same.
-///
-/// ```
-/// use buttress_sanitize::{Policy, read_json};
-/// use bytes::Bytes;
-/// use http::{Request, Response};
-/// use http_body_util::Full;
-///
-/// #[derive(serde::Deserialize)]
-/// struct Order { item: String, count: u8 }
-///
-/// async fn order(request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
-///     let (_, body) = request.into_parts();
-/// #   let mut request = Request::new(body);
-/// #   request.headers_mut().insert("content-type", "application/json".parse().unwrap());
-///     match read_json::<Order, _>(request, &Policy::strict_json()).await {
-///         Ok(order) => Response::new(Full::from(format!("{} {}", order.value.count, order.value.item))),
-///         Err(error) => error.to_problem().into_http(),
-///     }
-/// }
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// # let request = Request::new(Full::from(r#"{"item": "tea", "count": 2}"#));
-/// # assert_eq!(order(request).await.status(), 200);
-/// # let request = Request::new(Full::from(r#"{"item": "tea", "count": 300}"#));
-/// # assert_eq!(order(request).await.status(), 422);
-/// # }
-/// ```
-///
-/// # Errors
-///
-/// Where a rule is broken, the value is none of the type, or the body fails.
-pub async fn read_json<T, B>(
-    request: Request<B>,
-    policy: &Policy,
-) -> Result<GuardedJson<T>, InputError>
-where
-    T: DeserializeOwned,
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    let text = read(request, policy, Kind::Json).await?;
-    GuardedJson::from_slice(&text, policy).map_err(InputError::from)
-}
-
-/// Reads a form (`application/x-www-form-urlencoded`) under a policy, as [`read_json`] does JSON.
-///
-/// Integers and floats are read as [`Strict`](crate::Strict) does, booleans are `true` and `false`,
-/// and a parameter that the policy lets come more than once is a list.
-///
-/// # Errors
-///
-/// As [`read_json`].
-pub async fn read_form<T, B>(request: Request<B>, policy: &Policy) -> Result<T, InputError>
-where
-    T: DeserializeOwned,
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    let form = read(request, policy, Kind::Form).await?;
-    policy.check_form(&form)?;
-    params::read(&form).map_err(|error| InputError::data(error, Place::Body))
-}
-
-/// Reads the query of a URI under a policy, as [`read_form`] does a form.
-///
-/// ```
-/// use buttress_sanitize::{Id, Policy, read_query};
-///
-/// #[derive(serde::Deserialize)]
-/// struct Search { q: String, page: Option<u32>, author: Option<Id> }
-///
-/// let read = |uri: &'static str| {
-///     read_query::<Search>(&http::Uri::from_static(uri), &Policy::strict_json())
-/// };
-/// let search = read("/search?q=tower+%26+hyper&page=2")?;
-/// assert_eq!((search.q.as_str(), search.page), ("tower & hyper", Some(2)));
-///
-/// let error = read("/search?q=a&page=%2B2").err().unwrap();
-/// assert_eq!((error.status().as_u16(), error.to_string().as_str()),
-///     (422, "query /page: expected an integer from 0 to 2^32 - 1"));
-/// assert_eq!(read("/search?q=a&q[]=b").err().unwrap().status(), 400);
-/// # Ok::<(), buttress_sanitize::InputError>(())
-/// ```
-///
-/// # Errors
-///
-/// As [`read_json`].
-pub fn read_query<T: DeserializeOwned>(uri: &Uri, policy: &Policy) -> Result<T, InputError> {
-    let query = uri.query().unwrap_or_default();
-    policy.check_query(query)?;
-    params::read(query.as_bytes()).map_err(|error| InputError::data(error, Place::Query))
-}
-
-/// The bytes of a body of this kind.
-async fn read<B>(request: Request<B>, policy: &Policy, kind: Kind) -> Result<Bytes, InputError>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    let (mut head, body) = request.into_parts();
-    let size = body.size_hint();
-    head::content(&mut head.headers, &size, policy, |given| given == kind)
-        .map_err(|violation| InputError { accept: Some(kind), ..InputError::from(violation) })?;
-    // Counted; what is in it is judged when it is parsed.
-    let mut body = pin!(GuardedBody::new(body, Kind::Other, policy));
-    let (mut only, mut many) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let Ok(data) = frame.map_err(InputError::of_body)?.into_data() else { continue };
-        if only.is_empty() && many.is_empty() {
-            only = data;
-        } else {
-            many.extend_from_slice(&std::mem::take(&mut only));
-            many.extend_from_slice(&data);
-        }
-    }
-    Ok(if many.is_empty() { only } else { many.freeze() })
-}
 
 /// Why a value was not read. It never has a value that was sent.
 ///
@@ -184,9 +60,14 @@ impl InputError {
         Self::of(Box::new(Cause::Invalid(invalid, place)))
     }
 
+    /// Refused where only this kind is taken.
+    pub(crate) fn taking(kind: Kind, violation: Violation) -> Self {
+        Self { accept: Some(kind), ..Self::from(violation) }
+    }
+
     /// What a guard further out has found is told as it was found, and a limit further out
     /// (`RequestBodyLimit` of tower-http) as ours.
-    fn of_body(error: BodyError) -> Self {
+    pub(crate) fn of_body(error: BodyError) -> Self {
         let mut next: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(cause) = next {
             if let Some(violation) = cause.downcast_ref::<Violation>() {
@@ -194,7 +75,7 @@ impl InputError {
             }
             #[cfg(feature = "axum")]
             if cause.is::<http_body_util::LengthLimitError>() {
-                return Self::from(head::too_large());
+                return Self::from(crate::head::too_large());
             }
             next = cause.source();
         }
@@ -257,7 +138,7 @@ impl InputError {
             }
             (Some(Rule::ContentEncoding), _) => {
                 let identity = HeaderValue::from_static("identity");
-                rejection.with_header(http::header::ACCEPT_ENCODING, identity)
+                rejection.with_header(ACCEPT_ENCODING, identity)
             }
             _ => rejection,
         }

@@ -34,6 +34,8 @@ mod path;
 mod percent;
 mod pointer;
 mod policy;
+#[cfg(feature = "serde")]
+mod read;
 mod reports;
 mod rule;
 mod service;
@@ -80,5 +82,6 @@ pub use self::{
 #[cfg(feature = "serde")]
 pub use self::{
     guarded::{DataError, GuardedJson, ReadError},
-    input::{InputError, read_form, read_json, read_query},
+    input::InputError,
+    read::{read_form, read_json, read_query},
 };

@@ -441,6 +441,10 @@ async fn paths_and_queries_are_judged_before_the_handler_is_called() {
             }
         }
     }
+    let options = Request::options("*").body(Full::<Bytes>::default()).unwrap();
+    assert_eq!(send_to(&strict(), options).await.0.status(), 200);
+    let connect = Request::connect("example.com:443").body(Full::<Bytes>::default()).unwrap();
+    assert_eq!(send_to(&strict(), connect).await.0.status(), 200);
     let long = format!("/{}", "a".repeat(4 * 1024));
     let request = Request::get(long).body(Full::<Bytes>::default()).unwrap();
     assert_eq!(send_to(&strict(), request).await.0.status(), 414);

@@ -8,7 +8,7 @@
     reason = "a test is meant to panic"
 )]
 
-use std::num::NonZeroU32;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use buttress_sanitize::{
     Cursor, GuardedBody, Id, InputError, Kind, Page, Policy, Rule, Strict, read_form, read_json,
@@ -17,6 +17,7 @@ use buttress_sanitize::{
 use bytes::Bytes;
 use http::{Request, Uri};
 use http_body_util::Full;
+use proptest::prelude::*;
 use serde::{Deserialize, de::DeserializeOwned};
 
 fn query<T: DeserializeOwned>(query: &str) -> Result<T, InputError> {
@@ -164,6 +165,22 @@ fn in_json_an_id_is_a_number_or_a_text() {
     assert_eq!(serde_json::from_str::<Strict<f32>>("1.5").unwrap().0, 1.5);
     assert!(serde_json::from_str::<Strict<f64>>("-0").is_err());
     assert!(serde_json::from_str::<Strict<f32>>("1e39").is_err());
+}
+
+proptest! {
+    #[test]
+    fn every_text_comes_out_of_a_query_as_it_was(
+        params in prop::collection::btree_map("[a-z]{1,3}", prop::collection::vec("\\PC{0,8}", 1..3), 0..4),
+    ) {
+        let encoded = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
+        let pairs: Vec<_> = params.iter().flat_map(|(name, values)| {
+            values.iter().map(move |value| format!("{name}[]={}", encoded(value)))
+        }).collect();
+        let policy = Policy::strict_json().repeatable(params.keys().map(String::as_str)).unwrap();
+        let uri: Uri = format!("/?{}", pairs.join("&")).parse().unwrap();
+        let read: BTreeMap<String, Vec<String>> = read_query(&uri, &policy).unwrap();
+        prop_assert_eq!(read, params);
+    }
 }
 
 fn json(body: &'static str) -> Request<Full<Bytes>> {
