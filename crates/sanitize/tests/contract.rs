@@ -70,6 +70,22 @@ async fn the_layer_keeps_the_laws_with_a_limit_of_time() {
     Laws::of(layer).request(first).except(Law::RequestBody).check();
 }
 
+/// What the guard and its layer tell each other, the guard, and, where the body is judged first,
+/// the future and what the guard keeps of the document.
+#[test]
+fn a_body_costs_few_allocations() {
+    for (check_first, allocations) in [(0, 2), (64 * 1024, 6)] {
+        let layer = SanitizeLayer::new(Policy::strict_json()).check_first(check_first);
+        let request = || {
+            let request = Request::post("/").header(CONTENT_TYPE, "application/json");
+            request.body(ProbeBody::new().data("{}").exact()).unwrap()
+        };
+        let laws = Laws::of(layer).request(request).only(Law::Allocations);
+        let findings = laws.allocates(allocations).findings();
+        assert!(findings.is_empty(), "{check_first}: {findings:?}");
+    }
+}
+
 #[test]
 fn the_layer_keeps_the_laws_when_it_shares_its_policy() {
     let layer = SanitizeLayer::new(Policy::strict_json()).share_policy();
