@@ -70,7 +70,6 @@ pin_project! {
 }
 
 /// What comes after the data.
-#[derive(Debug)]
 pub(crate) enum End {
     Trailers(HeaderMap),
     Error(BodyError),
@@ -158,15 +157,16 @@ where
     }
 }
 
-impl<B: fmt::Debug> fmt::Debug for GuardedBody<B> {
+/// Nothing of what was sent.
+impl<B> fmt::Debug for GuardedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("GuardedBody");
         match &self.kind {
-            State::Open { body } => out.field("open", body),
-            State::Watched { body, watch } => out.field("body", body).field("watch", watch),
-            State::Whole { data, .. } => out.field("whole", &data.len()),
-        };
-        out.finish()
+            State::Open { .. } => {}
+            State::Watched { watch, .. } => drop(out.field("watch", watch)),
+            State::Whole { data, .. } => drop(out.field("bytes", &data.len())),
+        }
+        out.finish_non_exhaustive()
     }
 }
 

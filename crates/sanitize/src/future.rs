@@ -63,7 +63,7 @@ pin_project! {
 }
 
 /// What has come of a body.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Gathered {
     // A body that comes in one piece is not copied.
     only: Bytes,

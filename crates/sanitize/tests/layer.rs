@@ -307,6 +307,9 @@ async fn content_types_are_read_in_one_way() {
                 assert_eq!(content_type.map(|value| value.to_str().unwrap()), *seen);
                 let (refused, calls) = send_to(&layer, request(r#"{"__proto__":1}"#)).await;
                 assert_eq!((rule(&refused).as_str(), calls), ("prototype_key", 0), "{lines:?}");
+                let bad = request("").map(|_| chunked(&[r#"{"__proto"#, r#"__":1}"#]));
+                let (refused, calls) = send_to(&layer, bad).await;
+                assert_eq!((rule(&refused).as_str(), calls), ("prototype_key", 1), "{lines:?}");
             }
             Err(wanted) => {
                 assert_eq!((answer.status().as_u16(), calls), (415, 0), "{lines:?}");
@@ -559,6 +562,27 @@ async fn the_requests_own_log_line_has_rule_and_place_and_no_value() {
     assert_eq!(fields.len(), 1);
     assert_eq!(fields[0].0, "violation");
     assert_eq!(fields[0].1.to_json(), r#""body /a: the key is there twice""#);
+}
+
+#[tokio::test]
+async fn no_debug_output_has_what_was_sent() {
+    let policy = Policy::strict_json().on(Rule::PrototypeKey, Action::Strip).unwrap();
+    let inner = Full::<Bytes>::from(r#"{"a": "s3cret", "__proto__": 1, "b": "s3cret"}"#);
+    let mut body = GuardedBody::new(inner, Kind::Json, &policy);
+    let before = format!("{body:?}");
+    let _ = body.frame().await;
+    let within = format!("{body:?}");
+    let service =
+        strict().layer(service_fn(|request: Request<GuardedBody<Full<Bytes>>>| async move {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(format!("{:?}", request.body()))))
+        }));
+    let text = Full::<Bytes>::from(r#"["s3cret"]"#);
+    let answer = service.oneshot(post().body(text).unwrap()).await.unwrap();
+    let whole = answer.into_body().collect().await.unwrap().to_bytes();
+    for output in [before.as_bytes(), within.as_bytes(), &whole] {
+        let output = String::from_utf8_lossy(output);
+        assert!(output.starts_with("GuardedBody") && !output.contains("s3cret"), "{output}");
+    }
 }
 
 #[tokio::test]

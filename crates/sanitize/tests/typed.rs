@@ -210,6 +210,37 @@ async fn a_body_is_read_under_the_policy_whatever_it_is_declared_to_be() {
 }
 
 #[tokio::test]
+async fn the_typed_fields_are_read_in_the_one_parse_with_their_pointers() {
+    #[derive(Deserialize)]
+    struct Item {
+        id: Id<u32>,
+        price: Strict<f64>,
+        after: Option<Cursor>,
+    }
+    let strict = Policy::strict_json();
+    let read = |body| read_json::<Vec<Item>, _>(json(body), &strict);
+    let items = read(r#"[{"id": 7, "price": 1.5}, {"id": "8", "price": "2", "after": "MQ"}]"#);
+    let items = items.await.unwrap().value;
+    assert_eq!((items[0].id.get(), items[1].id.get()), (7, 8));
+    assert_eq!((items[0].price.0, items[1].price.0), (1.5, 2.0));
+    assert_eq!(items[1].after.as_ref().unwrap().as_str(), "MQ");
+    for (body, pointer, detail) in [
+        (r#"[{"id": 0, "price": 1}]"#, "/0/id", "expected an id, an integer from 1"),
+        (r#"[{"id": "+7", "price": 1}]"#, "/0/id", "expected an integer from 0 to 2^32 - 1"),
+        (r#"[{"id": 7, "price": "NaN"}]"#, "/0/price", "expected a number"),
+        (r#"[{"id": 7, "price": -0.0}]"#, "/0/price", "expected a number"),
+        (
+            r#"[{"id": 7, "price": 1, "after": "a b"}]"#,
+            "/0/after",
+            "expected a cursor, 1 to 512 characters of base64url",
+        ),
+    ] {
+        let wanted = (422, pointer.to_owned(), detail.to_owned());
+        assert_eq!(wrong(read(body).await), wanted, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_guard_further_out_has_found_is_told_as_it_was_found() {
     let request = json(r#"{"a": {"__proto__": 1}}"#);
     let strict = Policy::strict_json();

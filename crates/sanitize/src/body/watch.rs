@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -44,7 +45,6 @@ impl Note {
     }
 }
 
-#[derive(Debug)]
 pub(crate) struct Watch {
     judge: Judge,
     strips: bool,
@@ -203,5 +203,17 @@ impl Watch {
             let _ = note.violation.set(violation.clone());
         }
         Err(BodyError::refused(violation))
+    }
+}
+
+/// Nothing of what was sent.
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("judge", &self.judge)
+            .field("strips", &self.strips)
+            .field("clock", &self.clock)
+            .field("is_judged", &self.is_judged)
+            .finish_non_exhaustive()
     }
 }
