@@ -41,8 +41,8 @@ impl Policy {
     }
 }
 
-/// What a body is declared to be, judged; `None` where there is no body. From now on it is declared
-/// in one way.
+/// What a body is declared to be: its encoding, its type and its length, judged. From now on its
+/// type is declared in one way.
 pub(crate) fn content(
     headers: &mut HeaderMap,
     size: &SizeHint,

@@ -215,60 +215,7 @@ fn is_negative_zero(number: f64) -> bool {
 }
 
 #[cfg(feature = "serde")]
-mod serde {
-    use std::{fmt, marker::PhantomData};
-
-    use ::serde::{
-        Deserialize, Deserializer, Serialize, Serializer,
-        de::{Error, Unexpected, Visitor},
-    };
-
-    use super::{Number, Strict};
-
-    struct Visit<T>(PhantomData<T>);
-
-    impl<T: Number> Visit<T> {
-        fn take<E: Error>(&self, number: Option<T>) -> Result<Strict<T>, E> {
-            number.map(Strict).ok_or_else(|| E::invalid_value(Unexpected::Other("another"), self))
-        }
-    }
-
-    impl<T: Number> Visitor<'_> for Visit<T> {
-        type Value = Strict<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(T::WANTED)
-        }
-
-        fn visit_u64<E: Error>(self, number: u64) -> Result<Strict<T>, E> {
-            self.take(T::from_unsigned(number))
-        }
-
-        fn visit_i64<E: Error>(self, number: i64) -> Result<Strict<T>, E> {
-            self.take(T::from_signed(number))
-        }
-
-        fn visit_f64<E: Error>(self, number: f64) -> Result<Strict<T>, E> {
-            self.take(T::from_float(number))
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Strict<T>, E> {
-            self.take(T::read(text))
-        }
-    }
-
-    impl<'de, T: Number> Deserialize<'de> for Strict<T> {
-        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            from.deserialize_any(Visit(PhantomData))
-        }
-    }
-
-    impl<T: Serialize> Serialize for Strict<T> {
-        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-            self.0.serialize(to)
-        }
-    }
-}
+pub(crate) mod de;
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,7 @@ use buttress_core::{
 };
 use buttress_sanitize::{Action, GuardedBody, Kind, Policy, Rule, Sanitize, SanitizeLayer};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -206,6 +207,38 @@ async fn while_a_body_is_awaited_nothing_is_held_of_the_inner_service() {
     assert_eq!(service.oneshot(quick).await.unwrap().status(), 200);
     gate.open();
     assert_eq!(slow.await.unwrap().unwrap().status(), 200);
+}
+
+/// 16 MiB, in pieces of 64 KiB that are all the same memory.
+#[test]
+fn what_is_judged_as_it_is_read_is_held_by_nobody() {
+    const PIECE: usize = 64 * 1024;
+    let policy = Policy::strict_json().max_body(1 << 30).max_array_items(u32::MAX);
+    let layer = SanitizeLayer::new(policy).accept([Kind::Json, Kind::Other]);
+    let piece = Bytes::from(b"1,".repeat(PIECE / 2));
+    for content_type in ["application/json", "application/octet-stream"] {
+        let (first, last) = (Bytes::from_static(b"["), Bytes::from_static(b"1]"));
+        let pieces = std::iter::once(first)
+            .chain(std::iter::repeat_n(piece.clone(), 256))
+            .chain([last])
+            .map(|data| Ok::<_, Infallible>(http_body::Frame::data(data)));
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(pieces));
+        let service = layer.layer(service_fn(|request: Request<GuardedBody<_>>| async {
+            let mut body = std::pin::pin!(request.into_body());
+            let mut bytes = 0;
+            while let Some(frame) = body.frame().await {
+                bytes += frame.unwrap().into_data().unwrap().len();
+            }
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(bytes.to_string())))
+        }));
+        let request = Request::post("/").header("content-type", content_type).body(body).unwrap();
+        let held = allocation_counter::measure(|| {
+            let answer = service.oneshot(request).now_or_never().unwrap().unwrap();
+            let body = answer.into_body().collect().now_or_never().unwrap().unwrap().to_bytes();
+            assert_eq!(body, (256 * PIECE + 3).to_string());
+        });
+        assert!(held.bytes_max < 8 * 1024, "{}", held.bytes_max);
+    }
 }
 
 #[tokio::test]

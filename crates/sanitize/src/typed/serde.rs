@@ -2,16 +2,15 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor},
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Unexpected, Visitor},
 };
 
 use super::{CURSOR, Cursor, ID, Id, Page};
-use crate::number::{Number, Strict};
+use crate::number::{Number, de::number};
 
 impl<'de, T: Number + Default + PartialOrd> Deserialize<'de> for Id<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Strict(number) = Strict::deserialize(from)?;
-        Self::new(number).ok_or_else(|| D::Error::invalid_value(Unexpected::Other("another"), &ID))
+        number(from, ID, |id| Self::new(id).is_some()).map(Self)
     }
 }
 
@@ -68,17 +67,15 @@ struct Within {
     most: u32,
 }
 
-impl<'de> serde::de::DeserializeSeed<'de> for Within {
+impl<'de> DeserializeSeed<'de> for Within {
     type Value = u32;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<u32, D::Error> {
-        let refused = || D::Error::invalid_value(Unexpected::Other("another"), &self);
-        let Strict(number) = Strict::<u32>::deserialize(from).map_err(|_| refused())?;
-        if number == 0 || number > self.most { Err(refused()) } else { Ok(number) }
+        number(from, self, |number| (1..=self.most).contains(&number))
     }
 }
 
-impl serde::de::Expected for Within {
+impl fmt::Display for Within {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.most {
             u32::MAX => f.write_str("an integer from 1"),
