@@ -29,6 +29,7 @@ pub use self::{
     limit::limit,
     log::log,
     retry::{grpc_timeout, retry_after},
+    sanitize::{content_type, sanitize_form, sanitize_json, sanitize_path},
     seal::{seal_open, seal_parse, seal_stream},
     sql::sql,
 };
@@ -38,6 +39,7 @@ mod health;
 mod limit;
 mod log;
 mod retry;
+mod sanitize;
 mod seal;
 mod sql;
 
