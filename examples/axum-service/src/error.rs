@@ -35,6 +35,8 @@ pub(crate) enum Error {
     Stored(#[from] rusqlite::Error),
     #[error("the secrets were left in the middle")]
     Left(#[from] JoinError),
+    #[error("the upload broke off")]
+    Upload(#[source] axum::Error),
     #[error("cannot read the orders")]
     Orders(#[from] std::io::Error),
 }
@@ -61,7 +63,9 @@ impl IntoProblem for Error {
             Self::NoUser | Self::NoSecret => StatusCode::NOT_FOUND,
             Self::WrongPair => StatusCode::UNAUTHORIZED,
             Self::OtherOrigin => StatusCode::FORBIDDEN,
-            Self::TooMuch { .. } | Self::Length { .. } | Self::NoFailure => StatusCode::BAD_REQUEST,
+            Self::TooMuch { .. } | Self::Length { .. } | Self::NoFailure | Self::Upload(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Rotating => StatusCode::CONFLICT,
             Self::Full => StatusCode::INSUFFICIENT_STORAGE,
             Self::Sealed(_) | Self::Key(_) | Self::Stored(_) | Self::Left(_) | Self::Orders(_) => {

@@ -30,7 +30,9 @@ use crate::{
     secrets::routes::HoldsSecret, settings::Settings, upstream::Upstream,
 };
 
+mod comments;
 mod error;
+mod guards;
 mod health;
 mod limits;
 mod login;
@@ -44,6 +46,7 @@ mod secrets;
 mod settings;
 mod socket;
 mod tour;
+mod upload;
 mod upstream;
 
 /// The origin of a front end on a developer's machine, whose pages may call this service.
@@ -51,6 +54,9 @@ const FRONT_END: &str = "http://localhost:5173";
 
 /// How long the service that is called may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long an upload may take: what it waits for, which has a limit of its own, and what it does.
+const UPLOADING: Duration = Duration::from_secs(120);
 
 const USAGE: &str = "\
 usage: example-axum         serve on 127.0.0.1:3000, or on what the variable BIND says
@@ -126,10 +132,12 @@ fn stack(client_ip: ClientIp, limits: &Limits, numbers: &Numbers) -> Result<Stac
         .metrics(numbers.served.clone())
         .cors(Cors::allow([FRONT_END])?)
         .compression(Compression::new().unless(HoldsSecret::marks))
-        .limit(limits.every.clone()))
+        .limit(limits.every.clone())
+        .sanitize(numbers.guards.every.clone()))
 }
 
-/// The routes, in the stack. Those for operators are in it too, but for what is for pages, and for
+/// The routes, in the stack. Uploads are in one that takes more, of another kind, and waits for it
+/// longer. Those for operators are in it too, but for what is for pages, and for
 /// the limit: who looks how the service does, needs to most when there is too much to do. The
 /// probes are the stack's own, before everything else.
 fn app(
@@ -139,7 +147,13 @@ fn app(
     numbers: &Numbers,
 ) -> Result<Router, metrics::ConfigError> {
     let operators = numbers.router()?.layer(stack.clone().cors(None).limit(None));
-    Ok(routes::router(service, limits).layer(stack).merge(operators))
+    let uploads = stack
+        .clone()
+        .timeout(UPLOADING)
+        .body_limit(guards::UPLOAD)
+        .sanitize(numbers.guards.uploads.clone());
+    let uploads = routes::uploads().layer(uploads);
+    Ok(routes::router(service, limits).layer(stack).merge(uploads).merge(operators))
 }
 
 /// Serves until the shutdown has come to its end.

@@ -12,7 +12,7 @@ use buttress::{
 };
 use tokio::runtime::Handle;
 
-use crate::{limits::Limits, upstream::Upstream};
+use crate::{guards::Guards, limits::Limits, upstream::Upstream};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers {
@@ -20,6 +20,8 @@ pub(crate) struct Numbers {
     pub(crate) served: HttpMetrics,
     /// Of what it asks others.
     pub(crate) called: HttpMetrics,
+    /// What is let in, and how often it was not.
+    pub(crate) guards: Guards,
     page: Exposition,
     token: Option<Secret<String>>,
 }
@@ -28,12 +30,14 @@ impl Numbers {
     /// For everyone who can reach them: by itself, the service listens on the loopback address.
     pub(crate) fn new() -> Self {
         let (served, called) = (HttpMetrics::server(), HttpMetrics::client());
+        let guards = Guards::new();
         let page = Exposition::new()
             .http(&served)
             .http(&called)
             .source(ProcessMetrics::new())
             .source(RuntimeMetrics::of(&Handle::current()));
-        Self { served, called, page, token: None }
+        let page = guards.sources().fold(page, Exposition::source);
+        Self { served, called, guards, page, token: None }
     }
 
     /// And of the log itself: how many lines were written, and how many lost.

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
+    comments::comment,
     error::Error,
     limits::Limits,
     login::login,
@@ -36,6 +37,7 @@ use crate::{
     search::search,
     secrets::{self, Secrets},
     socket,
+    upload::upload,
     upstream::{self, Upstream},
 };
 
@@ -84,6 +86,7 @@ pub(crate) fn router(service: Service, limits: &Limits) -> Router {
         .route("/", page)
         .route("/users/{id}", get(user))
         .route("/echo", post(echo))
+        .route("/comments", post(comment))
         .route("/login", post(login).route_layer(limits.login.clone()))
         .route("/search", get(search).route_layer(limits.search.clone()))
         .route("/slow", get(slow).route_layer(limits.slow.clone()))
@@ -104,6 +107,11 @@ pub(crate) fn router(service: Service, limits: &Limits) -> Router {
         .with_state(service)
 }
 
+/// Those that take what the others do not.
+pub(crate) fn uploads() -> Router {
+    Router::new().route("/upload", post(upload))
+}
+
 #[derive(Debug, Serialize)]
 struct User {
     id: u64,
@@ -121,6 +129,7 @@ async fn user(Path(id): Path<u64>) -> Result<Json<User>, Failure> {
     Ok(Json(User { id, name: format!("User {id}") }))
 }
 
+/// By itself it takes whatever `serde_json` takes: what is let in is the stack's to say.
 async fn echo(Json(body): Json<Value>) -> Json<Value> {
     Json(body)
 }

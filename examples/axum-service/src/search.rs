@@ -1,7 +1,11 @@
-//! A search through a shelf of books: `GET /search?q=`.
+//! A search through a shelf of books: `GET /search?q=&page=`.
 
-use axum::{Json, extract::Query};
+use axum::Json;
+use buttress::sanitize::{Id, Query};
 use serde::{Deserialize, Serialize};
+
+/// How many books are on a page.
+const PAGE: usize = 5;
 
 const SHELF: [Book; 10] = [
     Book::new("Pride and Prejudice", "Jane Austen", 1813),
@@ -26,6 +30,8 @@ struct Book {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Search {
     q: String,
+    /// From 1, which it is where there is none: no `0`, `01`, `+1` or `1e0`.
+    page: Option<Id<u16>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -34,11 +40,12 @@ pub(crate) struct Found {
 }
 
 /// Books that have it in their title or their author's name.
-pub(crate) async fn search(Query(Search { q }): Query<Search>) -> Json<Found> {
+pub(crate) async fn search(Query(Search { q, page }): Query<Search>) -> Json<Found> {
     let q = q.to_lowercase();
+    let before = page.map_or(0, |page| usize::from(page.get()) - 1) * PAGE;
     let is_match =
         |book: &Book| [book.title, book.author].iter().any(|text| text.to_lowercase().contains(&q));
-    Json(Found { matches: SHELF.into_iter().filter(is_match).collect() })
+    Json(Found { matches: SHELF.into_iter().filter(is_match).skip(before).take(PAGE).collect() })
 }
 
 impl Book {

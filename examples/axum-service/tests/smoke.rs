@@ -241,7 +241,15 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         ("POST", "/login", r#"{"user":"ada","password":"byron"}"#, 401),
         ("GET", "/login", "", 405),
         ("GET", "/search?q=engine", "", 200),
-        ("GET", "/search", "", 400),
+        ("GET", "/search", "", 422),
+        ("GET", "/search?q=a&q=b", "", 400),
+        ("POST", "/echo", r#"{"a":1,"a":2}"#, 400),
+        ("POST", "/comments", r#"{"author":"ada","stars":5,"text":"hi"}"#, 200),
+        ("POST", "/comments", r#"{"author":"ada","stars":6,"text":"hi"}"#, 422),
+        ("GET", "/comments", "", 405),
+        ("POST", "/upload", "", 200),
+        ("POST", "/upload", "{}", 415),
+        ("GET", "/upload", "", 405),
         ("GET", "/slow?ms=1", "", 200),
         ("GET", "/slow?ms=10001", "", 400),
         ("GET", "/slow?ms=-1", "", 400),
@@ -837,6 +845,8 @@ async fn the_stack_in_force_is_logged_at_the_start() {
         "problem      5xx masked",
         "limit        general 100000/1s, burst 100000/1s",
         "body limit   1048576 bytes",
+        "sanitize     application/json, application/x-www-form-urlencoded, \
+         at most 1048576 bytes in 10s",
     ] {
         assert_eq!(service.line(&[r#""target":"stack""#, slot]).await["level"], "INFO");
     }
