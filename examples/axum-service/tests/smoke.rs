@@ -37,6 +37,8 @@ use tokio::{
 mod health;
 #[path = "smoke/limits.rs"]
 mod limits;
+#[path = "smoke/sanitize.rs"]
+mod sanitize;
 #[path = "smoke/secrets.rs"]
 mod secrets;
 #[path = "smoke/shutdown.rs"]
