@@ -35,6 +35,7 @@ use crate::{
 mod caller;
 mod captured;
 mod chapters;
+mod judged;
 mod leaving;
 mod limited;
 mod mended;

@@ -1,11 +1,14 @@
 //! The tour's own client.
 
-use std::{error::Error, fmt, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible, error::Error, fmt, iter::repeat_n, net::SocketAddr, time::Duration,
+};
 
 use axum::{
-    body::{self, Body},
+    body::{self, Body, Bytes},
     http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE},
 };
+use futures_util::stream;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -30,6 +33,8 @@ pub(super) struct Ask {
     path: &'static str,
     headers: Vec<(&'static str, &'static str)>,
     json: Option<&'static str>,
+    /// So many MiB of zeros.
+    upload: Option<usize>,
 }
 
 /// What came back.
@@ -54,7 +59,11 @@ impl Caller {
     /// What to type in a shell to ask the same.
     pub(super) fn command(&self, ask: &Ask) -> String {
         let quote = if ask.path.contains('?') { "'" } else { "" };
-        format!("curl -i {ask}{quote}{}{}{quote}", self.base, ask.path)
+        let from = match ask.upload {
+            Some(size) => format!("head -c {size}M /dev/zero | "),
+            None => String::new(),
+        };
+        format!("{from}curl -i {ask}{quote}{}{}{quote}", self.base, ask.path)
     }
 
     /// Asks, and reads the whole answer.
@@ -72,11 +81,12 @@ impl Caller {
         for (name, value) in &ask.headers {
             request = request.header(*name, *value);
         }
-        let request = match ask.json {
-            Some(json) => {
+        let request = match (ask.json, ask.upload) {
+            (Some(json), _) => {
                 request.header(CONTENT_TYPE, "application/json").body(Body::from(json))?
             }
-            None => request.body(Body::empty())?,
+            (None, Some(size)) => request.body(zeros(size))?,
+            (None, None) => request.body(Body::empty())?,
         };
         let (parts, body) = timeout(PATIENCE, self.client.request(request)).await??.into_parts();
         let answer = Answer { status: parts.status, headers: parts.headers, text: String::new() };
@@ -93,7 +103,7 @@ impl fmt::Display for Caller {
 
 impl Ask {
     pub(super) const fn new(method: Method, path: &'static str) -> Self {
-        Self { method, path, headers: Vec::new(), json: None }
+        Self { method, path, headers: Vec::new(), json: None, upload: None }
     }
 
     pub(super) const fn get(path: &'static str) -> Self {
@@ -105,12 +115,25 @@ impl Ask {
         self
     }
 
+    /// Sends so many MiB of zeros, by POST.
+    pub(super) const fn upload(path: &'static str, size: usize) -> Self {
+        let mut ask = Self::new(Method::POST, path);
+        ask.upload = Some(size);
+        ask
+    }
+
     /// Sends JSON, by POST.
     pub(super) fn json(mut self, json: &'static str) -> Self {
         self.method = Method::POST;
         self.json = Some(json);
         self
     }
+}
+
+/// In pieces, and without a length.
+fn zeros(size: usize) -> Body {
+    let piece = Bytes::from_static(&[0; 64 * 1024]);
+    Body::from_stream(stream::iter(repeat_n(Ok::<_, Infallible>(piece), size * 16)))
 }
 
 /// curl's arguments, but for the address.
@@ -120,6 +143,9 @@ impl fmt::Display for Ask {
             Some(json) => write!(f, "--json '{json}' ")?,
             None if self.method == Method::GET => {}
             None => write!(f, "-X {} ", self.method)?,
+        }
+        if self.upload.is_some() {
+            f.write_str("-T - ")?;
         }
         self.headers.iter().try_for_each(|(name, value)| write!(f, "-H '{name}: {value}' "))
     }

@@ -60,6 +60,7 @@ impl<W: Write> Tour<W> {
         self.masked_error().await?;
         self.masked_panic().await?;
         self.clients_mistake().await?;
+        self.judged_as_it_comes().await?;
         self.outbound_call().await?;
         self.mended_by_a_retry().await?;
         self.left_alone().await?;

@@ -32,6 +32,16 @@ async fn a_service_without_a_limit_is_not_as_told() {
     assert!(!end.contains("the sixth"), "{end}");
 }
 
+#[tokio::test]
+async fn a_service_without_a_guard_is_not_as_told() {
+    let (holds, story) = tour_of(|stack| stack.sanitize(None)).await;
+    assert!(!holds);
+    let (_, end) = story.split_once("claims do not hold:").unwrap();
+    assert!(end.contains("a key twice, hidden by an escape: 400; seen:"), "{end}");
+    // The extractors of typed input judge by themselves.
+    assert!(!end.contains("a parameter twice"), "{end}");
+}
+
 #[test]
 fn a_broken_claim_is_told_with_what_was_seen() {
     let mut story = Story::new(Vec::new(), false);
