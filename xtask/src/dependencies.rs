@@ -39,10 +39,11 @@ const OF_THE_USER: [&str; 9] = [
 ];
 
 /// Who may bring one of these all the same, and why.
-const ALLOWED: [(&str, &str, &str); 6] = [
+const ALLOWED: [(&str, &str, &str); 7] = [
     (FACADE, "tokio", "the timer of the timeout slot"),
     (FACADE, "tower-http", "the stack has slots for its CORS, CSRF and compression"),
     ("buttress-health", "tokio", "the tasks and the timers of its runner"),
+    ("buttress-pool", "tokio", "the timers and the tasks of its pools"),
     ("buttress-retry", "tokio", "the timers of its waits, its timeouts and its deadlines"),
     ("buttress-shutdown", "tokio", "the listener, the streams and the tasks that it drains"),
     ("buttress-shutdown", "tokio-util", "its cancellation token, which tasks are given"),
