@@ -127,6 +127,58 @@ pub const TARGETS: &[Target] = &[
             "\x03@Q\0", "\x04 \0\x01", "\x01\0\0\0",
         ],
     },
+    Target {
+        name: "sql",
+        run: targets::sql,
+        dictionary: &[
+            "\0", "'", "''", "\\'", "\\", "\\\\", "\"", "\"\"", "$", "$$", "$a$", "$1", "$\u{a0}$", "--", "\n", "\r", "/*", "*/",
+            "/*/", "E'", "e'", "u&'", "U&\"", "N'", "b'", "x'", "0x", "1e-", "1e+", "1_0", ".", "..", ".5", ";", " ", "\u{b}",
+            "\u{e9}", "\u{2003}", "\u{2026}", "' '", "'\n'", "SELECT ", "a$b$",
+        ],
+    },
+    Target {
+        name: "config",
+        run: targets::config,
+        dictionary: &[
+            "\n", "\r\n", "=", "#", " #", "\"", "'", "\\", "\\n", "export ", "$", "\u{feff}", "BIND=", "TIMEOUT=",
+            "TIMEOUT_MS=", "BODY=", "LIMIT=", "MANY=", "URL=", "ORIGINS=", "SECRET=", "SECRT=",
+            "APP_ENV=", "production", "kJ8vX2mQ9zT4wL7p", "://", "postgres://", "user:pass@", "@", ":", "/", "?token=",
+            "[::1]", ":5432", "1h30m", "ms", "us", "d", "KiB", "MB", "M", "100/15m", ",", ",,", "\u{1b}[2J", "\u{85}",
+        ],
+    },
+    Target {
+        name: "sanitize_json",
+        run: targets::sanitize_json,
+        dictionary: &[
+            "{", "}", "[", "]", ":", ",", "\"", "\"a\"", "\"a\":1", "\"\\u0061\":", "\"__proto__\":", "\\u005f", "\"$a\":",
+            "\"a.b\":", "\"constructor\":{", "\"prototype\":", "\\", "\\\"", "\\ud83d", "\\ude00", "\\u0000", "\\n", "true", "false",
+            "null", "0", "-", "-0", "1.5", "e+10", "E", ".", "1e999", " ", "\n", "\t", "\u{feff}", "\u{e9}", "\u{1f600}", "\u{202e}", "/",
+        ],
+    },
+    Target {
+        name: "sanitize_form",
+        run: targets::sanitize_form,
+        dictionary: &[
+            "&", "=", "+", "%", "%26", "%3D", "%61", "%5B", "%5D", "[", "]", "[]", "[0]", "[b]", "a", "a=1", "%00", "%25",
+            "%C3%BC", "%E2%80", "%ff", "__proto__", "constructor", "prototype", "[__proto__]", ".", "$", "\u{fc}",
+        ],
+    },
+    Target {
+        name: "sanitize_path",
+        run: targets::sanitize_path,
+        dictionary: &[
+            "/", ".", "..", "/../", "%2e", "%2E", "%2f", "%5c", "\\", "%25", "%252e", "%00", ";", "..;/", "%", "%c0%ae",
+            "%EF%BC%8E", "\u{ff0e}", "\u{ff0f}", "\u{2025}", "a",
+        ],
+    },
+    Target {
+        name: "content_type",
+        run: targets::content_type,
+        dictionary: &[
+            "application/json", "application/", "+json", "text/plain", "multipart/form-data", ";", "; ", "charset=", "utf-8",
+            "UTF-8", "utf-16", "boundary=", "\"", "\\", "\\\"", "=", " ", "\t", ",", "/", "a=1", "\u{e9}", "\0", "\n",
+        ],
+    },
 ];
 
 /// The target of this name.

@@ -24,18 +24,24 @@ use tracing::{Dispatch, dispatcher::with_default, field::Empty};
 use tracing_subscriber::{Registry, fmt::MakeWriter, layer::SubscriberExt};
 
 pub use self::{
+    config::config,
     health::probes,
     limit::limit,
     log::log,
     retry::{grpc_timeout, retry_after},
+    sanitize::{content_type, sanitize_form, sanitize_json, sanitize_path},
     seal::{seal_open, seal_parse, seal_stream},
+    sql::sql,
 };
 
+mod config;
 mod health;
 mod limit;
 mod log;
 mod retry;
+mod sanitize;
 mod seal;
+mod sql;
 
 /// A header map refuses to grow without end; this many lines are enough.
 const MAX_LINES: usize = 64;

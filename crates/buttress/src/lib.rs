@@ -26,7 +26,7 @@ pub use {buttress_breaker as breaker, buttress_retry as retry};
 pub use {
     buttress_headers as headers, buttress_health as health, buttress_limit as limit,
     buttress_log as log, buttress_metrics as metrics, buttress_redact as redact,
-    buttress_request_id as request_id, buttress_trace as trace,
+    buttress_request_id as request_id, buttress_sanitize as sanitize, buttress_trace as trace,
 };
 
 /// Problem documents (RFC 9457), and, with the feature `server`, all that makes one of a failure:

@@ -10,6 +10,7 @@ use buttress_log::AccessLog;
 use buttress_metrics::HttpMetrics;
 use buttress_problem::ProblemLayer;
 use buttress_request_id::RequestIdLayer;
+use buttress_sanitize::SanitizeLayer;
 use buttress_trace::Trace;
 use tower_http::{compression::CompressionLayer, cors::CorsLayer};
 use tower_layer::Identity;
@@ -26,11 +27,13 @@ use crate::{Compression, Cors, Csrf, Route};
 
 mod answer_body;
 mod body_limit;
+mod bounded;
 mod csrf;
 mod describe;
 mod drain;
 mod guarded;
 mod hardened;
+mod judged;
 mod keep_status;
 mod observers;
 mod preflight;
@@ -64,6 +67,7 @@ mod timeout;
 /// | [`limit`](Self::limit) | a refusal costs nothing further in, and waiting takes none of the service's time |
 /// | [`timeout`](Self::timeout) | bounds what the service may take |
 /// | [`body_limit`](Self::body_limit) | bounds what the service may be made to read |
+/// | [`sanitize`](Self::sanitize) | judges what the service reads, as it reads it |
 /// | the service | |
 ///
 /// The stack is one layer for [`Router::layer`], `ServiceBuilder` and tonic's `Server::layer`,
@@ -78,7 +82,7 @@ mod timeout;
 ///
 /// The service that it makes of an `S` is a [`Hardened<Guarded<S>, O>`](Hardened): `S` is given a
 /// [`RequestBody<B>`], where `B` is the server's body, and its answers leave with an [`AnswerBody`].
-/// `S` is `Clone`, and its answers have any body whose data is [`Bytes`](bytes::Bytes).
+/// `S` is `Clone`, and both bodies are any whose data is [`Bytes`](bytes::Bytes).
 ///
 /// [`Router::layer`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer
 ///
@@ -119,6 +123,7 @@ pub struct Stack<M = Identity, O = ()> {
     limit: Option<LimitLayer>,
     timeout: Option<Duration>,
     body_limit: Option<u64>,
+    sanitize: Option<SanitizeLayer>,
 }
 
 impl Stack {
@@ -145,6 +150,7 @@ impl Stack {
             limit: None,
             timeout: None,
             body_limit: None,
+            sanitize: None,
         }
     }
 
@@ -155,9 +161,10 @@ impl Stack {
     /// most 1 MiB. With the feature `axum`, the route is the one that axum has matched.
     ///
     /// Who the client is cannot be guessed, so it is asked for: [`ClientIp::peer`] without a proxy
-    /// before the service, [`ClientIp::behind`] with one. CORS, compression and the rate limit are
-    /// left empty: the first needs your origins, the second is more often the proxy's work, and
-    /// what is too often for the third only you can tell.
+    /// before the service, [`ClientIp::behind`] with one. CORS, compression, the rate limit and
+    /// [`sanitize`](Self::sanitize) are left empty: the first needs your origins, the second is
+    /// more often the proxy's work, what is too often for the third only you can tell, and a guard
+    /// that does not know what a service takes would refuse its uploads.
     ///
     /// The log's lines are events of `tracing`, and go where its subscriber writes them; without
     /// one, nowhere. The metrics are there to be read where you keep a handle to them:
@@ -238,6 +245,7 @@ impl<M: Clone, O> Clone for Stack<M, O> {
             limit: self.limit.clone(),
             timeout: self.timeout,
             body_limit: self.body_limit,
+            sanitize: self.sanitize.clone(),
         }
     }
 }
@@ -407,6 +415,7 @@ impl<M, O> Stack<M, O> {
             limit: self.limit,
             timeout: self.timeout,
             body_limit: self.body_limit,
+            sanitize: self.sanitize,
         }
         .with_observers()
     }
@@ -477,6 +486,7 @@ impl<M, O> Stack<M, O> {
             limit: self.limit,
             timeout: self.timeout,
             body_limit: self.body_limit,
+            sanitize: self.sanitize,
         }
     }
 
@@ -547,6 +557,42 @@ impl<M, O> Stack<M, O> {
     /// tonic limits each message by itself.
     pub fn body_limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.body_limit = bytes.into();
+        self
+    }
+
+    /// Judges path, query, content type and body of a request before the service makes anything of
+    /// them, and refuses what breaks its policy: see the crate [`sanitize`](crate::sanitize). The
+    /// smaller one of its limit and of [`body_limit`](Self::body_limit) holds.
+    ///
+    /// It takes JSON and forms, and refuses every other body with 415, until
+    /// [`accept`](SanitizeLayer::accept) says more. A route that takes another kind, such as an
+    /// upload, gets a stack with a slot of its own. In axum, the extractors of `sanitize` judge by
+    /// the same policy with [`share_policy`](SanitizeLayer::share_policy).
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use buttress::{
+    ///     Stack,
+    ///     client_ip::ClientIp,
+    ///     sanitize::{Policy, SanitizeLayer},
+    /// };
+    /// use std::time::Duration;
+    ///
+    /// let stack = Stack::production(ClientIp::peer()).sanitize(
+    ///     SanitizeLayer::new(Policy::strict_json())
+    ///         .body_timeout(Duration::from_secs(10))
+    ///         .share_policy(),
+    /// );
+    /// let uploads = stack.clone().body_limit(1 << 30).sanitize(None);
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/orders", post(|| async { "ordered" }))
+    ///     .layer(stack)
+    ///     .merge(Router::new().route("/upload", post(|| async { "kept" })).layer(uploads));
+    /// # let _ = app;
+    /// ```
+    pub fn sanitize(mut self, layer: impl Into<Option<SanitizeLayer>>) -> Self {
+        self.sanitize = layer.into();
         self
     }
 }

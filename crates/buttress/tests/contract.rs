@@ -10,6 +10,7 @@ use buttress::{
     log::AccessLog,
     metrics::HttpMetrics,
     problem::ProblemLayer,
+    sanitize::{Kind, Policy, SanitizeLayer},
     shutdown::{Plan, Shutdown},
     trace::Trace,
 };
@@ -99,7 +100,8 @@ fn a_full_stack_keeps_the_laws() {
         .cors(Cors::allow(["https://app.example.com"]).unwrap())
         .compression(Compression::new())
         .csrf(Csrf::new())
-        .timeout(Duration::from_secs(30));
+        .timeout(Duration::from_secs(30))
+        .sanitize(SanitizeLayer::new(Policy::strict_json()).accept([Kind::Json, Kind::Other]));
     assert_auto_traits(&full);
     Laws::of(full)
         .except(Law::RequestBody)

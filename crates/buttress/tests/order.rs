@@ -16,6 +16,7 @@ use buttress::{
     problem::ProblemLayer,
     reject::Rejected,
     request_id::RequestIdLayer,
+    sanitize::{Policy, SanitizeLayer},
     shutdown::{Plan, Shutdown},
     trace::Trace,
 };
@@ -48,9 +49,10 @@ enum Slot {
     Limit,
     Timeout,
     BodyLimit,
+    Sanitize,
 }
 
-const SLOTS: [Slot; 16] = [
+const SLOTS: [Slot; 17] = [
     Slot::Health,
     Slot::Drain,
     Slot::ClientIp,
@@ -67,6 +69,7 @@ const SLOTS: [Slot; 16] = [
     Slot::Limit,
     Slot::Timeout,
     Slot::BodyLimit,
+    Slot::Sanitize,
 ];
 
 /// Refuses what costs more than there ever is.
@@ -98,6 +101,7 @@ fn fill(stack: Stack, slot: Slot, metrics: &HttpMetrics) -> Stack {
         Slot::Limit => stack.limit(LIMIT.clone()),
         Slot::Timeout => stack.timeout(Duration::from_secs(5)),
         Slot::BodyLimit => stack.body_limit(64),
+        Slot::Sanitize => stack.sanitize(SanitizeLayer::new(Policy::strict_json())),
     }
 }
 
@@ -119,6 +123,7 @@ fn empty(stack: Stack, slot: Slot) -> Stack {
         Slot::Limit => stack.limit(None),
         Slot::Timeout => stack.timeout(None),
         Slot::BodyLimit => stack.body_limit(None),
+        Slot::Sanitize => stack.sanitize(None),
     }
 }
 
@@ -166,7 +171,7 @@ fn text(header: &HeaderValue) -> &str {
 }
 
 /// How many `check` sends, but for the probe.
-const REQUESTS: u64 = 8;
+const REQUESTS: u64 = 10;
 
 /// A stack, and where its log and its metrics can be read.
 struct Subject {
@@ -299,6 +304,18 @@ impl Subject {
         assert_eq!(answer.status == 413, has(Slot::BodyLimit));
         let by = answer.rejected.map(Rejected::layer);
         assert_eq!(by, has(Slot::BodyLimit).then_some("body_limit"));
+        outside(&answer);
+
+        // A query that breaks a rule is refused when all of the others have let it in.
+        let answer = self.send(Method::GET, "/?a=1&a=2", &[("origin", APP)]).await.unwrap();
+        assert_eq!(answer.status == 400, has(Slot::Sanitize), "{filled:?}");
+        let by = answer.rejected.map(Rejected::layer);
+        assert_eq!(by, has(Slot::Sanitize).then_some("sanitize"));
+        outside(&answer);
+        let answer = self.send(Method::GET, "/?a=1&a=2", &large).await.unwrap();
+        let by = has(Slot::Sanitize).then_some("sanitize");
+        let by = if has(Slot::BodyLimit) { Some("body_limit") } else { by };
+        assert_eq!(answer.rejected.map(Rejected::layer), by, "{filled:?}");
         outside(&answer);
 
         // So does the document that a panic becomes; it tells nothing of it.

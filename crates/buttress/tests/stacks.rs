@@ -127,11 +127,9 @@ async fn among_the_layers_of_others() {
 }
 
 /// Past the limit, reading fails, and so does this service.
-async fn echo_any<B>(
-    request: Request<RequestBody<B>>,
-) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>>
+async fn echo_any<B>(request: Request<RequestBody<B>>) -> Result<Response<Full<Bytes>>, BoxError>
 where
-    B: http_body::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     Ok(Response::new(Full::new(request.into_body().collect().await?.to_bytes())))
 }
@@ -237,7 +235,8 @@ fn it_says_what_is_in_force_in_order() {
             "csrf",
             "limit",
             "timeout",
-            "body limit"
+            "body limit",
+            "sanitize"
         ]
     );
     for said in [
@@ -256,6 +255,7 @@ fn it_says_what_is_in_force_in_order() {
         "own origin, those of cors\n",
         "30s",
         "1048576 bytes",
+        "sanitize     -",
     ] {
         assert!(described.contains(said), "{said}:\n{described}");
     }

@@ -17,10 +17,9 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::request_body::RequestBody;
+use super::bounded::Bounded;
 
-/// The innermost slot: gives the service the one request body type of all stacks, and answers
-/// for the service when a body is too long.
+/// Bounds what is read of a body, and answers for the service when it is too long.
 #[derive(Clone, Debug)]
 pub(super) struct BodyLimit<S> {
     pub(super) inner: S,
@@ -29,7 +28,7 @@ pub(super) struct BodyLimit<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for BodyLimit<S>
 where
-    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    S: Service<Request<Bounded<ReqBody>>, Response = Response<ResBody>>,
     ReqBody: Body,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -42,7 +41,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let Some(limit) = self.limit else {
-            let request = request.map(RequestBody::unlimited);
+            let request = request.map(Bounded::unlimited);
             return BodyLimitFuture::Inner { future: self.inner.call(request), watched: None };
         };
         let refusal = || Refusal { protocol: Protocol::of(request.headers()), limit };
@@ -53,7 +52,7 @@ where
         // hyper ends a body at the length that it declared, so that one needs no watching.
         let watched = length.is_none().then(|| (Passed::default(), refusal()));
         let passed = watched.as_ref().map(|(passed, _)| passed.clone());
-        let request = request.map(|body| RequestBody::limited(body, limit, passed));
+        let request = request.map(|body| Bounded::limited(body, limit, passed));
         BodyLimitFuture::Inner { future: self.inner.call(request), watched }
     }
 }

@@ -24,7 +24,7 @@ impl<M, O> Stack<M, O> {
             .join("\n")
     }
 
-    fn slots(&self) -> [(&'static str, Option<String>); 18] {
+    fn slots(&self) -> [(&'static str, Option<String>); 19] {
         [
             ("health", self.health.as_ref().map(|_| "on".to_owned())),
             ("drain", self.drain.as_ref().map(|_| "on".to_owned())),
@@ -50,6 +50,7 @@ impl<M, O> Stack<M, O> {
             ("limit", self.limit.as_ref().map(ToString::to_string)),
             ("timeout", self.timeout.map(|limit| format!("{limit:?}"))),
             ("body limit", self.body_limit.map(|bytes| format!("{bytes} bytes"))),
+            ("sanitize", self.sanitize.as_ref().map(ToString::to_string)),
         ]
     }
 

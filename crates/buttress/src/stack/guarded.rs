@@ -19,15 +19,17 @@ use super::{
     Stack,
     body_limit::BodyLimit,
     csrf::{CsrfCheck, CsrfFuture},
+    judged::{Judged, judged},
     request_body::RequestBody,
     timeout::Timeout,
 };
 
-type Timely<S> = Timeout<BodyLimit<S>>;
+type Timely<S> = Timeout<BodyLimit<Judged<S>>>;
 type Inner<S> = Problems<CsrfCheck<Limit<Timely<S>>>>;
-type InnerBody<B> = ResponseBody<ResponseBody<B>>;
+type TimelyBody<B> = ResponseBody<ResponseBody<B>>;
+type InnerBody<B> = ResponseBody<TimelyBody<B>>;
 type InnerFuture<S, ReqBody, B> = buttress_problem::ResponseFuture<
-    CsrfFuture<buttress_limit::ResponseFuture<Timely<S>, ReqBody, ResponseBody<B>>>,
+    CsrfFuture<buttress_limit::ResponseFuture<Timely<S>, ReqBody, TimelyBody<B>>>,
     InnerBody<B>,
 >;
 
@@ -64,6 +66,7 @@ pub struct Guarded<S> {
 
 impl<S> Guarded<S> {
     pub(super) fn new<M, O>(stack: &Stack<M, O>, service: S) -> Self {
+        let service = judged(stack.sanitize.as_ref(), service);
         let service = BodyLimit { inner: service, limit: stack.body_limit };
         let service = Timeout { inner: service, limit: stack.timeout };
         let service = match &stack.limit {
@@ -84,7 +87,7 @@ impl<S> fmt::Debug for Guarded<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Guarded<S>
 where
     S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
-    ReqBody: Body,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>>,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = Response<GuardedBody<ResBody>>;
@@ -121,7 +124,9 @@ pin_project! {
     pub struct GuardedFuture<S, ReqBody, ResBody>
     where
         S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
-        ReqBody: Body,
+        S: Clone,
+        ReqBody: Body<Data = Bytes>,
+        ReqBody::Error: Into<BoxError>,
     {
         #[pin]
         future: InnerFuture<S, ReqBody, ResBody>,
@@ -130,8 +135,8 @@ pin_project! {
 
 impl<S, ReqBody, ResBody> fmt::Debug for GuardedFuture<S, ReqBody, ResBody>
 where
-    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
-    ReqBody: Body,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardedFuture").finish_non_exhaustive()
@@ -140,8 +145,8 @@ where
 
 impl<S, ReqBody, ResBody> Future for GuardedFuture<S, ReqBody, ResBody>
 where
-    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
-    ReqBody: Body,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>>,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Output = Result<Response<GuardedBody<ResBody>>, S::Error>;

@@ -5,11 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use buttress_sanitize::GuardedBody;
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{LengthLimitError, Limited};
+use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 
-use super::body_limit::Passed;
+use super::bounded::Bounded;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -17,7 +19,9 @@ pin_project! {
     /// The request body that a service inside a [`Stack`](crate::Stack) is given.
     ///
     /// It is the server's body, judged by the stack while it is read. Past the body limit it ends
-    /// with an error, of which [`body_too_large`](crate::body_too_large) knows.
+    /// with an error, of which [`body_too_large`](crate::body_too_large) knows; where it breaks a
+    /// rule of the slot [`sanitize`](crate::Stack::sanitize), with a
+    /// [`BodyError`](crate::sanitize::BodyError).
     ///
     /// ```
     /// use buttress::RequestBody;
@@ -55,20 +59,20 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<B> {
-        Limited { #[pin] body: Limited<B>, passed: Option<Passed> },
-        Unlimited { #[pin] body: B },
+        Judged { #[pin] body: GuardedBody<Bounded<B>> },
+        Plain { #[pin] body: Bounded<B> },
     }
 }
 
-impl<B> RequestBody<B> {
-    pub(super) const fn unlimited(body: B) -> Self {
-        Self { kind: Kind::Unlimited { body } }
+impl<B> From<GuardedBody<Bounded<B>>> for RequestBody<B> {
+    fn from(body: GuardedBody<Bounded<B>>) -> Self {
+        Self { kind: Kind::Judged { body } }
     }
+}
 
-    pub(super) fn limited(body: B, limit: u64, passed: Option<Passed>) -> Self {
-        // Where a length has 32 bits, 4 GiB are the most that can be counted.
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self { kind: Kind::Limited { body: Limited::new(body, limit), passed } }
+impl<B> From<Bounded<B>> for RequestBody<B> {
+    fn from(body: Bounded<B>) -> Self {
+        Self { kind: Kind::Plain { body } }
     }
 }
 
@@ -80,42 +84,34 @@ impl<B> fmt::Debug for RequestBody<B> {
 
 impl<B> Body for RequestBody<B>
 where
-    B: Body<Error: Into<BoxError>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Data = B::Data;
+    type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().kind.project() {
-            KindProj::Unlimited { body } => {
+            KindProj::Judged { body } => {
                 body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
-            KindProj::Limited { body, passed } => {
-                let frame = body.poll_frame(cx);
-                if let (Poll::Ready(Some(Err(error))), Some(passed)) = (&frame, passed)
-                    && error.is::<LengthLimitError>()
-                {
-                    passed.tell();
-                }
-                frame
-            }
+            KindProj::Plain { body } => body.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Limited { body, .. } => body.is_end_stream(),
-            Kind::Unlimited { body } => body.is_end_stream(),
+            Kind::Judged { body } => body.is_end_stream(),
+            Kind::Plain { body } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Limited { body, .. } => body.size_hint(),
-            Kind::Unlimited { body } => body.size_hint(),
+            Kind::Judged { body } => body.size_hint(),
+            Kind::Plain { body } => body.size_hint(),
         }
     }
 }

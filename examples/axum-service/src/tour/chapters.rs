@@ -24,7 +24,7 @@ const API_HEADERS: [(&str, &str); 9] = [
     ("x-permitted-cross-domain-policies", "none"),
 ];
 
-const SLOTS: [&str; 18] = [
+const SLOTS: [&str; 19] = [
     "health",
     "drain",
     "client ip",
@@ -43,6 +43,7 @@ const SLOTS: [&str; 18] = [
     "limit",
     "timeout",
     "body limit",
+    "sanitize",
 ];
 
 /// What `/fail` and `/panic` have in their texts, and nobody outside may see.
@@ -80,11 +81,11 @@ impl<W: Write> Tour<W> {
         }
         let named = described.lines().zip(SLOTS).all(|(line, slot)| line.starts_with(slot));
         let count = described.lines().count();
-        self.story.claim("eighteen slots, in the one right order", named && count == 18, count)?;
+        self.story.claim("nineteen slots, in the one right order", named && count == 19, count)?;
         let empty: Vec<_> = described.lines().filter(|line| line.ends_with(" -")).collect();
         let own = empty.iter().map(|line| line.trim_end_matches([' ', '-']));
-        let own = own.eq(["observe", "joint"]);
-        self.story.claim("the two that are for layers of our own are empty", own, empty)?;
+        let own = own.eq(["observe", "joint", "sanitize"]);
+        self.story.claim("three are empty: two of them are for layers of our own", own, empty)?;
         Ok(())
     }
 

@@ -1,0 +1,170 @@
+//! How values are printed: never a secret, never a line break.
+
+use std::{fmt, ops::Range, sync::LazyLock};
+
+use buttress_core::{CENSOR, Secret};
+use buttress_redact::{Rules, Verdict};
+
+/// A value is printed up to here.
+const LONGEST: usize = 120;
+
+/// A foreign error is printed up to here.
+const LONGEST_SENTENCE: usize = 240;
+
+/// A secret that is shorter is not looked for elsewhere: `1` and `dev` are values of their own.
+const SHORTEST: usize = 4;
+
+/// A secret that is shorter is looked for as a whole value only: as a part, it would be found
+/// everywhere.
+const SHORTEST_PART: usize = 6;
+
+/// So is a word that is shorter: of `postgres://postgres:postgres@localhost/postgres` there would
+/// be little left.
+const SHORTEST_WORD: usize = 12;
+
+static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
+
+/// Whether a variable of this name is taken to hold a secret.
+pub(crate) fn is_sensitive(name: &str) -> bool {
+    !matches!(RULES.key(name), Verdict::Clear)
+}
+
+/// A name without what a terminal would act upon.
+pub(crate) fn escaped(name: &str) -> String {
+    name.escape_debug().to_string()
+}
+
+/// Where the password of a URL stands in it; where it is empty, the user is the secret, as of
+/// services that take a key so.
+pub(crate) fn password(url: &str) -> Option<Range<usize>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    let (name, password) = user.split_once(':')?;
+    let start = scheme.len() + "://".len();
+    let behind = start + name.len() + 1;
+    match (name, password) {
+        ("", "") => None,
+        (_, "") => Some(start..start + name.len()),
+        _ => Some(behind..behind + password.len()),
+    }
+}
+
+/// The passwords of a URL, or of a list of them.
+pub(crate) fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    // One that has a comma in it is found in the whole.
+    let urls = std::iter::once(text).chain(text.split(','));
+    urls.filter_map(|url| url.get(password(url)?))
+}
+
+/// A default as it is documented: without the passwords of its URLs.
+pub(crate) fn default(text: &str) -> String {
+    passwords(text).fold(text.to_owned(), |out, password| {
+        out.replace(&format!(":{password}@"), &format!(":{CENSOR}@"))
+            .replace(&format!("//{password}:@"), &format!("//{CENSOR}:@"))
+    })
+}
+
+/// A URL that could be read, without its password and the secrets of its query.
+pub(crate) fn url(text: &str) -> String {
+    let mut out = text.to_owned();
+    if let Some(password) = password(text) {
+        out.replace_range(password, CENSOR);
+    }
+    let (head, query) = match out.split_once('?') {
+        Some((head, query)) => (head, Some(query)),
+        None => (out.as_str(), None),
+    };
+    match query {
+        Some(query) => format!("{}?{}", tokens(head), RULES.query(query)),
+        None => tokens(head),
+    }
+}
+
+/// The text without what has the looks of a secret.
+fn tokens(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // Into a `String` nothing fails.
+    let _ = RULES.text(text, &mut out);
+    out
+}
+
+/// The text without what looks like a secret in it.
+pub(crate) fn clear(text: &str) -> String {
+    let out = if text.contains("://") { url(text) } else { tokens(text) };
+    // A URL that lost its `://`, or has what ends an authority in its password, still has one.
+    match out.rsplit_once('@') {
+        Some((before, after)) if has_password(before) => format!("{CENSOR}@{after}"),
+        _ => out,
+    }
+}
+
+/// Whether there is a colon that is neither a scheme's nor before what is censored already.
+fn has_password(before: &str) -> bool {
+    before.split(':').skip(1).any(|behind| !behind.starts_with("//") && !behind.starts_with(CENSOR))
+}
+
+/// The text without any of these secrets in it.
+pub(crate) fn without(text: &str, secrets: &[Secret<String>]) -> String {
+    let mut out = text.to_owned();
+    // The longer first: one may be a part of another.
+    let mut secrets: Vec<&str> = secrets.iter().map(|secret| secret.expose().trim()).collect();
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in secrets {
+        if secret.len() < SHORTEST {
+            continue;
+        }
+        if out.trim() == secret {
+            return CENSOR.to_owned();
+        }
+        let is_word = secret.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_'));
+        let shortest = if is_word { SHORTEST_WORD } else { SHORTEST_PART };
+        if secret.len() >= shortest && out.contains(secret) {
+            out = out.replace(secret, CENSOR);
+        }
+    }
+    out
+}
+
+/// Whether there is something in it that is not shown.
+pub(crate) fn has_secret(text: &str, secrets: &[Secret<String>]) -> bool {
+    clear(&without(text, secrets)) != text
+}
+
+/// A value that anybody may see: on one line, and not too long.
+pub(crate) fn shown(text: &str, secrets: &[Secret<String>]) -> String {
+    let text = clear(&without(text, secrets));
+    let (short, more) = cut(&text, LONGEST);
+    format!("{}{more}", short.escape_debug())
+}
+
+/// What somebody else says of a value: on one line, and not too long.
+pub(crate) fn sentence(text: &str, secrets: &[Secret<String>]) -> String {
+    let text = clear(&without(text, secrets));
+    let (short, more) = cut(&text, LONGEST_SENTENCE);
+    let mut out = String::with_capacity(short.len());
+    for c in short.chars() {
+        match c {
+            '"' | '\'' | '\\' => out.push(c),
+            c if c.is_control() => out.push(' '),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out + more
+}
+
+fn cut(text: &str, longest: usize) -> (&str, &'static str) {
+    match text.char_indices().nth(longest) {
+        Some((at, _)) => (text.get(..at).unwrap_or_default(), "…"),
+        None => (text, ""),
+    }
+}
+
+/// What [`shown`] or a censor has made, in quotes.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == CENSOR { f.write_str(CENSOR) } else { write!(f, "\"{}\"", self.0) }
+    }
+}

@@ -1,0 +1,110 @@
+//! How a connection is made, and asked whether it lives.
+
+use std::{error::Error as _, fmt::Write as _, io, sync::Arc, time::Duration};
+
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::{Config, Error, config::Host, error::SqlState};
+
+use super::session::{Session, Tuning};
+use crate::{
+    connect::{ConnectError, ConnectErrorKind as Kind},
+    kept::Driver,
+};
+
+/// A connection that was idle for less is not asked: the server closes its end when it goes, and
+/// what drops idle connections in between takes minutes.
+const FRESH: Duration = Duration::from_secs(30);
+
+pub(crate) struct PgDriver {
+    at: String,
+    tuning: Arc<Tuning>,
+}
+
+impl PgDriver {
+    pub(super) fn new(tuning: Tuning) -> Self {
+        Self { at: at(&tuning.config), tuning: Arc::new(tuning) }
+    }
+
+    pub(super) async fn connect(&self) -> Result<ClientWrapper, ConnectError> {
+        let connected = self.tuning.dial.connect(self.tuning.config.clone()).await;
+        let (client, moves) = connected
+            .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
+        Ok(ClientWrapper::new(client, moves))
+    }
+}
+
+impl Driver for Arc<PgDriver> {
+    type Connection = Session;
+
+    fn at(&self) -> &str {
+        &self.at
+    }
+
+    async fn open(&self) -> Result<Session, ConnectError> {
+        Ok(Session::new(self.connect().await?, Arc::clone(&self.tuning)))
+    }
+
+    async fn lives(&self, session: &mut Session, idle: Duration) -> bool {
+        let client = session.client();
+        !client.is_closed() && (idle < FRESH || client.check_connection().await.is_ok())
+    }
+}
+
+/// `host:port/database`, of each host.
+pub(super) fn at(config: &Config) -> String {
+    let mut at = String::new();
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(host) => host.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let hosts: Vec<_> = match config.get_hosts() {
+        [] => config.get_hostaddrs().iter().map(ToString::to_string).collect(),
+        _ => hosts.collect(),
+    };
+    let ports = config.get_ports();
+    for (index, host) in hosts.iter().enumerate() {
+        let port = ports.get(index).or_else(|| ports.first()).unwrap_or(&5432);
+        let comma = if index == 0 { "" } else { "," };
+        let _ = write!(at, "{comma}{host}:{port}");
+    }
+    if let Some(database) = config.get_dbname().or_else(|| config.get_user()) {
+        let _ = write!(at, "/{database}");
+    }
+    at
+}
+
+fn kind(error: &Error) -> Kind {
+    if let Some(code) = error.code() {
+        return match code.code() {
+            "3D000" => Kind::NoDatabase,
+            code if code.starts_with("28") => Kind::Credentials,
+            code if code.starts_with("53") => Kind::Full,
+            // It starts or recovers (57P03), was told to stop (57P01), or has crashed (57P02).
+            code if code.starts_with("57P") && code != SqlState::DATABASE_DROPPED.code() => {
+                Kind::NotReady
+            }
+            _ => Kind::Other,
+        };
+    }
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match io {
+        Some(error) => of_io(error.kind()),
+        // It closed the connection in the middle of the handshake.
+        None if error.is_closed() => Kind::Unreachable,
+        None => Kind::Other,
+    }
+}
+
+fn of_io(kind: io::ErrorKind) -> Kind {
+    match kind {
+        // A socket of Unix that is not there yet is a port where nobody listens.
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Kind::Refused,
+        io::ErrorKind::TimedOut => Kind::Timeout,
+        // As invalid data, rustls tells of a certificate that it does not accept.
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::InvalidData
+        | io::ErrorKind::PermissionDenied => Kind::Other,
+        // A name that is not found has no kind of its own.
+        _ => Kind::Unreachable,
+    }
+}

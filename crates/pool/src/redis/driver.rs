@@ -1,0 +1,84 @@
+//! How a connection is made, and asked whether it lives.
+
+use std::time::Duration;
+
+use deadpool::managed::{Manager as _, Metrics};
+use deadpool_redis::Manager;
+use redis::{AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind};
+
+use super::connection::Wire;
+use crate::{
+    connect::{ConnectError, ConnectErrorKind as Kind},
+    error::{ConfigError, ConfigErrorKind},
+    kept::Driver,
+    limits::Limits,
+    work::Account,
+};
+
+pub(crate) struct RedisDriver {
+    manager: Manager,
+    at: String,
+    account: Account,
+}
+
+impl RedisDriver {
+    pub(super) fn new(
+        address: ConnectionInfo,
+        at: String,
+        account: Account,
+        timeout: Duration,
+        limits: Limits,
+    ) -> Result<Self, ConfigError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(limits.create))
+            .set_response_timeout(Some(timeout));
+        let manager = Manager::new_with_config(address, config).map_err(|_| {
+            ConfigError::new(ConfigErrorKind::Address, "no address that this Redis client can use")
+        })?;
+        Ok(Self { manager, at, account })
+    }
+}
+
+impl Driver for std::sync::Arc<RedisDriver> {
+    type Connection = Wire;
+
+    fn at(&self) -> &str {
+        &self.at
+    }
+
+    async fn open(&self) -> Result<Wire, ConnectError> {
+        let opened = async {
+            let mut connection = self.manager.create().await?;
+            // A server that wants a password which the address does not have says so here.
+            let () = redis::cmd("PING").query_async(&mut connection).await?;
+            Ok(connection)
+        };
+        let connection = opened
+            .await
+            .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
+        Ok(Wire::new(connection, self.account.clone()))
+    }
+
+    /// Asks each time, together with the `UNWATCH` that it needs anyway.
+    async fn lives(&self, wire: &mut Wire, _: Duration) -> bool {
+        self.manager.recycle(wire.connection_mut(), &Metrics::default()).await.is_ok()
+    }
+}
+
+fn kind(error: &RedisError) -> Kind {
+    let says = |text| error.detail().is_some_and(|detail| detail.contains(text));
+    match (error.code(), error.kind()) {
+        (Some("WRONGPASS" | "NOAUTH" | "NOPERM"), _) | (_, ErrorKind::AuthenticationFailed) => {
+            Kind::Credentials
+        }
+        (_, ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown)) => {
+            Kind::NotReady
+        }
+        (Some("ERR"), _) if says("max number of clients") => Kind::Full,
+        (Some("ERR"), _) if says("DB index") => Kind::NoDatabase,
+        _ if error.is_connection_refusal() => Kind::Refused,
+        _ if error.is_timeout() => Kind::Timeout,
+        _ if error.is_io_error() || error.is_connection_dropped() => Kind::Unreachable,
+        _ => Kind::Other,
+    }
+}

@@ -1,0 +1,127 @@
+//! The path of a URI.
+
+use crate::{
+    chars::class,
+    percent::{Percent, Remains},
+    policy::Policy,
+    reports::{Reports, Verdict},
+    rule::Rule,
+    utf8::{Partial, Step},
+    violation::{Place, Violation},
+};
+
+/// A segment as far as it matters here: whether it is one or two dots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Segment {
+    dots: u8,
+    // After a `;` come parameters, which some servers cut off before they look at the dots.
+    is_cut: bool,
+    is_other: bool,
+}
+
+impl Segment {
+    const fn is_dots(self) -> bool {
+        !self.is_other && matches!(self.dots, 1 | 2)
+    }
+}
+
+#[derive(Debug)]
+struct Walk<'a> {
+    policy: &'a Policy,
+    reports: Reports,
+    segment: Segment,
+    remains: Remains,
+    at: u64,
+}
+
+/// Judges a path; see [`Policy::check_path`].
+pub(crate) fn check(policy: &Policy, path: &str) -> Result<Vec<Violation>, Violation> {
+    let mut walk = Walk {
+        policy,
+        reports: Reports::default(),
+        segment: Segment::default(),
+        remains: Remains::default(),
+        at: 0,
+    };
+    match walk.path(path.as_bytes()) {
+        Ok(()) => Ok(walk.reports.into_all()),
+        Err(rule) => Err(Violation::new(rule, Place::Path, String::new(), Some(walk.at))),
+    }
+}
+
+impl Walk<'_> {
+    fn path(&mut self, path: &[u8]) -> Result<(), Rule> {
+        let (mut percent, mut wide) = (Percent::default(), None::<Partial>);
+        for &byte in path {
+            if self.at >= self.policy.limits.path.into() {
+                return Err(Rule::PathLength);
+            }
+            let was_encoded = !percent.is_whole();
+            if let Some(byte) = percent.step(byte).ok_or(Rule::PercentEncoding)? {
+                let step = match wide.take() {
+                    None if byte < 0x80 => Step::Done(byte.into()),
+                    None => Step::More(Partial::begin(byte).ok_or(Rule::Encoding)?),
+                    Some(partial) => partial.next(byte).ok_or(Rule::Encoding)?,
+                };
+                match step {
+                    Step::More(partial) => wide = Some(partial),
+                    Step::Done(character) => self.character(character, was_encoded)?,
+                }
+            }
+            self.at += 1;
+        }
+        if !percent.is_whole() {
+            return Err(Rule::PercentEncoding);
+        }
+        if wide.is_some() {
+            return Err(Rule::Encoding);
+        }
+        self.end_segment()
+    }
+
+    fn character(&mut self, character: char, was_encoded: bool) -> Result<(), Rule> {
+        if let Some(rule) = class(character).rule() {
+            self.found(rule)?;
+        }
+        if self.remains.is_encoded(character) {
+            self.found(Rule::DoubleEncoding)?;
+        }
+        // The fullwidth forms of `.`, `/` and `\` become these where somebody normalizes (NFKC).
+        match character {
+            '/' | '\u{ff0f}' => {
+                if was_encoded && character == '/' {
+                    self.found(Rule::EncodedSlash)?;
+                }
+                self.end_segment()?;
+            }
+            '\\' | '\u{ff3c}' => {
+                if character == '\\' {
+                    self.found(Rule::Backslash)?;
+                }
+                self.end_segment()?;
+            }
+            _ if self.segment.is_cut => {}
+            ';' => self.segment.is_cut = true,
+            '.' | '\u{ff0e}' | '\u{2024}' => {
+                self.segment.dots = self.segment.dots.saturating_add(1);
+            }
+            '\u{2025}' => self.segment.dots = self.segment.dots.saturating_add(2),
+            _ => self.segment.is_other = true,
+        }
+        Ok(())
+    }
+
+    fn end_segment(&mut self) -> Result<(), Rule> {
+        let segment = std::mem::take(&mut self.segment);
+        if segment.is_dots() { self.found(Rule::Traversal) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn found(&mut self, rule: Rule) -> Result<(), Rule> {
+        let at = Some(self.at);
+        match self.reports.found(self.policy, rule, Place::Path, at, String::new)? {
+            Verdict::Pass => Ok(()),
+            Verdict::Strip => Err(rule),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Under axum, hyper and tonic, with tower-http's layers outside and inside, and behind its
+//! decompression.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test is meant to panic")]
+
+use std::convert::Infallible;
+
+use axum::{Router, routing::post};
+use buttress_core::{body::ResponseBody, reject::Rejected};
+use buttress_sanitize::{GuardedBody, Kind, Policy, SanitizeLayer};
+use bytes::Bytes;
+use http::{Request, Response, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_http::{
+    compression::CompressionBody, cors::CorsLayer, decompression::RequestDecompressionLayer,
+    map_response_body::MapResponseBodyLayer, trace::TraceLayer,
+};
+
+fn strict() -> SanitizeLayer {
+    SanitizeLayer::new(Policy::strict_json())
+}
+
+/// tower-http's Cors asks for a body that is `Default`, which Trace's is not: the core's is put
+/// between the two.
+macro_rules! both_sides {
+    ($service:expr) => {
+        ServiceBuilder::new()
+            .layer(TraceLayer::new_for_http())
+            .layer(CorsLayer::permissive())
+            .layer(strict())
+            .layer(CorsLayer::permissive())
+            .layer(MapResponseBodyLayer::new(ResponseBody::inner))
+            .layer(TraceLayer::new_for_http())
+            .service($service)
+    };
+}
+
+#[tokio::test]
+async fn under_axum_inside_and_outside_of_a_router() {
+    let echo = || Router::new().route("/", post(|body: String| async { body }));
+    let inside =
+        echo().layer(TraceLayer::new_for_http()).layer(strict()).layer(CorsLayer::permissive());
+    let outside = ServiceBuilder::new()
+        .layer(CorsLayer::permissive())
+        .layer(MapResponseBodyLayer::new(ResponseBody::inner))
+        .layer(TraceLayer::new_for_http())
+        .layer(strict())
+        .service(echo());
+    let send = |body: &'static str| {
+        let request = Request::post("/").header("origin", "https://app.example");
+        let request = request.header("content-type", "application/json; charset=utf-8");
+        request.body(axum::body::Body::from(body)).unwrap()
+    };
+    for (body, status) in [(r#"{"a": 1}"#, 200), (r#"{"a": 1, "a": 2}"#, 400)] {
+        let answer = inside.clone().oneshot(send(body)).await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        let answer = outside.clone().oneshot(send(body)).await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn under_axum_a_route_has_a_policy_of_its_own() {
+    let app = Router::new()
+        .route(
+            "/small",
+            post(|_: Bytes| async {}).layer(SanitizeLayer::new(Policy::strict_json().max_body(2))),
+        )
+        .route("/upload", post(|_: Bytes| async {}).layer(strict().accept([Kind::Other])));
+    for (path, content_type, body, status) in [
+        ("/small", "application/json", "[]", 200),
+        ("/small", "application/json", "[1]", 413),
+        ("/upload", "image/png", "\u{89}PNG", 200),
+        ("/upload", "application/json", "[]", 415),
+    ] {
+        let request = Request::post(path).header("content-type", content_type);
+        let request = request.body(axum::body::Body::from(body)).unwrap();
+        assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status, "{path}");
+    }
+}
+
+/// axum's own extractor makes a 400 with a text of its own of the error.
+#[tokio::test]
+async fn under_axum_what_its_own_extractors_make_of_an_error_is_replaced() {
+    let app =
+        Router::new().route("/", post(|_: axum::Json<serde_json::Value>| async {})).layer(strict());
+    for (chunks, status) in [([r#"{"a": 1"#, "}"], 200), ([r#"{"a": 1"#, r#", "a": 2}"#], 400)] {
+        let chunks = chunks.map(Ok::<_, std::io::Error>);
+        let body = axum::body::Body::from_stream(futures_util::stream::iter(chunks));
+        let request = Request::post("/").header("content-type", "application/json");
+        let answer = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status);
+        let rejected = answer.extensions().get::<Rejected>().map(|rejected| rejected.reason());
+        assert_eq!(rejected, (status == 400).then_some("duplicate_key"));
+    }
+}
+
+/// A server, and what it answers to bytes that are sent as they are, until it closes or has
+/// answered so many requests.
+async fn hyper_answers(requests: &[&str]) -> Vec<String> {
+    type Guarded = GuardedBody<hyper::body::Incoming>;
+    let service = both_sides!(service_fn(|request: Request<Guarded>| async {
+        let response = match request.into_body().collect().await {
+            Ok(body) => Response::new(Full::new(body.to_bytes())),
+            Err(_) => Response::builder().status(500).body(Full::default()).unwrap(),
+        };
+        Ok::<_, Infallible>(response)
+    }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = hyper_util::service::TowerToHyperService::new(service);
+        let connection = hyper::server::conn::http1::Builder::new();
+        let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+    });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut answers = Vec::new();
+    for request in requests {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // The head, and as much as it says.
+        loop {
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.to_ascii_lowercase();
+                let length = length.split("content-length: ").nth(1).unwrap();
+                let length: usize = length.lines().next().unwrap().parse().unwrap();
+                if body.len() >= length {
+                    answers.push(text);
+                    break;
+                }
+            }
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.unwrap();
+            answer.push(byte[0]);
+        }
+    }
+    drop(stream);
+    server.await.unwrap();
+    answers
+}
+
+#[tokio::test]
+async fn under_hyper_a_chunked_body_has_a_clean_answer_and_the_connection_goes_on() {
+    const HEAD: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let chunked = |chunks: &[&str]| {
+        let chunks: String = chunks.iter().map(|c| format!("{:x}\r\n{c}\r\n", c.len())).collect();
+        format!("{HEAD}transfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+    };
+    let good = chunked(&["[1,", "2]"]);
+    let bad = chunked(&[r#"{"__proto"#, r#"__": 1}"#]);
+    let known = format!("{HEAD}content-length: 4\r\n\r\n[1,]");
+    let answers = hyper_answers(&[&good, &bad, &known, &good]).await;
+    assert!(answers[0].starts_with("HTTP/1.1 200") && answers[0].ends_with("[1,2]"));
+    assert!(answers[1].starts_with("HTTP/1.1 400") && answers[1].contains("prototype_key"));
+    assert!(answers[2].starts_with("HTTP/1.1 400") && answers[2].contains("syntax"));
+    assert!(answers[3].starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn under_tonic() {
+    let service = both_sides!(tonic::service::Routes::default().prepare());
+    let request = |path| {
+        Request::builder()
+            .uri(path)
+            .header(CONTENT_TYPE, "application/grpc")
+            .body(tonic::body::Body::empty())
+            .unwrap()
+    };
+    // UNIMPLEMENTED, since there is no such method; and INVALID_ARGUMENT.
+    for (path, status) in [("/package.Service/Method", "12"), ("/package.Service/%00", "3")] {
+        let response = service.clone().oneshot(request(path)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/grpc");
+        assert_eq!(response.headers()["grpc-status"], status);
+    }
+    // It is also what tonic's server takes.
+    let _ = tonic::transport::Server::builder()
+        .layer(TraceLayer::new_for_http())
+        .layer(strict())
+        .add_routes(tonic::service::Routes::default());
+}
+
+async fn gzip(data: Vec<u8>) -> Bytes {
+    let request = Request::get("/").header("accept-encoding", "gzip").body(()).unwrap();
+    let service = ServiceBuilder::new()
+        .layer(tower_http::compression::CompressionLayer::new())
+        .service(service_fn(move |_: Request<()>| {
+            let response = Response::new(Full::from(data.clone()));
+            async { Ok::<Response<Full<Bytes>>, Infallible>(response) }
+        }));
+    let response: Response<CompressionBody<Full<Bytes>>> = service.oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn behind_decompression_what_is_judged_is_what_is_read() {
+    let app = Router::new()
+        .route("/", post(|body: String| async { body }))
+        .layer(strict())
+        .layer(RequestDecompressionLayer::new());
+    for (text, status) in [("[1, 2]", 200), (r#"{"__proto__": 1}"#, 400)] {
+        // What is short is not compressed.
+        let body = gzip(format!("{text:100}").into_bytes()).await;
+        let request = Request::post("/")
+            .header("content-type", "application/json")
+            .header("content-encoding", "gzip");
+        let request = request.body(axum::body::Body::from(body)).unwrap();
+        assert_eq!(app.clone().oneshot(request).await.unwrap().status(), status);
+    }
+}
+
+#[test]
+fn a_bomb_behind_decompression_is_413_in_bounded_memory() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    // 64 MiB in some 64 KiB.
+    let bomb = runtime.block_on(async {
+        let mut text = vec![b' '; 64 << 20];
+        text[0] = b'[';
+        gzip(text).await
+    });
+    assert!(bomb.len() < 128 * 1024, "{}", bomb.len());
+    let layer = SanitizeLayer::new(Policy::strict_json());
+    let app = Router::new()
+        .route("/", post(|body: Bytes| async move { body.len().to_string() }))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(layer)
+        .layer(RequestDecompressionLayer::new());
+    let bytes = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let request = Request::post("/")
+                .header("content-type", "application/json")
+                .header("content-encoding", "gzip");
+            let request = request.body(axum::body::Body::from(bomb.clone())).unwrap();
+            let answer = app.oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), 413);
+            assert_eq!(answer.extensions().get::<Rejected>().unwrap().reason(), "body_size");
+        });
+    });
+    // The handler gathers up to 1 MiB, in a buffer that grows by doubling.
+    assert!(bytes.bytes_max < 4 << 20, "{}", bytes.bytes_max);
+}
