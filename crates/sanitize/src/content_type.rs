@@ -13,9 +13,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// `application/json`, and what ends in `+json` (RFC 6839 §3.1).
+    /// `application/json`, what ends in `+json` (RFC 6839 §3.1), and `application/json+…`, which
+    /// some take for the first.
     Json,
-    /// `application/x-www-form-urlencoded`
+    /// `application/x-www-form-urlencoded`, and what begins so, since some look no further.
     Form,
     /// `multipart/form-data`, which has its boundary.
     Multipart,
@@ -103,6 +104,10 @@ impl ContentType {
             "application/x-www-form-urlencoded" => Kind::Form,
             "multipart/form-data" => Kind::Multipart,
             other if other.ends_with("+json") => Kind::Json,
+            // Who cuts a suffix off takes this for JSON, and who looks no further than it has to
+            // takes that for a form: so do axum's `Json` and `Form` (axum 0.8).
+            other if other.starts_with("application/json+") => Kind::Json,
+            other if other.starts_with("application/x-www-form-urlencoded") => Kind::Form,
             _ => Kind::Other,
         };
         let mut names: Vec<String> = Vec::new();
