@@ -9,6 +9,9 @@ use crate::{
     violation::{Place, Violation},
 };
 
+/// The most parameters: each is looked for among those before it, and nobody has so many.
+const MOST: usize = 32;
+
 /// What a body is, as far as its guard is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -69,8 +72,8 @@ impl ContentType {
     ///
     /// # Errors
     ///
-    /// [`Rule::ContentType`] where it is not of the grammar, has a parameter twice, or is
-    /// `multipart` without a boundary (RFC 2046 §5.1.1); [`Rule::Charset`] where it is JSON or a
+    /// [`Rule::ContentType`] where it is not of the grammar, has a parameter twice or more than 32
+    /// of them, or is `multipart` without a boundary (RFC 2046 §5.1.1); [`Rule::Charset`] where it is JSON or a
     /// form and not UTF-8 (RFC 8259 §8.1).
     pub fn parse(value: &[u8]) -> Result<Self, Violation> {
         Self::read(value).map_err(refused)
@@ -142,7 +145,7 @@ impl ContentType {
                 }
                 _ => {}
             }
-            if names.contains(&name) {
+            if names.len() == MOST || names.contains(&name) {
                 return Err(Rule::ContentType);
             }
             // Neither has parameters of which anything depends (RFC 8259 §11, WHATWG URL §5), but

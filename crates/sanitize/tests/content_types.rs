@@ -81,6 +81,17 @@ fn every_content_type_that_is_none_is_refused() {
     }
 }
 
+/// Each is looked for among those before it.
+#[test]
+fn a_content_type_has_at_most_32_parameters() {
+    let of = |count: usize| {
+        let params: String = (0..count).map(|number| format!(";p{number}=v")).collect();
+        ContentType::parse(format!("text/plain{params}").as_bytes()).map_err(|error| error.rule())
+    };
+    assert!(of(32).is_ok());
+    assert_eq!(of(33), Err(Rule::ContentType));
+}
+
 #[test]
 fn json_and_forms_are_utf8() {
     for value in [
