@@ -732,3 +732,19 @@ async fn in_report_mode_one_violation_hides_neither_what_came_before_nor_another
         }
     }
 }
+
+/// Whoever sends it on over HTTP/1 would write a length and drop the trailers.
+#[tokio::test]
+async fn a_body_that_was_judged_first_and_has_trailers_claims_no_exact_size() {
+    let service = strict().layer(service_fn(|request: Request<GuardedBody<ProbeBody>>| async {
+        let hint = request.body().size_hint();
+        let collected = request.into_body().collect().await.unwrap();
+        assert_eq!((hint.lower(), hint.exact()), (2, None));
+        assert!(collected.trailers().is_some());
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    }));
+    let body = ProbeBody::new().data("[]").exact().trailers(http::HeaderMap::new());
+    assert_eq!(body.size_hint().exact(), Some(2));
+    let answer = service.oneshot(post().body(body).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
