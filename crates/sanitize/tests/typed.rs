@@ -548,3 +548,32 @@ mod under_axum {
         }
     }
 }
+
+/// `0,` is two bytes, and what is said of it is a hundred.
+#[cfg(all(feature = "garde", feature = "validator"))]
+#[test]
+fn of_many_things_that_are_wrong_the_first_64_are_told() {
+    use validator::Validate as _;
+
+    #[derive(garde::Validate, validator::Validate)]
+    struct Item {
+        #[garde(range(min = 1))]
+        #[validate(range(min = 1))]
+        count: u8,
+    }
+    #[derive(garde::Validate, validator::Validate)]
+    struct Cart {
+        #[garde(dive)]
+        #[validate(nested)]
+        items: Vec<Item>,
+    }
+    let cart = Cart { items: (0..10_000).map(|_| Item { count: 0 }).collect() };
+    for error in [
+        buttress_sanitize::check_garde(&cart, buttress_sanitize::Place::Body).unwrap_err(),
+        buttress_sanitize::check_validator(&cart, buttress_sanitize::Place::Body).unwrap_err(),
+    ] {
+        let problem = error.to_problem().to_json();
+        assert_eq!(problem.matches("pointer").count(), 64);
+        assert!(problem.contains("/items/0/count") && problem.contains("/items/63/count"));
+    }
+}
