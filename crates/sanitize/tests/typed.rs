@@ -299,6 +299,7 @@ fn identifiers_are_composed_and_other_fields_are_not() {
         '\u{115f}',
         '\u{17b4}',
         '\u{180b}',
+        '\u{2800}',
         '\u{2065}',
         '\u{206a}',
         '\u{3164}',
