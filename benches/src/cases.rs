@@ -32,6 +32,7 @@ mod redact;
 mod reject;
 mod request_id;
 mod retry;
+mod seal;
 mod stack;
 mod trace;
 
@@ -53,6 +54,7 @@ pub fn cases<W: AsRef<str>>(words: &[W]) -> Vec<Case> {
         breaker::cases(),
         retry::cases(),
         health::cases(),
+        seal::cases(),
     ];
     let chosen = |case: &Case| words.iter().all(|word| case.name.contains(word.as_ref()));
     all.into_iter().flatten().filter(chosen).collect()

@@ -68,6 +68,22 @@ const ADDED: &[(&str, u64)] = &[
     // Two of them are the copy of the request's one header.
     ("health, all details", 24),
     ("shutdown, drain layer", 0),
+    // The body, and its text.
+    ("seal, 32 B", 2),
+    ("seal, 32 B opened", 1),
+    ("seal, 1 KiB", 2),
+    ("seal, 1 KiB opened", 1),
+    ("seal, 64 KiB", 2),
+    ("seal, 64 KiB opened", 1),
+    ("seal, 64 KiB binary", 1),
+    ("seal, 64 KiB binary opened", 1),
+    ("seal, is it stale", 0),
+    // The buffer of a chunk; the reader keeps its context.
+    ("seal, a stream of 64 KiB", 1),
+    ("seal, a stream of 64 KiB opened", 2),
+    ("seal, 100 bytes out of a stream of 64 KiB", 3),
+    ("seal, a cookie", 3),
+    ("seal, a cookie opened", 1),
 ];
 
 #[test]

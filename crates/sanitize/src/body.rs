@@ -152,6 +152,12 @@ where
             State::Watched { watch, .. } if watch.is_at_end() => SizeHint::with_exact(0),
             State::Watched { watch, .. } if watch.strips() => SizeHint::default(),
             State::Watched { body, .. } => body.size_hint(),
+            // Where a length is written, trailers are not (RFC 9112 §6.3, §7.1.2).
+            State::Whole { data, end: Some(End::Trailers(_)) } => {
+                let mut hint = SizeHint::new();
+                hint.set_lower(data.len() as u64);
+                hint
+            }
             State::Whole { data, .. } => SizeHint::with_exact(data.len() as u64),
         }
     }

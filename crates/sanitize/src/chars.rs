@@ -24,9 +24,10 @@ impl Class {
 }
 
 /// The controls of Unicode's category Cc but tab, line feed and carriage return, and the line and
-/// paragraph separators; the explicit directional characters of UAX #9 §2; and the format
-/// characters that are not seen. The zero-width joiner U+200D and non-joiner U+200C are needed by
-/// emoji and by Persian, but are not seen either.
+/// paragraph separators; the explicit directional characters of UAX #9 §2; and what is not seen, which
+/// is `Default_Ignorable_Code_Point` (Unicode 16, `DerivedCoreProperties.txt`) and the annotation
+/// characters U+FFF9 to U+FFFB. The zero-width joiner U+200D and non-joiner U+200C are needed by
+/// emoji and by Persian, and the variation selector U+FE0F by emoji, but are not seen either.
 #[inline]
 pub(crate) const fn class(character: char) -> Class {
     match character {
@@ -36,9 +37,24 @@ pub(crate) const fn class(character: char) -> Class {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             Class::Bidi
         }
-        '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => {
-            Class::ZeroWidth
-        }
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200d}'
+        | '\u{2060}'..='\u{2065}'
+        | '\u{206a}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => Class::ZeroWidth,
         _ => Class::Plain,
     }
 }

@@ -9,13 +9,17 @@ use crate::{
     violation::{Place, Violation},
 };
 
+/// The most parameters: each is looked for among those before it, and nobody has so many.
+const MOST: usize = 32;
+
 /// What a body is, as far as its guard is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// `application/json`, and what ends in `+json` (RFC 6839 §3.1).
+    /// `application/json`, what ends in `+json` (RFC 6839 §3.1), and `application/json+…`, which
+    /// some take for the first.
     Json,
-    /// `application/x-www-form-urlencoded`
+    /// `application/x-www-form-urlencoded`, and what begins so, since some look no further.
     Form,
     /// `multipart/form-data`, which has its boundary.
     Multipart,
@@ -68,8 +72,8 @@ impl ContentType {
     ///
     /// # Errors
     ///
-    /// [`Rule::ContentType`] where it is not of the grammar, has a parameter twice, or is
-    /// `multipart` without a boundary (RFC 2046 §5.1.1); [`Rule::Charset`] where it is JSON or a
+    /// [`Rule::ContentType`] where it is not of the grammar, has a parameter twice or more than 32
+    /// of them, or is `multipart` without a boundary (RFC 2046 §5.1.1); [`Rule::Charset`] where it is JSON or a
     /// form and not UTF-8 (RFC 8259 §8.1).
     pub fn parse(value: &[u8]) -> Result<Self, Violation> {
         Self::read(value).map_err(refused)
@@ -103,6 +107,10 @@ impl ContentType {
             "application/x-www-form-urlencoded" => Kind::Form,
             "multipart/form-data" => Kind::Multipart,
             other if other.ends_with("+json") => Kind::Json,
+            // Who cuts a suffix off takes this for JSON, and who looks no further than it has to
+            // takes that for a form: so do axum's `Json` and `Form` (axum 0.8).
+            other if other.starts_with("application/json+") => Kind::Json,
+            other if other.starts_with("application/x-www-form-urlencoded") => Kind::Form,
             _ => Kind::Other,
         };
         let mut names: Vec<String> = Vec::new();
@@ -137,7 +145,7 @@ impl ContentType {
                 }
                 _ => {}
             }
-            if names.contains(&name) {
+            if names.len() == MOST || names.contains(&name) {
                 return Err(Rule::ContentType);
             }
             // Neither has parameters of which anything depends (RFC 8259 §11, WHATWG URL §5), but

@@ -185,8 +185,9 @@ impl Gathered {
 
 /// A length that was declared is the length that is read.
 fn set_length(head: &mut Parts, length: usize) {
-    if let Some(declared) = head.headers.get_mut(CONTENT_LENGTH) {
-        *declared = HeaderValue::from(length);
+    if head.headers.contains_key(CONTENT_LENGTH) {
+        // In place of all that there are.
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
 }
 

@@ -2,10 +2,17 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, Unexpected},
+};
 
 /// HTML of a client, of which what could run is taken out when it is read: scripts, handlers of
 /// events, styles, frames, links with other schemes than those of the web (by ammonia's defaults).
+///
+/// A parser of HTML looks through all elements that are open for each tag, and through all
+/// attributes of a tag for each: what is longer than [`MAX`](Self::MAX), or has more `<` than
+/// [`MAX_TAGS`](Self::MAX_TAGS), is not parsed, so that nobody can keep a server busy with it.
 ///
 /// It is for a field that is declared to hold HTML, and is shown as such. Any other text is kept as
 /// it was sent, and escaped where it is shown: of `a<b&c` this leaves `a`.
@@ -30,10 +37,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Html(String);
 
 impl Html {
-    /// Cleans a text.
+    /// The longest that is parsed, in bytes.
+    pub const MAX: usize = 64 * 1024;
+
+    /// The most `<` that are parsed.
+    pub const MAX_TAGS: usize = 4_096;
+
+    /// Cleans a text. Of one that would take too long, nothing is taken for HTML: all of it is
+    /// escaped.
     #[must_use]
     pub fn clean(text: &str) -> Self {
-        Self(ammonia::clean(text))
+        Self(if is_cheap(text) { ammonia::clean(text) } else { ammonia::clean_text(text) })
     }
 
     /// The clean HTML.
@@ -49,6 +63,12 @@ impl Html {
     }
 }
 
+fn is_cheap(text: &str) -> bool {
+    text.len() <= Html::MAX && text.bytes().filter(|byte| *byte == b'<').count() <= Html::MAX_TAGS
+}
+
+const WANTED: &str = "HTML of at most 64 KiB and 4,096 tags";
+
 impl fmt::Display for Html {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -57,7 +77,11 @@ impl fmt::Display for Html {
 
 impl<'de> Deserialize<'de> for Html {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(from).map(|text| Self::clean(&text))
+        let text = Cow::<str>::deserialize(from)?;
+        if !is_cheap(&text) {
+            return Err(D::Error::invalid_value(Unexpected::Other("more"), &WANTED));
+        }
+        Ok(Self::clean(&text))
     }
 }
 

@@ -64,7 +64,9 @@ impl FromStr for Identifier {
         }
         let name: String = text.nfc().collect();
         let is_taken = |character: char| {
-            class(character) == Class::Plain && (character == ' ' || !character.is_whitespace())
+            // The empty pattern of Braille is white space to all but Unicode.
+            let is_blank = character.is_whitespace() || character == '\u{2800}';
+            class(character) == Class::Plain && (character == ' ' || !is_blank)
         };
         let has_ends = name.starts_with(' ') || name.ends_with(' ');
         match (1..=Self::MAX).contains(&name.len()) && !has_ends && name.chars().all(is_taken) {

@@ -16,6 +16,10 @@ use crate::{
     violation::{self, Place, Violation},
 };
 
+/// An answer is not many times what was asked: of a list, each item may be wrong.
+#[cfg(any(feature = "garde", feature = "validator"))]
+const MOST_INVALID: usize = 64;
+
 /// Why a value was not read. It never has a value that was sent.
 ///
 /// It is 400 for what is not well-formed or breaks a rule (or 408, 413, 414, 415), and 422 for what
@@ -56,7 +60,8 @@ impl InputError {
     }
 
     #[cfg(any(feature = "garde", feature = "validator"))]
-    pub(crate) fn invalid(invalid: Vec<Invalid>, place: Place) -> Self {
+    pub(crate) fn invalid(mut invalid: Vec<Invalid>, place: Place) -> Self {
+        invalid.truncate(MOST_INVALID);
         Self::of(Box::new(Cause::Invalid(invalid, place)))
     }
 

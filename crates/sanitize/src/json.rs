@@ -52,8 +52,7 @@ enum State {
 /// that may be cut anywhere. The verdict, its pointer and its offset do not depend on the cuts.
 ///
 /// It is strict: one value, UTF-8, no byte order mark, no comments, no trailing commas. It holds
-/// the keys of the objects that are open, and no value: what a client makes it hold is less than
-/// what the client has sent.
+/// the keys of the objects that are open, and a few words for each, and no value.
 ///
 /// ```
 /// use buttress_sanitize::{JsonGuard, Policy, Rule};

@@ -79,6 +79,9 @@ impl SanitizeLayer {
     /// Which kinds of bodies are taken; the default is JSON and forms. Others are answered 415,
     /// with what is taken in `Accept`.
     ///
+    /// A handler that reads JSON whatever the content type says takes JSON alone,
+    /// `accept([Kind::Json])`: a JSON text that is declared to be a form is judged as a form.
+    ///
     /// Nobody looks into [`Kind::Multipart`] and [`Kind::Other`]: of them the bytes are counted.
     /// [`Kind::Other`] is also a body of which nothing is declared.
     pub fn accept(self, kinds: impl IntoIterator<Item = Kind>) -> Self {

@@ -195,7 +195,7 @@ macro_rules! floats {
             #[cfg(feature = "serde")]
             fn from_float(number: f64) -> Option<Self> {
                 let cast: Self = $cast(number);
-                (cast.is_finite() && !is_negative_zero(number)).then_some(cast)
+                (cast.is_finite() && !is_negative_zero(cast.into())).then_some(cast)
             }
         }
     )*};

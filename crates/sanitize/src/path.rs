@@ -86,7 +86,7 @@ impl Walk<'_> {
         if self.remains.is_encoded(character) {
             self.found(Rule::DoubleEncoding)?;
         }
-        // The fullwidth forms of `.`, `/` and `\` become these where somebody normalizes (NFKC).
+        // What becomes `.`, `/`, `\` or `;` where somebody normalizes (NFKC).
         match character {
             '/' | '\u{ff0f}' => {
                 if was_encoded && character == '/' {
@@ -94,18 +94,18 @@ impl Walk<'_> {
                 }
                 self.end_segment()?;
             }
-            '\\' | '\u{ff3c}' => {
+            '\\' | '\u{ff3c}' | '\u{fe68}' => {
                 if character == '\\' {
                     self.found(Rule::Backslash)?;
                 }
                 self.end_segment()?;
             }
             _ if self.segment.is_cut => {}
-            ';' => self.segment.is_cut = true,
-            '.' | '\u{ff0e}' | '\u{2024}' => {
+            ';' | '\u{37e}' | '\u{fe54}' | '\u{ff1b}' => self.segment.is_cut = true,
+            '.' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}' => {
                 self.segment.dots = self.segment.dots.saturating_add(1);
             }
-            '\u{2025}' => self.segment.dots = self.segment.dots.saturating_add(2),
+            '\u{2025}' | '\u{fe30}' => self.segment.dots = self.segment.dots.saturating_add(2),
             _ => self.segment.is_other = true,
         }
         Ok(())

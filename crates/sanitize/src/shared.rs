@@ -95,9 +95,9 @@ impl Shared {
         if self.share_policy {
             head.extensions.insert(self.policy.clone());
         }
-        match self.policy.check_head(head) {
-            Ok(reports) => self.reported(&reports),
-            Err(violation) => self.found(violation)?,
+        self.told(self.policy.check_path(head.uri.path()))?;
+        if let Some(query) = head.uri.query() {
+            self.told(self.policy.check_query(query))?;
         }
         if head::is_empty(body) || self.grpc && head::is_grpc(&head.headers) {
             return Ok(Content::Open);
@@ -121,6 +121,10 @@ impl Shared {
     /// The form in which the client understands a refusal.
     pub(crate) fn protocol(&self, head: &Parts) -> Protocol {
         if self.grpc { Protocol::of(&head.headers) } else { Protocol::Http }
+    }
+
+    fn told(&self, judged: Result<Vec<Violation>, Violation>) -> Result<(), Violation> {
+        judged.map(|reports| self.reported(&reports)).or_else(|violation| self.found(violation))
     }
 
     /// A broken rule refuses, unless it is only reported.

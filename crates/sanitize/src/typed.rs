@@ -19,12 +19,18 @@ mod serde;
 /// assert!("300".parse::<Id<u8>>().is_err());
 /// # Ok::<(), buttress_sanitize::NumberError>(())
 /// ```
+///
+/// A float is no id:
+///
+/// ```compile_fail
+/// let _ = "0.5".parse::<buttress_sanitize::Id<f64>>();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id<T = u64>(T);
 
 const ID: &str = "an id, an integer from 1";
 
-impl<T: Number + Default + PartialOrd> Id<T> {
+impl<T: Number + Default + Ord> Id<T> {
     /// An id; `None` for 0 and less.
     #[must_use]
     pub fn new(id: T) -> Option<Self> {
@@ -38,7 +44,7 @@ impl<T: Number + Default + PartialOrd> Id<T> {
     }
 }
 
-impl<T: Number + Default + PartialOrd> FromStr for Id<T> {
+impl<T: Number + Default + Ord> FromStr for Id<T> {
     type Err = NumberError;
 
     fn from_str(text: &str) -> Result<Self, NumberError> {

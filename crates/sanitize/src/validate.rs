@@ -26,7 +26,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// All that is wrong.
+/// What is wrong, the first 64 of it.
 #[cfg(feature = "garde")]
 pub fn check_garde<T>(value: &T, place: Place) -> Result<(), InputError>
 where
@@ -69,7 +69,7 @@ fn of_path(path: &str) -> String {
 ///
 /// # Errors
 ///
-/// All that is wrong.
+/// What is wrong, the first 64 of it.
 #[cfg(feature = "validator")]
 pub fn check_validator<T>(value: &T, place: Place) -> Result<(), InputError>
 where

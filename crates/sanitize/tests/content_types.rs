@@ -45,7 +45,10 @@ fn every_content_type_that_is_taken_is_written_in_one_way() {
         ("application/json5", Other, "application/json5"),
         ("application/jsonlines", Other, "application/jsonlines"),
         ("text/json", Other, "text/json"),
-        ("application/json+xml", Other, "application/json+xml"),
+        // What is taken for JSON or a form by those who cut the suffix off, or read no further.
+        ("application/json+xml", Json, "application/json+xml"),
+        ("application/json+a+b", Json, "application/json+a+b"),
+        ("Application/X-WWW-Form-Urlencoded2; a=b", Form, "application/x-www-form-urlencoded2"),
         ("application/grpc+proto", Other, "application/grpc+proto"),
     ] {
         let of = ContentType::parse(value.as_bytes()).unwrap();
@@ -76,6 +79,17 @@ fn every_content_type_that_is_none_is_refused() {
         assert_eq!((violation.status().as_u16(), violation.place()), (415, Place::Header));
         assert_eq!(violation.pointer(), "/content-type");
     }
+}
+
+/// Each is looked for among those before it.
+#[test]
+fn a_content_type_has_at_most_32_parameters() {
+    let of = |count: usize| {
+        let params: String = (0..count).map(|number| format!(";p{number}=v")).collect();
+        ContentType::parse(format!("text/plain{params}").as_bytes()).map_err(|error| error.rule())
+    };
+    assert!(of(32).is_ok());
+    assert_eq!(of(33), Err(Rule::ContentType));
 }
 
 #[test]

@@ -268,3 +268,43 @@ proptest! {
         agrees(format!("[{text}]").as_bytes(), &Policy::mongo().max_depth(2).max_object_keys(2));
     }
 }
+
+/// A field that takes anything for its default swallows the error by which the walk would have
+/// told.
+#[test]
+fn a_type_that_forgives_hides_no_violation() {
+    fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+        T: Deserialize<'de> + Default,
+    {
+        Ok(T::deserialize(from).unwrap_or_default())
+    }
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    struct Pair(#[serde(deserialize_with = "or_default")] String);
+    #[derive(Debug, Default, PartialEq)]
+    struct Two(u8, u8);
+    impl<'de> Deserialize<'de> for Two {
+        fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            or_default(from).map(|(one, two)| Self(one, two))
+        }
+    }
+
+    let read = |text: &str| {
+        let read = GuardedJson::<HashMap<String, Two>>::from_slice(
+            text.as_bytes(),
+            &Policy::strict_json(),
+        );
+        read.map(|read| read.value.len()).map_err(|error| match error {
+            ReadError::Refused(violation) => Some(violation.rule()),
+            _ => None,
+        })
+    };
+    assert_eq!(read(r#"{"a": [1, 2], "x": [1], "b": [1, 2]}"#), Ok(3));
+    assert_eq!(read(r#"{"a": [1, 2], "x": [1], "a": [3, 4]}"#), Err(Some(Rule::DuplicateKey)));
+
+    let text = r#"["\u0000"]"#;
+    let read = GuardedJson::<Vec<Pair>>::from_slice(text.as_bytes(), &Policy::strict_json());
+    let Err(ReadError::Refused(violation)) = read else { panic!("it has U+0000") };
+    assert_eq!((violation.rule(), violation.pointer()), (Rule::Nul, "/0"));
+}

@@ -696,3 +696,55 @@ fn a_layer_says_what_is_in_force() {
         "application/json, at most 1048576 bytes, only reported"
     );
 }
+
+/// HTTP/2 lets a client send the header twice.
+#[tokio::test]
+async fn where_something_is_stripped_no_other_length_is_left() {
+    let policy = Policy::strict_json().on(Rule::PrototypeKey, Action::Strip).unwrap();
+    let layer = SanitizeLayer::new(policy);
+    let service =
+        layer.layer(service_fn(|request: Request<GuardedBody<Full<Bytes>>>| async move {
+            let lengths = request.headers().get_all("content-length").iter();
+            let lengths: Vec<_> =
+                lengths.map(|length| length.to_str().unwrap().to_owned()).collect();
+            let size = request.into_body().collect().await.unwrap().to_bytes().len();
+            assert_eq!(lengths, [size.to_string()]);
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+    let body = r#"{"a": 1, "__proto__": 2}"#;
+    let request = post().header("content-length", body.len()).header("content-length", 1000);
+    let answer = service.oneshot(request.body(Full::from(body)).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn in_report_mode_one_violation_hides_neither_what_came_before_nor_another_part() {
+    for exact in [true, false] {
+        let layer = strict().report_only();
+        let body = ProbeBody::new().data("[\"\\u202e\", {\"a\": 1, \"a\": 2}]");
+        let body = if exact { body.exact() } else { body };
+        let request =
+            Request::post("/a/%2e%2e/b?a=1&a=2").header("content-type", "application/json");
+        send_to(&layer, request.body(body).unwrap()).await;
+        let handle = layer.handle();
+        for rule in [Rule::Traversal, Rule::RepeatedParameter, Rule::Bidi, Rule::DuplicateKey] {
+            assert_eq!(handle.reported(rule), 1, "{rule}");
+        }
+    }
+}
+
+/// Whoever sends it on over HTTP/1 would write a length and drop the trailers.
+#[tokio::test]
+async fn a_body_that_was_judged_first_and_has_trailers_claims_no_exact_size() {
+    let service = strict().layer(service_fn(|request: Request<GuardedBody<ProbeBody>>| async {
+        let hint = request.body().size_hint();
+        let collected = request.into_body().collect().await.unwrap();
+        assert_eq!((hint.lower(), hint.exact()), (2, None));
+        assert!(collected.trailers().is_some());
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    }));
+    let body = ProbeBody::new().data("[]").exact().trailers(http::HeaderMap::new());
+    assert_eq!(body.size_hint().exact(), Some(2));
+    let answer = service.oneshot(post().body(body).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}

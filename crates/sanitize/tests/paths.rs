@@ -41,6 +41,12 @@ fn every_path_has_its_verdict_and_its_rule() {
         ("/a\u{ff0f}..\u{ff0f}b", Some(Traversal)),
         ("/a/\u{2025}/b", Some(Traversal)),
         ("/a/\u{2024}\u{2024}/b", Some(Traversal)),
+        ("/a/\u{fe52}\u{fe52}/b", Some(Traversal)),
+        ("/a/\u{fe30}/b", Some(Traversal)),
+        ("/a\u{fe68}..\u{fe68}b", Some(Traversal)),
+        ("/a/..\u{37e}x/b", Some(Traversal)),
+        ("/a/..\u{ff1b}/b", Some(Traversal)),
+        ("/a/..\u{fe54}/b", Some(Traversal)),
         // Encoded slashes and backslashes.
         ("/a%2fb", Some(EncodedSlash)),
         ("/a%2Fb", Some(EncodedSlash)),

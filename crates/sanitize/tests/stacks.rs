@@ -246,3 +246,26 @@ fn a_bomb_behind_decompression_is_413_in_bounded_memory() {
     // The handler gathers up to 1 MiB, in a buffer that grows by doubling.
     assert!(bytes.bytes_max < 4 << 20, "{}", bytes.bytes_max);
 }
+
+/// axum's `Json` looks at a type without its suffix, and its `Form` at how the type begins.
+#[tokio::test]
+async fn under_axum_what_its_extractors_take_for_json_or_a_form_is_judged_whatever_is_accepted() {
+    type Map = std::collections::BTreeMap<String, serde_json::Value>;
+    let app = Router::new()
+        .route("/json", post(|_: axum::Json<Map>| async {}))
+        .route("/form", post(|_: axum::Form<Map>| async {}))
+        .layer(strict().accept([Kind::Json, Kind::Form, Kind::Multipart, Kind::Other]));
+    for (uri, content_type, body, status) in [
+        ("/json", "application/json+xml", r#"{"a": 1}"#, 200),
+        ("/json", "application/json+xml", r#"{"__proto__": 1}"#, 400),
+        ("/json", "application/JSON+a", r#"{"__proto__": 1}"#, 400),
+        ("/form", "application/x-www-form-urlencoded2", "a=1", 200),
+        ("/form", "application/x-www-form-urlencoded2", "__proto__=1", 400),
+        ("/form", "application/x-www-form-urlencoded+json", "__proto__=1", 400),
+    ] {
+        let request = Request::post(uri).header("content-type", content_type);
+        let request = request.body(axum::body::Body::from(body)).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{content_type} {body}");
+    }
+}

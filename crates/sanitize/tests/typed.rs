@@ -165,6 +165,8 @@ fn in_json_an_id_is_a_number_or_a_text() {
     assert_eq!(serde_json::from_str::<Strict<f32>>("1.5").unwrap().0, 1.5);
     assert!(serde_json::from_str::<Strict<f64>>("-0").is_err());
     assert!(serde_json::from_str::<Strict<f32>>("1e39").is_err());
+    // Too small for an f32, and so a negative zero.
+    assert!(serde_json::from_str::<Strict<f32>>("-1e-300").is_err());
 }
 
 proptest! {
@@ -291,6 +293,44 @@ fn identifiers_are_composed_and_other_fields_are_not() {
     assert_eq!((user.login.as_str(), user.motto.as_str()), ("Jos\u{e9}", "Jose\u{301}"));
     let (status, pointer, _) = wrong(query::<User>("login=ad%E2%80%8Bmin&motto="));
     assert_eq!((status, pointer.as_str()), (422, "/login"));
+    // Nobody sees these: fillers, selectors, tags, joiners.
+    for invisible in [
+        '\u{34f}',
+        '\u{115f}',
+        '\u{17b4}',
+        '\u{180b}',
+        '\u{2800}',
+        '\u{2065}',
+        '\u{206a}',
+        '\u{3164}',
+        '\u{fe0f}',
+        '\u{ffa0}',
+        '\u{fff9}',
+        '\u{1bca0}',
+        '\u{1d173}',
+        '\u{e0001}',
+        '\u{e0061}',
+        '\u{e0100}',
+    ] {
+        assert!(format!("ad{invisible}min").parse::<Identifier>().is_err(), "{invisible:?}");
+    }
+}
+
+/// A parser of HTML looks through all that is open for each tag, and through all attributes of a tag
+/// for each.
+#[cfg(feature = "html")]
+#[test]
+fn html_that_would_take_too_long_to_clean_is_refused() {
+    use buttress_sanitize::Html;
+
+    let read = |html: String| serde_json::from_value::<Html>(html.into()).is_ok();
+    assert!(read("<br>".repeat(Html::MAX_TAGS)));
+    assert!(!read("<br>".repeat(Html::MAX_TAGS + 1)));
+    assert!(read("a".repeat(Html::MAX)));
+    assert!(!read("a".repeat(Html::MAX + 1)));
+    // As text, in which nothing can run.
+    let html = Html::clean(&"<div>".repeat(Html::MAX_TAGS + 1));
+    assert!(!html.as_str().contains('<'));
 }
 
 #[cfg(feature = "html")]
@@ -507,5 +547,34 @@ mod under_axum {
             let (status, _) = send(app(), "GET", &format!("/id/{id}"), JSON, "").await;
             assert_eq!(status, 400, "{id}");
         }
+    }
+}
+
+/// `0,` is two bytes, and what is said of it is a hundred.
+#[cfg(all(feature = "garde", feature = "validator"))]
+#[test]
+fn of_many_things_that_are_wrong_the_first_64_are_told() {
+    use validator::Validate as _;
+
+    #[derive(garde::Validate, validator::Validate)]
+    struct Item {
+        #[garde(range(min = 1))]
+        #[validate(range(min = 1))]
+        count: u8,
+    }
+    #[derive(garde::Validate, validator::Validate)]
+    struct Cart {
+        #[garde(dive)]
+        #[validate(nested)]
+        items: Vec<Item>,
+    }
+    let cart = Cart { items: (0..10_000).map(|_| Item { count: 0 }).collect() };
+    for error in [
+        buttress_sanitize::check_garde(&cart, buttress_sanitize::Place::Body).unwrap_err(),
+        buttress_sanitize::check_validator(&cart, buttress_sanitize::Place::Body).unwrap_err(),
+    ] {
+        let problem = error.to_problem().to_json();
+        assert_eq!(problem.matches("pointer").count(), 64);
+        assert!(problem.contains("/items/0/count") && problem.contains("/items/63/count"));
     }
 }

@@ -40,8 +40,9 @@ pub trait ResealStore {
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Keeps how far it got: all rows up to this one are done. Where the run is killed, the next
-    /// one may begin [`after`](Reseal::after) it. By default nothing is kept, and the next run
-    /// looks at all rows again; what is done stays done.
+    /// one to the same key may begin [`after`](Reseal::after) it; one to another key would skip
+    /// rows. By default nothing is kept, and the next run looks at all rows again; what is done
+    /// stays done.
     fn checkpoint(
         &mut self,
         done: &Self::Key,

@@ -179,21 +179,26 @@ impl Watch {
             Judge::Count { .. } | Judge::Off => Ok(()),
         };
         finished.or_else(|violation| self.found(violation))?;
-        let reports = match &self.judge {
+        if let Some(note) = &self.note {
+            note.shared.reported(self.reports());
+        }
+        Ok(())
+    }
+
+    fn reports(&self) -> &[Violation] {
+        match &self.judge {
             Judge::Json(guard) => guard.reports(),
             Judge::Form(guard) => guard.reports(),
             Judge::Count { .. } | Judge::Off => &[],
-        };
-        if let Some(note) = &self.note {
-            note.shared.reported(reports);
         }
-        Ok(())
     }
 
     #[cold]
     fn found(&mut self, violation: Violation) -> Result<(), BodyError> {
         if let Some(note) = &self.note {
             if note.shared.report_only {
+                // It passes, and so does what was found before.
+                note.shared.reported(self.reports());
                 note.shared.reported(std::slice::from_ref(&violation));
                 self.judge = Judge::Off;
                 return Ok(());

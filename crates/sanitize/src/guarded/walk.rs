@@ -131,6 +131,8 @@ impl Walk {
 
     /// What has gone wrong: a visitor's words, or `serde_json`'s without the value.
     pub(super) fn fault(&mut self) -> Fault {
+        // Whoever is told may forgive it and go on.
+        self.is_unsure = true;
         let told = self.expected.take();
         self.fault.take().or(told).unwrap_or_default()
     }

@@ -8,7 +8,7 @@ use serde::{
 use super::{CURSOR, Cursor, ID, Id, Page};
 use crate::number::{Number, de::number};
 
-impl<'de, T: Number + Default + PartialOrd> Deserialize<'de> for Id<T> {
+impl<'de, T: Number + Default + Ord> Deserialize<'de> for Id<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         number(from, ID, |id| Self::new(id).is_some()).map(Self)
     }
