@@ -11,6 +11,7 @@ macro_rules! pages {
 }
 
 pages! {
+    input: "guide/input.md",
     lifecycle: "guide/lifecycle.md",
     limits: "guide/limits.md",
     observability: "guide/observability.md",
