@@ -131,7 +131,7 @@ where
             }
         };
         // After its end nothing is polled, and what the inner one held is given back.
-        if !matches!(&frame, Some(Ok(frame)) if frame.is_data()) {
+        if !matches!(&frame, Some(Ok(frame)) if !frame.is_trailers()) {
             state.set(State::Whole { data: Bytes::new(), end: None });
         }
         Poll::Ready(frame)

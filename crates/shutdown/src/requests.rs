@@ -49,7 +49,7 @@ pub struct DrainLayer(Arc<Shared>);
 #[derive(Clone)]
 pub struct Drain<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Option<Arc<Shared>>,
 }
 
 pin_project! {
@@ -59,7 +59,7 @@ pin_project! {
         inner: F,
         version: Version,
         counted: Option<Counted>,
-        shared: Arc<Shared>,
+        shared: Option<Arc<Shared>>,
     }
 }
 
@@ -84,7 +84,14 @@ impl<S> Layer<S> for DrainLayer {
     type Service = Drain<S>;
 
     fn layer(&self, inner: S) -> Drain<S> {
-        Drain { inner, shared: Arc::clone(&self.0) }
+        Drain { inner, shared: Some(Arc::clone(&self.0)) }
+    }
+}
+
+impl<S> Drain<S> {
+    /// A service of the same type that counts nothing, for where a drain is a setting.
+    pub const fn uncounted(inner: S) -> Self {
+        Self { inner, shared: None }
     }
 }
 
@@ -103,9 +110,9 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let version = request.version();
-        let counted = Some(self.shared.requests.enter());
+        let counted = self.shared.as_ref().map(|shared| shared.requests.enter());
         let inner = self.inner.call(request);
-        DrainFuture { inner, version, counted, shared: Arc::clone(&self.shared) }
+        DrainFuture { inner, version, counted, shared: self.shared.clone() }
     }
 }
 
@@ -124,7 +131,7 @@ where
         // An upgrade's own `Connection` says what it is; HTTP/2 has none (RFC 9113 §8.2.2).
         if *this.version <= Version::HTTP_11
             && response.status() != http::StatusCode::SWITCHING_PROTOCOLS
-            && this.shared.has_begun()
+            && this.shared.as_ref().is_some_and(|shared| shared.has_begun())
         {
             // Beside what it says already, as `upgrade` on a 426; close wins (RFC 9112 §9.3).
             response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
@@ -151,7 +158,7 @@ impl<B: Body> Body for DrainBody<B> {
             return Poll::Ready(None);
         }
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
-        let more = matches!(&frame, Some(Ok(frame)) if frame.is_data());
+        let more = matches!(&frame, Some(Ok(frame)) if !frame.is_trailers());
         if !more || this.inner.is_end_stream() {
             *this.ended = true;
             *this.counted = None;
