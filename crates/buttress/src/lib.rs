@@ -16,6 +16,10 @@ mod stack;
 pub use buttress_core::{
     CENSOR, Secret, body, client_ip, context, lifecycle, observe, outbound, reject, source, value,
 };
+#[cfg(feature = "config")]
+pub use buttress_config as config;
+#[cfg(feature = "pool")]
+pub use buttress_pool as pool;
 #[cfg(feature = "seal")]
 pub use buttress_seal as seal;
 #[cfg(feature = "shutdown")]
