@@ -13,11 +13,11 @@ mod route;
 #[cfg(feature = "server")]
 mod stack;
 
+#[cfg(feature = "config")]
+pub use buttress_config as config;
 pub use buttress_core::{
     CENSOR, Secret, body, client_ip, context, lifecycle, observe, outbound, reject, source, value,
 };
-#[cfg(feature = "config")]
-pub use buttress_config as config;
 #[cfg(feature = "pool")]
 pub use buttress_pool as pool;
 #[cfg(feature = "seal")]

@@ -1,6 +1,9 @@
 //! Tells quickly that nothing sensitive is in a name, as in most.
 
-use super::{Class, ROOT, SYMBOLS, Trie, class};
+use super::{
+    Class, SYMBOLS, class,
+    trie::{ROOT, Trie},
+};
 
 /// A column for each symbol, and one each for what is skipped, what ends a name, and what must be
 /// decoded first.
