@@ -30,6 +30,8 @@ pub use buttress_core::Secret;
 pub use deadpool_postgres;
 #[cfg(feature = "redis")]
 pub use deadpool_redis;
+#[cfg(feature = "postgres")]
+pub use tokio_postgres;
 
 #[cfg(feature = "postgres")]
 pub use self::postgres::{

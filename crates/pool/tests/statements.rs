@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use buttress_core::context::{self, Operation, RequestContext};
 use buttress_pool::{
-    Limits, PgErrorKind, PgPool, Postgres,
-    deadpool_postgres::tokio_postgres::{NoTls, error::SqlState},
+    Limits, PgError, PgErrorKind, PgPool, Postgres,
+    tokio_postgres::{NoTls, error::SqlState},
 };
 use buttress_testkit::postgres::Server;
 use http::HeaderValue;
@@ -208,6 +208,22 @@ async fn errors_tell_apart_what_was_refused_and_what_does_not_fit_and_show_no_va
     let error = connection.execute(insert, &[&1_i32]).await.unwrap_err();
     assert_eq!(error.kind(), PgErrorKind::Usage);
     assert!(connection.query_opt("SELECT 1 WHERE false", &[]).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_drivers_own_errors_are_told_apart_as_well() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, ms(30_000));
+    let mut connection = pool.get().await.unwrap();
+    let row = connection.query_one("SELECT 'planted'", &[]).await.unwrap();
+    let error = PgError::from(row.try_get::<_, i64>(0).unwrap_err());
+    assert_eq!((error.kind(), error.code()), (PgErrorKind::Usage, None));
+    let client = connection.client_mut();
+    let error = PgError::from(client.batch_execute("SELECT 1/0").await.unwrap_err());
+    let refused = (PgErrorKind::Refused, Some(&SqlState::DIVISION_BY_ZERO));
+    assert_eq!((error.kind(), error.code()), refused);
+    let ended = client.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())").await;
+    assert_eq!(PgError::from(ended.unwrap_err()).kind(), PgErrorKind::Lost);
 }
 
 #[tokio::test]

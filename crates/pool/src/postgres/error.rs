@@ -13,10 +13,21 @@ use crate::error::{AcquireError, AcquireErrorKind};
 /// [source](Error::source).
 ///
 /// ```
-/// use buttress_pool::{PgError, PgErrorKind, deadpool_postgres::tokio_postgres::error::SqlState};
+/// use buttress_pool::{PgError, tokio_postgres::error::SqlState};
 ///
 /// fn is_duplicate(error: &PgError) -> bool {
 ///     error.code() == Some(&SqlState::UNIQUE_VIOLATION)
+/// }
+/// ```
+///
+/// It is made of the driver's error too, so that `?` takes what `Row::try_get` answers, and what was
+/// done with [the driver's own client](super::PgConnection::client_mut).
+///
+/// ```
+/// use buttress_pool::{PgError, tokio_postgres::Row};
+///
+/// fn title(row: &Row) -> Result<Option<String>, PgError> {
+///     Ok(row.try_get("title")?)
 /// }
 /// ```
 pub struct PgError {
@@ -137,6 +148,12 @@ pub(super) fn is_fatal(error: &tokio_postgres::error::DbError) -> bool {
 impl From<AcquireError> for PgError {
     fn from(error: AcquireError) -> Self {
         Self { kind: PgErrorKind::Acquire, source: Some(Source::Acquire(error)) }
+    }
+}
+
+impl From<tokio_postgres::Error> for PgError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::new(kind(&error), Some(error))
     }
 }
 
