@@ -8,6 +8,9 @@ use crate::{
     report::{Problem, Report},
 };
 
+/// How many characters of a column a value may take.
+const WIDEST: usize = 40;
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -62,6 +65,17 @@ impl Setting {
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+}
+
+impl Setting {
+    /// Where it came from, or what holds instead, in words.
+    fn from(&self) -> String {
+        match (&self.value, &self.otherwise) {
+            (Some(_), _) => self.origin.to_string(),
+            (None, Some(otherwise)) => format!("not set: {otherwise}"),
+            (None, None) => String::from("not set"),
+        }
     }
 }
 
@@ -132,6 +146,59 @@ impl<T> Loaded<T> {
     /// All variables as they hold, in the order of the declarations, flags last.
     pub fn effective(&self) -> impl Iterator<Item = &Setting> {
         self.settings.iter()
+    }
+
+    /// What is not as it should be, as a text for the person who starts the service.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What holds, as a table for a person: a line for each variable, with what it holds and where
+    /// that came from, or what holds where it is not set. For a `--check-config`.
+    ///
+    /// ```
+    /// use buttress_config::{Environment, Secret, config};
+    ///
+    /// config! {
+    ///     #[derive(Debug)]
+    ///     struct Settings {
+    ///         /// How many at once.
+    ///         workers: u16 = var("WORKERS").default(4),
+    ///         /// Lets operators in.
+    ///         token: Option<Secret<String>> = var("METRICS_TOKEN"),
+    ///         /// Where pages are kept.
+    ///         cache: Option<String> = var("CACHE").unset(None, "in memory"),
+    ///     }
+    /// }
+    ///
+    /// let loaded = Environment::of([("METRICS_TOKEN", "hunter2")]).load::<Settings>()?;
+    /// assert_eq!(loaded.table(), "\
+    /// APP_ENV        \"production\"  default
+    /// WORKERS        \"4\"           default
+    /// METRICS_TOKEN  [REDACTED]    environment
+    /// CACHE          -             not set: in memory
+    /// ");
+    /// # Ok::<(), buttress_config::Report>(())
+    /// ```
+    #[must_use]
+    pub fn table(&self) -> String {
+        let value = |setting: &Setting| match setting.value() {
+            Some(value) => Quoted(value).to_string(),
+            None => String::from("-"),
+        };
+        let rows: Vec<_> = self
+            .effective()
+            .map(|setting| (setting.name(), value(setting), setting.from()))
+            .collect();
+        let name_width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
+        let values = rows.iter().map(|(_, value, _)| value.chars().count());
+        // One that is long must not push the others out of sight.
+        let value_width = values.max().unwrap_or(0).min(WIDEST);
+        let line = |(name, value, from): &(&str, String, String)| {
+            format!("{name:name_width$}  {value:value_width$}  {from}\n")
+        };
+        rows.iter().map(line).collect()
     }
 
     /// Tells the log, once it is there: an info event for each variable, and a warning for each

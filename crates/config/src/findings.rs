@@ -13,7 +13,7 @@ use crate::{
     nearest::{nearest, reach},
     print,
     report::{Problem, ProblemKind, Report, Severity, Subject},
-    value::Invalid,
+    value::{By, Invalid},
 };
 
 /// A value that may have to be shown.
@@ -157,12 +157,18 @@ impl Findings {
         };
         let reason = match &pending.reason {
             Reason::Fixed(reason) => reason.clone(),
-            Reason::Invalid(error, _) if !error.may_quote() => Cow::Owned(error.to_string()),
-            Reason::Invalid(_, Shown::Never) => Cow::Borrowed("cannot be read"),
-            Reason::Invalid(error, Shown::Text(text)) => {
-                let name = pending.holders.first().map(|holder| holder.name.as_str());
-                self.quoting(error, name.unwrap_or_default(), text.expose())
-            }
+            Reason::Invalid(error, shown) => match (error.by(), shown) {
+                (By::Own, _) => Cow::Owned(error.to_string()),
+                (By::Taker, _) => {
+                    let error = print::advice(&error.to_string(), &self.secrets);
+                    Cow::Owned(format!("is refused: {error}"))
+                }
+                (By::Quoting, Shown::Never) => Cow::Borrowed("cannot be read"),
+                (By::Quoting, Shown::Text(text)) => {
+                    let name = pending.holders.first().map(|holder| holder.name.as_str());
+                    self.quoting(error, name.unwrap_or_default(), text.expose())
+                }
+            },
             Reason::NotSet => self.not_set(pending, set),
         };
         Problem {

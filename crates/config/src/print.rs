@@ -140,8 +140,17 @@ pub(crate) fn shown(text: &str, secrets: &[Secret<String>]) -> String {
 
 /// What somebody else says of a value: on one line, and not too long.
 pub(crate) fn sentence(text: &str, secrets: &[Secret<String>]) -> String {
-    let text = clear(&without(text, secrets));
-    let (short, more) = cut(&text, LONGEST_SENTENCE);
+    one_line(&clear(&without(text, secrets)))
+}
+
+/// What somebody says who quotes nothing of a value, but may show how one is written: on one line,
+/// and not too long.
+pub(crate) fn advice(text: &str, secrets: &[Secret<String>]) -> String {
+    one_line(&without(text, secrets))
+}
+
+fn one_line(text: &str) -> String {
+    let (short, more) = cut(text, LONGEST_SENTENCE);
     let mut out = String::with_capacity(short.len());
     for c in short.chars() {
         match c {

@@ -102,25 +102,39 @@ pub trait Value: Sized + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     reason: Cow<'static, str>,
-    may_quote: bool,
+    by: By,
+}
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A reason of one's own, which follows the variable's name.
+    Own,
+    /// An error of somebody else's, which may quote the value.
+    Quoting,
+    /// An error of what takes the value, which quotes nothing of it.
+    Taker,
 }
 
 impl Invalid {
     /// A reason that is fixed in the program, and so cannot quote the value.
     #[must_use]
     pub const fn new(reason: &'static str) -> Self {
-        Self { reason: Cow::Borrowed(reason), may_quote: false }
+        Self { reason: Cow::Borrowed(reason), by: By::Own }
     }
 
     /// A reason that may have the value, or parts of it, in it. Of a secret it is not shown.
     #[must_use]
     pub fn quoting(reason: impl fmt::Display) -> Self {
-        Self { reason: Cow::Owned(reason.to_string()), may_quote: true }
+        Self { reason: Cow::Owned(reason.to_string()), by: By::Quoting }
     }
 
-    /// Whether the reason may have the value in it.
-    pub(crate) const fn may_quote(&self) -> bool {
-        self.may_quote
+    pub(crate) fn of_taker(reason: impl fmt::Display) -> Self {
+        Self { reason: Cow::Owned(reason.to_string()), by: By::Taker }
+    }
+
+    pub(crate) const fn by(&self) -> By {
+        self.by
     }
 }
 
@@ -299,13 +313,12 @@ fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, Invalid>) -> Result<Vec
         return Ok(Vec::new());
     }
     let part = |(at, part): (usize, &str)| match part.trim() {
-        "" => Err(Invalid {
-            reason: format!("has nothing in part {}", at + 1).into(),
-            may_quote: false,
-        }),
+        "" => {
+            Err(Invalid { reason: format!("has nothing in part {}", at + 1).into(), by: By::Own })
+        }
         part => parse(part).map_err(|error| Invalid {
             reason: format!("{error}, in part {}", at + 1).into(),
-            may_quote: error.may_quote,
+            by: error.by,
         }),
     };
     text.split(',').enumerate().map(part).collect()

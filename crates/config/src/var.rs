@@ -153,6 +153,47 @@ impl<'v, 'a, F, T> Var<'v, 'a, F, T> {
         self
     }
 
+    /// What will take the value, asked at the start: a client's constructor, say, whose answer is
+    /// thrown away. What it refuses is reported with its error as the reason, of a secret too: that
+    /// error must not quote the value.
+    ///
+    /// ```
+    /// use buttress_config::{Environment, Secret, config};
+    ///
+    /// /// As a crate has it that knows what a token is.
+    /// fn bearer(token: &str) -> Result<(), &'static str> {
+    ///     if token.is_ascii() { Ok(()) } else { Err("a token is ASCII") }
+    /// }
+    ///
+    /// config! {
+    ///     #[derive(Debug)]
+    ///     struct Settings {
+    ///         /// Lets operators in.
+    ///         token: Secret<String> = var("TOKEN")
+    ///             .expects("letters and digits")
+    ///             .taken_by(|token| bearer(token.expose())),
+    ///     }
+    /// }
+    ///
+    /// let report = Environment::of([("TOKEN", "hünter2")]).load::<Settings>().unwrap_err();
+    /// assert_eq!(
+    ///     report.errors().next().unwrap().to_string(),
+    ///     "TOKEN=[REDACTED] is refused: a token is ASCII; right: letters and digits",
+    /// );
+    /// ```
+    pub fn taken_by<U, E: fmt::Display>(mut self, take: impl Fn(&T) -> Result<U, E> + 'v) -> Self
+    where
+        T: 'v,
+    {
+        let parse = self.parse;
+        self.parse = Box::new(move |text, unit| {
+            let value = parse(text, unit)?;
+            take(&value).map_err(Invalid::of_taker)?;
+            Ok(value)
+        });
+        self
+    }
+
     /// What its value must be beyond the type.
     pub fn rule(mut self, rule: Rule<T>) -> Self {
         self.declared.rules.push(rule.requirement().clone());

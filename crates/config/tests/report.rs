@@ -647,3 +647,73 @@ fn a_report_of_nothing_says_so() {
     assert_eq!(Report::default().to_string(), "the configuration is right");
     assert!(!Report::default().is_fatal());
 }
+
+/// Of a secret too, of which nothing else is said.
+#[test]
+fn what_takes_a_value_says_why_it_does_not() {
+    config! {
+        #[derive(Debug)]
+        struct Taken {
+            /// A secret.
+            key: Secret<String> = var("KEY").expects("a key").taken_by(|key| match key.expose().len() {
+                0..8 => Err("a key has 8 letters or more"),
+                length => Ok(length),
+            }),
+            /// No secret.
+            name: Option<String> = var("NAME").taken_by(|name| name.parse::<f64>()),
+            /// Of which an example has a password.
+            url: Option<Secret<String>> = var("TAKEN_URL")
+                .taken_by(|_| Err::<(), _>("it is written a://user:password@host,\nas you know")),
+        }
+        rules {
+            (key, name) => rule::require(name.is_none() || key.expose().is_empty(), "asked"),
+        }
+    }
+    let load =
+        |variables: &[(&str, &str)]| Environment::of(variables.iter().copied()).load::<Taken>();
+    let report = load(&[("KEY", "hunter2"), ("NAME", "x"), ("TAKEN_URL", "user")]).unwrap_err();
+    let said: Vec<_> = report.errors().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "KEY=[REDACTED] is refused: a key has 8 letters or more; right: a key",
+            "NAME=\"x\" is refused: invalid float literal; right: a text",
+            "TAKEN_URL=[REDACTED] is refused: it is written a://user:password@host, as you know; right: a text",
+        ]
+    );
+    assert!(report.errors().all(|problem| problem.kind() == ProblemKind::Invalid));
+    // What is taken goes on to the rules.
+    let report = load(&[("KEY", "hunter2-hunter2"), ("NAME", "1")]).unwrap_err();
+    assert_eq!(one(&report).right(), "asked");
+}
+
+/// A mistake of the program, as a default that cannot be read is.
+#[test]
+fn a_default_that_is_not_taken_is_reported() {
+    config! {
+        #[derive(Debug)]
+        struct Taken {
+            /// A number.
+            number: String = var("NUMBER").default("many").taken_by(|text| text.parse::<u8>()),
+        }
+    }
+    let report = Environment::of([("NUMBER", "1")]).load::<Taken>().unwrap_err();
+    assert_eq!(one(&report).kind(), ProblemKind::Default);
+}
+
+#[test]
+fn the_table_has_each_variable_in_a_line_and_is_not_widened_by_one() {
+    let long = "http://localhost/".to_owned() + &"a".repeat(80);
+    let loaded = production(&[("SHOP_CORS_ORIGINS", &long), ("APP_ENV", "test")]);
+    let table = loaded.load::<Settings>().unwrap().table();
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines.len(), 14, "{table}");
+    let from = |line: &str| line.rsplit("  ").next().unwrap().to_owned();
+    let line = |name: &str| *lines.iter().find(|line| line.starts_with(name)).unwrap();
+    assert_eq!(from(line("SHOP_BIND ")), "default");
+    assert_eq!(from(line("SHOP_CORS_ORIGINS ")), "environment");
+    assert!(line("SHOP_SESSION_SECRET ").contains("  [REDACTED]  "), "{table}");
+    let at = |line: &str| line.find("default");
+    assert_eq!(at(line("SHOP_BIND ")), at(line("SHOP_STORE_MAX ")), "{table}");
+    assert!(line("SHOP_BIND ").len() < 90, "{table}");
+}

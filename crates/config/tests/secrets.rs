@@ -36,6 +36,7 @@ fn outputs<T: buttress_config::Config + Debug>(environment: &Environment) -> Str
             out += &String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
             out += &format!("{loaded:?}");
             out.extend(loaded.effective().map(|setting| format!("{setting}{setting:?}")));
+            out += &format!("{}{}", loaded.table(), loaded.report());
             out.extend(loaded.warnings().map(|warning| format!("{warning}{warning:?}")));
         }
         Err(report) => out += &format!("{report}{report:?}{report:#?}"),
