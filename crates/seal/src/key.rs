@@ -156,6 +156,29 @@ impl Key {
         Ok(key)
     }
 
+    /// The keys of this text, with blanks or commas between: what `SEAL_KEY_OLD` holds. Of a text
+    /// with nothing in it, none.
+    ///
+    /// ```
+    /// use buttress_seal::{Key, KeyRing};
+    ///
+    /// let texts = [Key::generate()?.to_text(), Key::generate()?.to_text()];
+    /// let old = format!("{} {}", texts[0].expose(), texts[1].expose());
+    /// let mut ring = KeyRing::new(Key::generate()?);
+    /// for key in Key::parse_list(&old)? {
+    ///     ring = ring.and_old(key)?;
+    /// }
+    /// assert_eq!(ring.openable_ids().count(), 3);
+    /// # Ok::<(), buttress_seal::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), for the first that is none.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, KeyError> {
+        let texts = text.split(|c: char| c.is_ascii_whitespace() || c == ',');
+        texts.filter(|text| !text.is_empty()).map(Self::parse).collect()
+    }
+
     /// The key in an environment variable, as [`parse`](Self::parse) reads it.
     ///
     /// ```

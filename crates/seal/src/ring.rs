@@ -84,9 +84,7 @@ impl KeyRing {
         let mut ring = Self::new(Key::from_env(name)?);
         let name = format!("{name}_OLD");
         if let Some(old) = variable(&name)? {
-            let texts = old.split(|c: char| c.is_ascii_whitespace() || c == ',');
-            for text in texts.filter(|text| !text.is_empty()) {
-                let key = Key::from_var(&name, text)?;
+            for key in Key::parse_list(&old).map_err(|error| error.about(&name))? {
                 ring = ring.and_old(key).map_err(|error| error.about(&name))?;
             }
         }
