@@ -99,8 +99,25 @@ impl Plan {
         Duration::from_secs(1).min(self.grace / 10)
     }
 
-    /// What is left for phases.
-    pub(crate) fn check(&self) -> Result<Duration, ConfigError> {
+    /// Whether the parts fit into the grace, and what is left for phases. It installs nothing: a
+    /// configuration may ask before there is a [`Shutdown`](crate::Shutdown), which refuses the
+    /// same.
+    ///
+    /// ```
+    /// use buttress_shutdown::{ConfigErrorKind, Plan};
+    /// use std::time::Duration;
+    ///
+    /// let secs = Duration::from_secs;
+    /// assert_eq!(Plan::kubernetes().check()?, secs(9));
+    /// let error = Plan::docker().pre_stop(secs(8)).check().unwrap_err();
+    /// assert_eq!(error.kind(), ConfigErrorKind::Fit);
+    /// # Ok::<(), buttress_shutdown::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A part of no time at all where there has to be some ([`Plan`]'s verbs say which), or of
+    /// more than a day; and parts that together take more than there is.
+    pub fn check(&self) -> Result<Duration, ConfigError> {
         let parts = [
             ("a grace", self.grace, false),
             ("a pre-stop", self.pre_stop, true),
