@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use axum::http::Uri;
 use buttress::{
     Secret,
+    config::Url,
     health::{
         ConfigError, Cpu, Descriptors, Disk, Entry, FnCheck, Growth, Health, HealthLayer,
         Heartbeat, Load, Memory, Registry,
@@ -31,15 +31,12 @@ const POSTGRES: u16 = 5432;
 /// Its length, and the code of an `SSLRequest` ("Message Formats" in the manual of Postgres).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// What the environment names to be looked at.
+/// What the settings name to be looked at, and who may see the details.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checks {
-    /// `STATUS_TOKEN`.
-    token: Option<Secret<String>>,
-    /// `REDIS_URL`.
-    redis: Option<Secret<String>>,
-    /// `DATABASE_URL`.
-    postgres: Option<Postgres>,
+    pub(crate) status_token: Option<Secret<String>>,
+    pub(crate) redis: Option<Secret<Url>>,
+    pub(crate) postgres: Option<Secret<Url>>,
 }
 
 /// Where Postgres is. The user and the password are not kept: nobody signs in.
@@ -60,28 +57,6 @@ pub(crate) struct Watched {
 }
 
 impl Checks {
-    /// Details are for those alone who send this token.
-    pub(crate) fn status_for(self, token: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
-        let checks = Self { token: Some(token.into()), ..self };
-        // What is no token is refused here, and not once the service starts.
-        checks.probes(&Registry::new().split().0).map(|_| checks)
-    }
-
-    pub(crate) fn redis(self, url: impl Into<Secret<String>>) -> Self {
-        Self { redis: Some(url.into()), ..self }
-    }
-
-    /// None where this is not the address of a Postgres.
-    pub(crate) fn postgres(self, url: &str) -> Option<Self> {
-        let url: Uri = url.parse().ok()?;
-        let is_postgres = matches!(url.scheme_str(), Some("postgres" | "postgresql"));
-        // The brackets of an IPv6 address belong to the URL.
-        let host = url.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = url.port_u16().unwrap_or(POSTGRES);
-        let postgres = Some(Postgres { host, port });
-        is_postgres.then_some(Self { postgres, ..self })
-    }
-
     /// Begins to look: a task of its own, which ends with the service.
     pub(crate) fn watch(
         self,
@@ -120,8 +95,8 @@ impl Checks {
             // Without it the limits are each instance's own, and the service works.
             registry = registry.check(often(Entry::optional(check))?)?;
         }
-        if let Some(postgres) = &self.postgres {
-            let postgres = postgres.clone();
+        if let Some(url) = &self.postgres {
+            let postgres = Postgres::at(url.expose());
             let check = FnCheck::new("postgres", move || {
                 let postgres = postgres.clone();
                 async move { passed(postgres.answers().await) }
@@ -137,7 +112,7 @@ impl Checks {
 
     fn probes(&self, health: &Health) -> Result<HealthLayer, ConfigError> {
         let probes = HealthLayer::new(health);
-        match &self.token {
+        match &self.status_token {
             Some(token) => probes.status_token(token.clone()),
             None => Ok(probes),
         }
@@ -159,12 +134,18 @@ where
 }
 
 /// Over a connection of its own: that one more can be had, and signed in, is a part of the answer.
-async fn ping(url: &Secret<String>) -> RedisResult<()> {
+async fn ping(url: &Secret<Url>) -> RedisResult<()> {
     let mut redis = Client::open(url.expose().as_str())?.get_multiplexed_async_connection().await?;
     redis::cmd("PING").query_async(&mut redis).await
 }
 
 impl Postgres {
+    fn at(url: &Url) -> Self {
+        // The brackets of an IPv6 address belong to the URL.
+        let host = url.host().unwrap_or("localhost").trim_matches(['[', ']']).to_owned();
+        Self { host, port: url.port().unwrap_or(POSTGRES) }
+    }
+
     /// Asks whether it speaks TLS, as a session may begin, and leaves. It shows that a Postgres is
     /// there and answers; not that the password is right, nor that a query would run.
     async fn answers(&self) -> io::Result<()> {

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use buttress::limit::{
-    ConfigError, Fallback, Key, LimitHandle, LimitLayer, MemoryStore, Quota, RedisStore, Rule,
-    SlowDown, Store, minutes, requests, seconds,
+use buttress::{
+    Secret,
+    config::Url,
+    limit::{
+        ConfigError, Fallback, Key, LimitHandle, LimitLayer, MemoryStore, Quota, RedisStore, Rule,
+        SlowDown, Store, minutes, requests, seconds,
+    },
 };
 use tokio::time::timeout;
 
@@ -38,8 +42,9 @@ impl Limits {
     pub(crate) fn new(
         general: Quota,
         burst: Quota,
-        redis: Option<RedisStore>,
+        redis: Option<&Secret<Url>>,
     ) -> Result<Self, ConfigError> {
+        let redis = redis.map(|url| RedisStore::new(url.expose().as_str())).transpose()?;
         // While Redis is away, each instance goes by its own copy of the counts. With
         // `share: K`, `K` of them together stay within the quota then, too.
         let redis = redis.map(|redis| redis.fallback(Fallback::Local { share: 1 }));

@@ -3,13 +3,16 @@
 //! ```text
 //! cargo run --release -p example-axum              serves on 127.0.0.1:3000
 //! cargo run --release -p example-axum -- tour      shows and checks all of it, in a few seconds
+//! cargo run -p example-axum -- --check-config      says what would hold, or all that is wrong
 //! ```
 
 use std::{
     env,
     error::Error,
+    fmt,
     io::{self, Write},
     net::SocketAddr,
+    path::Path,
     process::{ExitCode, Termination},
     time::Duration,
 };
@@ -18,6 +21,7 @@ use axum::{Router, extract::ConnectInfo, serve::ListenerExt};
 use buttress::{
     Compression, Cors, Stack,
     client_ip::ClientIp,
+    config::Loaded,
     log::AccessLog,
     metrics,
     problem::install_panic_hook,
@@ -26,8 +30,13 @@ use buttress::{
 use tokio::net::TcpListener;
 
 use crate::{
-    health::Watched, limits::Limits, numbers::Numbers, routes::Service,
-    secrets::routes::HoldsSecret, settings::Settings, upstream::Upstream,
+    health::{Checks, Watched},
+    limits::Limits,
+    numbers::Numbers,
+    routes::Service,
+    secrets::{Keys, Secrets, routes::HoldsSecret},
+    settings::{Settings, environment},
+    upstream::Upstream,
 };
 
 mod comments;
@@ -59,37 +68,83 @@ const CLOSING: Duration = Duration::from_secs(1);
 const UPLOADING: Duration = Duration::from_secs(120);
 
 const USAGE: &str = "\
-usage: example-axum         serve on 127.0.0.1:3000, or on what the variable BIND says
-       example-axum tour    start the service on a free port, show it and check it
+usage: example-axum                   serve on 127.0.0.1:3000, or on what the variable BIND says
+       example-axum tour              start the service on a free port, show it and check it
+       example-axum --check-config    say what would hold, or all that is wrong, and do not start
+       example-axum --print-env       print a .env.example with all variables
 ";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut words = env::args_os().skip(1);
-    let done = match (words.next(), words.next()) {
-        (None, _) => match Settings::from_env() {
-            Ok(settings) => run(settings).await,
-            Err(advice) => return refuse(&advice),
+    let words: Vec<_> = env::args_os().skip(1).collect();
+    let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap_or_default()).collect();
+    let done = match *words {
+        [] => match environment().load() {
+            Ok(loaded) => run(loaded).await,
+            Err(report) => return refuse(report),
         },
-        (Some(word), None) if word == "tour" => tour::run().await,
+        ["tour"] => tour::run().await,
+        ["--check-config"] => check_config(),
+        ["--print-env"] => print_env(),
         _ => return refuse(USAGE.trim_end()),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
-            complain(&format!("example-axum: {error}"));
+            complain(format_args!("example-axum: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
-    let Settings { address, log, client_ip, limits, numbers, checks, secrets, shutdown } = settings;
+/// What would hold, or all that is wrong. Nothing is opened.
+fn check_config() -> Result<ExitCode, Box<dyn Error>> {
+    match environment().load::<Settings>() {
+        Ok(loaded) => {
+            write!(io::stdout(), "{}", loaded.table())?;
+            if !loaded.report().is_empty() {
+                complain(loaded.report());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(report) => Ok(refuse(report)),
+    }
+}
+
+fn print_env() -> Result<ExitCode, Box<dyn Error>> {
+    write!(io::stdout(), "{}", environment().docs::<Settings>().env_example())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(loaded: Loaded<Settings>) -> Result<ExitCode, Box<dyn Error>> {
+    // From here on a SIGTERM is neither lost nor fatal.
+    let shutdown = Shutdown::new(loaded.plan())?;
+    let keys = Keys::of(loaded.seal_key.as_ref(), loaded.seal_key_old.as_ref())?;
+    let file = loaded.secrets_db.as_deref();
+    let secrets = match Secrets::open(keys, file) {
+        Ok(secrets) => secrets,
+        Err(error) => {
+            let file = file.unwrap_or(Path::new(""));
+            return Ok(refuse(format_args!("SECRETS_DB={file:?}: {error}")));
+        }
+    };
     // Dropped at the end, it writes out the lines that still wait.
-    let log = log.init()?;
+    let log = loaded.logging.setup()?.init()?;
     // Panics are lines too.
     install_panic_hook();
+    // What holds, and from where, without its secrets.
+    loaded.log();
     secrets.announce().await;
+
+    let settings = loaded.into_inner();
+    let address = settings.bind;
+    let limits = Limits::new(settings.general, settings.burst, settings.redis_url.as_ref())?;
+    let numbers = Numbers::new(settings.metrics_token);
+    let checks = Checks {
+        status_token: settings.status_token,
+        redis: settings.redis_url,
+        postgres: settings.database_url,
+    };
     let boot = async {
         let upstream = Upstream::start(&numbers.called, upstream::OPEN).await?;
         // When nobody calls it any more.
@@ -109,7 +164,7 @@ async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets)?;
     let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits);
     let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
-    let stack = stack(client_ip, &limits, &numbers)?.health(layer).drain(shutdown.layer());
+    let stack = stack(settings.client_ip, &limits, &numbers)?.health(layer).drain(shutdown.layer());
     for slot in stack.describe().lines() {
         tracing::info!(target: "stack", "{slot}");
     }
@@ -168,12 +223,12 @@ async fn serve(shutdown: &Shutdown, listener: TcpListener, app: Router) -> io::R
     Ok(shutdown.wait().await)
 }
 
-fn refuse(advice: &str) -> ExitCode {
+fn refuse(advice: impl fmt::Display) -> ExitCode {
     complain(advice);
     ExitCode::from(2)
 }
 
-fn complain(what: &str) {
+fn complain(what: impl fmt::Display) {
     // Where even stderr is closed, the exit code is all there is to say.
     let _ = writeln!(io::stderr(), "{what}");
 }

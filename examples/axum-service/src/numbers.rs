@@ -27,8 +27,9 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// For everyone who can reach them: by itself, the service listens on the loopback address.
-    pub(crate) fn new() -> Self {
+    /// For those alone who send this token. Without one, for everyone who can reach them: by
+    /// itself, the service listens on the loopback address.
+    pub(crate) fn new(token: Option<Secret<String>>) -> Self {
         let (served, called) = (HttpMetrics::server(), HttpMetrics::client());
         let guards = Guards::new();
         let page = Exposition::new()
@@ -37,7 +38,7 @@ impl Numbers {
             .source(ProcessMetrics::new())
             .source(RuntimeMetrics::of(&Handle::current()));
         let page = guards.sources().fold(page, Exposition::source);
-        Self { served, called, guards, page, token: None }
+        Self { served, called, guards, page, token }
     }
 
     /// And of the log itself: how many lines were written, and how many lost.
@@ -59,13 +60,6 @@ impl Numbers {
     /// And of the checks: how they are, and how often they were not.
     pub(crate) fn of_the_health(self, health: &Health) -> Self {
         Self { page: self.page.source(health.clone()), ..self }
-    }
-
-    /// For those alone who send this token.
-    pub(crate) fn behind(self, token: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
-        let numbers = Self { token: Some(token.into()), ..self };
-        // What is no token is refused here, and not once the service starts.
-        numbers.router().map(|_| numbers)
     }
 
     /// `/metrics` for Prometheus, `/report` for a person.

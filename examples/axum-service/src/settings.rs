@@ -1,140 +1,182 @@
-//! What the environment says. What cannot be right ends the start.
+//! What the service is started with. What cannot be right ends the start, all of it in one report.
 
-use std::{
-    env::{self, VarError},
-    net::SocketAddr,
-    path::Path,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use buttress::{
+    Secret,
     client_ip::ClientIp,
+    config::{
+        Environment, Profile, Url, config, require,
+        rule::{lasts, strong},
+    },
+    health::{HealthLayer, Registry},
     limit::{Quota, RedisStore},
-    log::{Setup, Sink},
-    shutdown::{Plan, Shutdown},
+    log::{InitError, Setup, Sink},
+    metrics::{Exposition, MetricsService},
+    pool::Postgres,
+    seal::Key,
+    shutdown::Plan,
 };
 
 use crate::{
-    health::Checks,
-    limits::{BURST, GENERAL, Limits},
-    numbers::Numbers,
-    secrets::{Keys, Secrets},
+    CLOSING,
+    limits::{BURST, GENERAL},
+    secrets::Keys,
 };
 
-#[derive(Debug)]
-pub(crate) struct Settings {
-    /// `BIND`.
-    pub(crate) address: SocketAddr,
-    /// `LOG_FORMAT`, `LOG_LEVEL`, `RUST_LOG`, `LOG_FILE` and `ALLOW_DEBUG`.
-    pub(crate) log: Setup,
-    /// `TRUSTED_PROXIES`.
-    pub(crate) client_ip: ClientIp,
-    /// `LIMIT_GENERAL`, `LIMIT_BURST` and `REDIS_URL`.
-    pub(crate) limits: Limits,
-    /// `METRICS_TOKEN`.
-    pub(crate) numbers: Numbers,
-    /// `STATUS_TOKEN`, `REDIS_URL` and `DATABASE_URL`.
-    pub(crate) checks: Checks,
-    /// `SEAL_KEY`, `SEAL_KEY_OLD` and `SECRETS_DB`.
-    pub(crate) secrets: Secrets,
-    /// `SHUTDOWN_GRACE` and `SHUTDOWN_PRE_STOP`.
-    pub(crate) shutdown: Shutdown,
+config! {
+    #[derive(Debug)]
+    pub(crate) struct Settings {
+        /// Where it listens; port 0 picks a free port.
+        pub(crate) bind: SocketAddr = var("BIND").default("127.0.0.1:3000"),
+        /// The proxies before the service, whose `X-Forwarded-For` tells the client.
+        pub(crate) client_ip: ClientIp = parsed("TRUSTED_PROXIES", |list| ClientIp::behind(list.split(',')))
+            .expects("addresses or networks with commas between, such as 10.0.0.0/8,192.0.2.1")
+            .unset(ClientIp::peer(), "the client is who connects, and no header is believed"),
+        /// How often a client may come: on every route but `/metrics` and `/report`.
+        pub(crate) general: Quota = parsed("LIMIT_GENERAL", str::parse)
+            .expects("N/period, such as 100/15m or 2000/h")
+            .default(GENERAL),
+        /// And how often at once. What one of the two refuses, the other does not count.
+        pub(crate) burst: Quota = parsed("LIMIT_BURST", str::parse)
+            .expects("N/period, such as 10/s")
+            .default(BURST),
+        /// Where all limits are counted, for all instances together. While Redis is away each
+        /// goes by what it knows, and is degraded: a check sends a `PING` every 2 s.
+        pub(crate) redis_url: Option<Secret<Url>> = var("REDIS_URL")
+            .expects("redis://[user:password@]host[:port][/database]")
+            .unset(None, "limits are in memory")
+            .taken_by(|url| RedisStore::new(url.expose().as_str())),
+        /// Who reads `/metrics` and `/report` sends it as `Authorization: Bearer`.
+        pub(crate) metrics_token: Option<Secret<String>> = var("METRICS_TOKEN")
+            .expects("letters, digits and -._~+/, and = at its end")
+            .unset(None, "they are open to all")
+            .taken_by(|token| MetricsService::new(Exposition::new()).bearer(token.clone()))
+            .rule(strong(16).in_production()),
+        /// Who has it sees the details at `/status`: as `Authorization: Bearer`, or as the
+        /// password for which a browser asks.
+        pub(crate) status_token: Option<Secret<String>> = var("STATUS_TOKEN")
+            .expects("16 visible characters of ASCII, or more")
+            .unset(None, "there is no /status")
+            .taken_by(|token| HealthLayer::new(&Registry::new().split().0).status_token(token.clone()))
+            .rule(strong(16).in_production()),
+        /// A Postgres that the service cannot do without. While it does not answer, `/ready` and
+        /// `/health` are 503.
+        pub(crate) database_url: Option<Secret<Url>> = var("DATABASE_URL")
+            .expects("postgres://[user:password@]host[:port]/database")
+            .unset(None, "no Postgres is looked at")
+            .taken_by(|url| Postgres::new(url.expose().as_str())),
+        /// Seals what `/secrets` keeps.
+        pub(crate) seal_key: Option<Secret<String>> = var("SEAL_KEY")
+            .expects("a key as `seal keygen` makes it")
+            .unset(None, "an ephemeral key, and what it has sealed opens no more after the end")
+            .taken_by(|key| Key::parse(key.expose())),
+        /// Keys that still open what they have sealed, the newest first.
+        pub(crate) seal_key_old: Option<Secret<String>> = var("SEAL_KEY_OLD")
+            .expects("such keys, with blanks or commas between")
+            .unset(None, "none")
+            .empty_is_unset()
+            .taken_by(|keys| Key::parse_list(keys.expose())),
+        /// The SQLite file that the secrets are in. It is made where there is none, and refused
+        /// where it was sealed with other keys.
+        pub(crate) secrets_db: Option<PathBuf> = var("SECRETS_DB")
+            .expects("a path, such as secrets.db")
+            .unset(None, "they are in memory")
+            .public(),
+        /// What the platform gives between its SIGTERM and its SIGKILL. Of it two fifths are to
+        /// drain, a tenth is for tasks, a second for the service that is called.
+        pub(crate) shutdown_grace: Duration = var("SHUTDOWN_GRACE")
+            .default("30s")
+            .rule(lasts(Duration::from_millis(1)..=Duration::from_secs(86_400))),
+        /// How long it serves on and is not ready, until balancers have noticed.
+        pub(crate) shutdown_pre_stop: Option<Duration> = var("SHUTDOWN_PRE_STOP")
+            .unset(None, "a sixth of SHUTDOWN_GRACE"),
+        /// How it logs.
+        pub(crate) logging: Logging = group(),
+    }
+    rules {
+        (shutdown_grace, shutdown_pre_stop) => require(
+            plan(*shutdown_grace, *shutdown_pre_stop).check().is_ok_and(|left| left >= CLOSING),
+            "a grace of which half and two seconds are left beside the pre-stop",
+        ),
+        (seal_key, seal_key_old) => require(
+            seal_key.is_some() || seal_key_old.is_none(),
+            "a SEAL_KEY too: an old key only opens",
+        ),
+        (seal_key, seal_key_old) => require(
+            Keys::of(seal_key.as_ref(), seal_key_old.as_ref()).is_ok(),
+            "no key, and no key's id, twice",
+        ),
+        (secrets_db, seal_key) => require(
+            secrets_db.is_none() || seal_key.is_some(),
+            "a SEAL_KEY for the file: what an ephemeral key has sealed opens no more after the end",
+        )
+        .in_production(),
+        (bind, metrics_token) => require(
+            bind.ip().is_loopback() || metrics_token.is_some(),
+            "a METRICS_TOKEN, where others than this machine can reach /metrics",
+        )
+        .in_production(),
+    }
 }
 
-impl Settings {
-    /// Or what is wrong, and what would be right.
-    pub(crate) fn from_env() -> Result<Self, String> {
-        // Stdout has the address alone.
-        let log = Setup::new().service("example-axum").sink(Sink::stderr());
-        Ok(Self {
-            address: address()?,
-            log: log.env().map_err(|error| error.to_string())?,
-            client_ip: client_ip()?,
-            limits: limits()?,
-            numbers: numbers()?,
-            checks: checks()?,
-            secrets: secrets()?,
-            shutdown: shutdown()?,
+config! {
+    /// What [`Setup::vars`] reads, as it is written.
+    #[derive(Debug)]
+    pub(crate) struct Logging {
+        /// How a line looks.
+        format: Option<String> = var("LOG_FORMAT")
+            .expects("auto, pretty, json, ecs, datadog, gcp, otel, pino or cloudwatch")
+            .unset(None, "auto: pretty on a terminal, else json")
+            .empty_is_unset()
+            .taken_by(|text| known("LOG_FORMAT", text)),
+        /// The least severity that is logged.
+        level: Option<String> = var("LOG_LEVEL")
+            .expects("trace, debug, info, warn, error, fatal or off")
+            .unset(None, "info")
+            .empty_is_unset()
+            .taken_by(|text| known("LOG_LEVEL", text)),
+        /// The same, target by target; it wins.
+        targets: Option<String> = var("RUST_LOG")
+            .expects("levels, such as info,buttress_request_id=debug")
+            .unset(None, "by LOG_LEVEL")
+            .empty_is_unset()
+            .taken_by(|text| known("RUST_LOG", text)),
+        /// Whether levels below info are logged where lines are not pretty.
+        allow_debug: bool = var("ALLOW_DEBUG").default(false).empty_is_unset(),
+        /// A file in the place of stderr.
+        file: Option<String> = var("LOG_FILE")
+            .expects("a path")
+            .unset(None, "stderr")
+            .empty_is_unset(),
+    }
+}
+
+/// Whether the log takes this.
+fn known(name: &'static str, text: &str) -> Result<Setup, &'static str> {
+    let setup = Setup::new().vars(|asked| (asked == name).then(|| text.to_owned()));
+    setup.map_err(|_| "the log knows no such thing")
+}
+
+impl Logging {
+    /// Stdout has the address alone.
+    pub(crate) fn setup(&self) -> Result<Setup, InitError> {
+        Setup::new().service("example-axum").sink(Sink::stderr()).vars(|name| match name {
+            "LOG_FORMAT" => self.format.clone(),
+            "LOG_LEVEL" => self.level.clone(),
+            "RUST_LOG" => self.targets.clone(),
+            "LOG_FILE" => self.file.clone(),
+            "ALLOW_DEBUG" => Some(self.allow_debug.to_string()),
+            _ => None,
         })
     }
 }
 
-fn address() -> Result<SocketAddr, String> {
-    let Some(bind) = env::var_os("BIND") else {
-        return Ok(SocketAddr::from(([127, 0, 0, 1], 3000)));
-    };
-    bind.to_str().and_then(|bind| bind.parse().ok()).ok_or_else(|| {
-        format!(
-            "BIND={bind:?} is no address and port; write 127.0.0.1:3000, or [::1]:3000, \
-             or 127.0.0.1:0 for a free port"
-        )
-    })
-}
-
-/// Behind no proxy, the client is who connects, whatever a header says.
-fn client_ip() -> Result<ClientIp, String> {
-    match text("TRUSTED_PROXIES")? {
-        Some(proxies) => ClientIp::behind(proxies.split(','))
-            .map_err(|error| format!("TRUSTED_PROXIES={proxies:?}: {error}")),
-        None => Ok(ClientIp::peer()),
+impl Settings {
+    /// How long the end takes.
+    pub(crate) fn plan(&self) -> Plan {
+        plan(self.shutdown_grace, self.shutdown_pre_stop)
     }
-}
-
-fn limits() -> Result<Limits, String> {
-    let (general, burst) = (quota("LIMIT_GENERAL", GENERAL)?, quota("LIMIT_BURST", BURST)?);
-    Limits::new(general, burst, redis()?).map_err(|error| error.to_string())
-}
-
-fn redis() -> Result<Option<RedisStore>, String> {
-    let Some(url) = text("REDIS_URL")? else { return Ok(None) };
-    // It may have a password in it, and is not said.
-    let redis = RedisStore::new(&url).map_err(|error| {
-        format!("REDIS_URL: {error}; write redis://[user:password@]host[:port][/database]")
-    })?;
-    Ok(Some(redis))
-}
-
-fn quota(name: &str, default: Quota) -> Result<Quota, String> {
-    match text(name)? {
-        Some(quota) => Quota::from_var(name, &quota).map_err(|error| error.to_string()),
-        None => Ok(default),
-    }
-}
-
-fn numbers() -> Result<Numbers, String> {
-    let numbers = Numbers::new();
-    match text("METRICS_TOKEN")? {
-        // An empty one is a mistake, not a way to leave the door open.
-        Some(token) => numbers.behind(token).map_err(|error| format!("METRICS_TOKEN: {error}")),
-        None => Ok(numbers),
-    }
-}
-
-fn checks() -> Result<Checks, String> {
-    let mut checks = Checks::default();
-    if let Some(token) = text("STATUS_TOKEN")? {
-        checks = checks.status_for(token).map_err(|error| format!("STATUS_TOKEN: {error}"))?;
-    }
-    if let Some(url) = text("REDIS_URL")? {
-        checks = checks.redis(url);
-    }
-    match text("DATABASE_URL")? {
-        // It may have a password in it, and is not said.
-        Some(url) => checks.postgres(&url).ok_or_else(|| {
-            "DATABASE_URL: write postgres://[user:password@]host[:port]/database".to_owned()
-        }),
-        None => Ok(checks),
-    }
-}
-
-fn secrets() -> Result<Secrets, String> {
-    let keys = Keys::from_env().map_err(|error| error.to_string())?;
-    let file = text("SECRETS_DB")?;
-    if file.as_deref() == Some("") {
-        return Err("SECRETS_DB=\"\" is no file; write its path, such as secrets.db".to_owned());
-    }
-    Secrets::open(keys, file.as_deref().map(Path::new))
-        .map_err(|error| format!("SECRETS_DB={:?}: {error}", file.unwrap_or_default()))
 }
 
 /// Shares of the grace, in sixtieths. Of 30 s they make the plan for Kubernetes: a pre-stop of 5 s,
@@ -143,34 +185,45 @@ const PRE_STOP: u32 = 10;
 const DRAIN: u32 = 24;
 const TASKS: u32 = 6;
 
-/// From here on a SIGTERM is neither lost nor fatal.
-fn shutdown() -> Result<Shutdown, String> {
-    let grace = time("SHUTDOWN_GRACE")?.unwrap_or(Duration::from_secs(30));
+fn plan(grace: Duration, pre_stop: Option<Duration>) -> Plan {
     let share = |sixtieths| grace / 60 * sixtieths;
-    let pre_stop = time("SHUTDOWN_PRE_STOP")?.unwrap_or(share(PRE_STOP));
+    let pre_stop = pre_stop.unwrap_or(share(PRE_STOP));
     let plan = Plan::kubernetes().grace(grace).pre_stop(pre_stop);
-    Shutdown::new(plan.drain(share(DRAIN)).tasks(share(TASKS)))
-        .map_err(|error| format!("SHUTDOWN_GRACE, SHUTDOWN_PRE_STOP: {error}"))
+    plan.drain(share(DRAIN)).tasks(share(TASKS))
 }
 
-fn time(name: &str) -> Result<Option<Duration>, String> {
-    let Some(text) = text(name)? else { return Ok(None) };
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    let (number, unit) = (digits.parse::<u32>().ok(), text.strip_prefix(digits));
-    let time = match (number, unit) {
-        (Some(number), Some("ms")) => Duration::from_millis(number.into()),
-        (Some(number), Some("s")) => Duration::from_secs(number.into()),
-        (Some(number), Some("m")) => Duration::from_secs(u64::from(number) * 60),
-        _ => return Err(format!("{name}={text:?} is no time; write 30s, or 500ms, or 2m")),
-    };
-    Ok(Some(time))
+/// What this process is given, and what a `.env` beside it says.
+pub(crate) fn environment() -> Environment {
+    ours(Environment::process()).file(".env")
 }
 
-/// A variable, if it is set.
-fn text(name: &str) -> Result<Option<String>, String> {
-    match env::var(name) {
-        Ok(text) => Ok(Some(text)),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(format!("{name} is no text")),
+/// An example is at home, unless it is told where it is.
+pub(crate) fn ours(environment: Environment) -> Environment {
+    const PREFIXES: [&str; 10] = [
+        "DATABASE_",
+        "LIMIT_",
+        "LOG_",
+        "METRICS_",
+        "REDIS_",
+        "SEAL_",
+        "SECRETS_",
+        "SHUTDOWN_",
+        "STATUS_",
+        "TRUSTED_",
+    ];
+    let environment = environment.profile("APP_ENV", Profile::Development);
+    PREFIXES.iter().fold(environment, |environment, prefix| environment.prefix(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE_CONFIG_DOCS=1 cargo test -p example-axum` writes both.
+    #[test]
+    fn what_is_written_of_the_variables_is_true() {
+        let docs = environment().docs::<Settings>();
+        docs.check_env_example(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
+        docs.check_markdown(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     error::Error,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     process::ExitCode,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use buttress::{
     Stack,
     client_ip::ClientIp,
     limit::{Quota, requests, seconds},
-    log::Writer,
+    log::{PrettyLayer, Sink, Writer},
     problem::install_panic_hook,
     shutdown::{Plan, Report, Shutdown},
 };
@@ -81,8 +81,7 @@ pub(crate) async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let lines = log.setup()?.init()?;
     install_panic_hook();
 
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let story = Story::new(io::stdout(), colour);
+    let story = Story::new(io::stdout(), PrettyLayer::wants_colours(&Sink::stdout()));
     let story = tell(story, log, &lines.writer(), |stack| stack).await?;
     Ok(if story.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -121,7 +120,7 @@ impl Instance {
         let limits = Limits::new(general, burst, None)?;
         let secrets = Secrets::open(Keys::ephemeral()?, None)?;
         secrets.announce().await;
-        let numbers = Numbers::new().of_the_log(lines.clone()).of_the_limits(&limits);
+        let numbers = Numbers::new(None).of_the_log(lines.clone()).of_the_limits(&limits);
         let boot = async {
             let upstream = Upstream::start(&numbers.called, OPEN).await?;
             shutdown.phase("upstream", CLOSING, upstream.closed())?;
@@ -130,7 +129,8 @@ impl Instance {
         };
         let (upstream, listener) = shutdown.boot(boot).await.ok_or("nobody ends it yet")??;
         let address = listener.local_addr()?;
-        let checks = Checks::default().status_for(STATUS_TOKEN.trim_start_matches("Bearer "))?;
+        let token = STATUS_TOKEN.trim_start_matches("Bearer ").into();
+        let checks = Checks { status_token: Some(token), ..Checks::default() };
         let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets)?;
         let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
         let stack = stack(ClientIp::peer(), &limits, &numbers)?;

@@ -1,15 +1,11 @@
 //! The keys that seal the secrets.
 
-use std::env;
-
 use buttress::{
     Secret,
     seal::{Key, KeyError, KeyRing},
 };
 
-const VARIABLES: [&str; 2] = ["SEAL_KEY", "SEAL_KEY_OLD"];
-
-/// Those of the environment, or one that was made for this run.
+/// Those of the settings, or one that was made for this run.
 #[derive(Debug)]
 pub(crate) struct Keys {
     ring: KeyRing,
@@ -18,13 +14,16 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// `SEAL_KEY` and `SEAL_KEY_OLD`. Without either, an ephemeral key.
-    pub(crate) fn from_env() -> Result<Self, KeyError> {
-        // One that is set and empty is a mistake.
-        if VARIABLES.into_iter().all(|name| env::var_os(name).is_none()) {
-            return Self::ephemeral();
-        }
-        Ok(Self { ring: KeyRing::from_env("SEAL_KEY")?, ephemeral: None })
+    /// The key that seals, and those that still open. Without the first, an ephemeral key.
+    pub(crate) fn of(
+        key: Option<&Secret<String>>,
+        old: Option<&Secret<String>>,
+    ) -> Result<Self, KeyError> {
+        let Some(key) = key else { return Self::ephemeral() };
+        let ring = KeyRing::new(Key::parse(key.expose())?);
+        let old = old.map_or("", |old| old.expose());
+        let ring = Key::parse_list(old)?.into_iter().try_fold(ring, KeyRing::and_old)?;
+        Ok(Self { ring, ephemeral: None })
     }
 
     pub(crate) fn ephemeral() -> Result<Self, KeyError> {
@@ -42,7 +41,7 @@ impl Keys {
     }
 
     /// Makes another ephemeral key the primary one. While a rotation is not complete, that is the
-    /// one which it has begun with; and the environment's keys are the operator's.
+    /// one which it has begun with; and the settings' keys are the operator's.
     pub(super) fn renew(&mut self) -> Result<(), KeyError> {
         let is_rotating = self.ring.openable_ids().nth(1).is_some();
         if let Some(old) = &self.ephemeral
