@@ -565,7 +565,8 @@ impl<M, O> Stack<M, O> {
     /// smaller one of its limit and of [`body_limit`](Self::body_limit) holds.
     ///
     /// It takes JSON and forms, and refuses every other body with 415, until
-    /// [`accept`](SanitizeLayer::accept) says more. A route that takes another kind, such as an
+    /// [`accept`](SanitizeLayer::accept) says more. A gRPC service says `accept([Kind::Grpc])`: its
+    /// paths are judged, and its bodies left alone. A route that takes another kind, such as an
     /// upload, gets a stack with a slot of its own. In axum, the extractors of `sanitize` judge by
     /// the same policy with [`share_policy`](SanitizeLayer::share_policy).
     ///

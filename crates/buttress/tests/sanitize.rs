@@ -9,7 +9,7 @@ use buttress::{
     RequestBody, Stack, body_too_large,
     client_ip::ClientIp,
     reject::Rejected,
-    sanitize::{BodyError, Json, Policy, SanitizeLayer},
+    sanitize::{BodyError, Json, Kind, Policy, SanitizeLayer},
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -112,4 +112,26 @@ fn the_slot_says_what_is_in_force_and_can_be_emptied() {
                 at most 1048576 bytes in 5s";
     assert!(stack().describe().ends_with(said), "{}", stack().describe());
     assert!(stack().sanitize(None).describe().ends_with("sanitize     -"));
+}
+
+#[tokio::test]
+async fn grpc_goes_through_the_slot_where_it_is_accepted() {
+    let call = |path: &str| {
+        let request = Request::post(path).header("content-type", "application/grpc");
+        request.body(Body::from("\0\0\0\0\u{2}{{")).unwrap()
+    };
+    for (kinds, path, code) in [
+        (&[Kind::Json][..], "/", Some("12")),
+        (&[Kind::Json, Kind::Grpc], "/", None),
+        (&[Kind::Json, Kind::Grpc], "/a/../b", Some("3")),
+    ] {
+        let guard = guard().accept(kinds.iter().copied());
+        let stack = Stack::production(ClientIp::peer()).sanitize(guard);
+        let app = Router::new().route("/", post(read)).layer(stack);
+        let answer = app.oneshot(call(path)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let status = answer.headers().get("grpc-status").map(|code| code.to_str().unwrap());
+        assert_eq!(status, code, "{path}");
+        assert!(answer.headers().contains_key("x-request-id"));
+    }
 }

@@ -77,9 +77,12 @@ pub(crate) enum End {
 
 impl<B> GuardedBody<B> {
     /// Judges a body that is declared to be of this kind. JSON and forms are judged by their
-    /// guards; of other kinds, the bytes are counted ([`Policy::max_body`]).
+    /// guards; of other kinds, the bytes are counted ([`Policy::max_body`]); gRPC is left alone.
     pub fn new(body: B, kind: Kind, policy: &Policy) -> Self {
-        Self::watched(body, Watch::new(kind, policy))
+        match kind {
+            Kind::Grpc => Self::open(body),
+            _ => Self::watched(body, Watch::new(kind, policy)),
+        }
     }
 
     pub(crate) const fn open(body: B) -> Self {

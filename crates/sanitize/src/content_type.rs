@@ -23,6 +23,10 @@ pub enum Kind {
     Form,
     /// `multipart/form-data`, which has its boundary.
     Multipart,
+    /// `application/grpc`, `application/grpc-web`, `application/grpc-web-text`, and these with a
+    /// suffix. (`application/grpc+json` is [`Json`](Self::Json): who looks at the suffix alone
+    /// takes it for that.)
+    Grpc,
     /// Any other.
     Other,
 }
@@ -34,6 +38,7 @@ impl Kind {
             Self::Json => "application/json",
             Self::Form => "application/x-www-form-urlencoded",
             Self::Multipart => "multipart/form-data",
+            Self::Grpc => "application/grpc",
             Self::Other => "*/*",
         }
     }
@@ -111,6 +116,7 @@ impl ContentType {
             // takes that for a form: so do axum's `Json` and `Form` (axum 0.8).
             other if other.starts_with("application/json+") => Kind::Json,
             other if other.starts_with("application/x-www-form-urlencoded") => Kind::Form,
+            other if is_grpc(other) => Kind::Grpc,
             _ => Kind::Other,
         };
         let mut names: Vec<String> = Vec::new();
@@ -208,6 +214,11 @@ impl ContentType {
 
 pub(crate) fn refused(rule: Rule) -> Violation {
     Violation::new(rule, Place::Header, String::from("/content-type"), None)
+}
+
+fn is_grpc(essence: &str) -> bool {
+    let base = essence.split_once('+').map_or(essence, |(base, _)| base);
+    matches!(base, "application/grpc" | "application/grpc-web" | "application/grpc-web-text")
 }
 
 /// What is still to be read.

@@ -4,15 +4,15 @@ use std::fmt;
 
 use self::name::{canonical, parts};
 use crate::{
-    chars::class,
+    chars::Unseen,
     keys::{Keys, Level},
     percent::{Percent, Remains},
     pointer,
     policy::Policy,
-    reports::{Reports, Verdict},
+    reports::Reports,
     rule::Rule,
     tree::{is_operator, is_prototype},
-    utf8::{Partial, Step},
+    utf8::Utf8,
     violation::{Place, Violation},
 };
 
@@ -44,7 +44,8 @@ pub struct FormGuard {
     most: u64,
     in_value: bool,
     percent: Percent,
-    wide: Option<Partial>,
+    utf8: Utf8,
+    unseen: Unseen,
     remains: Remains,
     name: Vec<u8>,
     // The name without its list brackets; kept for its room.
@@ -80,7 +81,8 @@ impl FormGuard {
             most,
             in_value: false,
             percent: Percent::default(),
-            wide: None,
+            utf8: Utf8::default(),
+            unseen: Unseen::default(),
             remains: Remains::default(),
             name: Vec::new(),
             canonical: Vec::new(),
@@ -126,11 +128,11 @@ impl FormGuard {
     /// The first place of each rule that is broken and only reported, in their order.
     #[must_use]
     pub fn reports(&self) -> &[Violation] {
-        self.reports.all()
+        self.reports.reported()
     }
 
     pub(crate) fn into_reports(self) -> Vec<Violation> {
-        self.reports.into_all()
+        self.reports.into_reported()
     }
 
     const fn too_long(&self) -> Rule {
@@ -178,18 +180,7 @@ impl FormGuard {
     }
 
     fn decoded(&mut self, byte: u8) -> Result<(), Rule> {
-        let step = match self.wide.take() {
-            None if byte < 0x80 => Step::Done(byte.into()),
-            None => Step::More(Partial::begin(byte).ok_or(Rule::Encoding)?),
-            Some(partial) => partial.next(byte).ok_or(Rule::Encoding)?,
-        };
-        let character = match step {
-            Step::Done(character) => character,
-            Step::More(partial) => {
-                self.wide = Some(partial);
-                return Ok(());
-            }
-        };
+        let Some(character) = self.utf8.step(byte).ok_or(Rule::Encoding)? else { return Ok(()) };
         let mut buffer = [0; 4];
         let bytes = character.encode_utf8(&mut buffer).as_bytes();
         if self.in_value {
@@ -203,7 +194,7 @@ impl FormGuard {
             }
             self.name.extend_from_slice(bytes);
         }
-        if let Some(rule) = class(character).rule() {
+        for rule in self.unseen.next(character) {
             self.found(rule)?;
         }
         if self.remains.is_encoded(character) {
@@ -218,7 +209,10 @@ impl FormGuard {
         if !self.percent.is_whole() {
             return Err(Rule::PercentEncoding);
         }
-        if self.wide.is_some() { Err(Rule::Encoding) } else { Ok(()) }
+        if !self.utf8.is_whole() {
+            return Err(Rule::Encoding);
+        }
+        self.unseen.end().map_or(Ok(()), |rule| self.found(rule))
     }
 
     fn end_parameter(&mut self) -> Result<(), Rule> {
@@ -226,7 +220,7 @@ impl FormGuard {
             return self.end_text();
         }
         // Between two `&` there may be nothing, and then it is no parameter.
-        match self.name.is_empty() && self.percent.is_whole() && self.wide.is_none() {
+        match self.name.is_empty() && self.percent.is_whole() && self.utf8.is_whole() {
             true => Ok(()),
             false => self.end_name(),
         }
@@ -262,13 +256,9 @@ impl FormGuard {
 
     #[cold]
     fn found(&mut self, rule: Rule) -> Result<(), Rule> {
-        let at = Some(self.seen);
-        let pointer = || pointer(&self.name);
-        match self.reports.found(&self.policy, rule, self.place, at, pointer)? {
-            Verdict::Pass => Ok(()),
-            // Nothing is stripped of a form.
-            Verdict::Strip => Err(rule),
-        }
+        let violation = || Violation::new(rule, self.place, pointer(&self.name), Some(self.seen));
+        // Nothing is stripped of a form.
+        self.reports.found(&self.policy, false, rule, violation).map(drop)
     }
 }
 

@@ -9,8 +9,8 @@ use crate::{
     shared::Shared,
 };
 
-/// Reads a [`SanitizeLayer`](crate::SanitizeLayer): what was refused and reported, for a program
-/// and for a metrics page.
+/// Reads a [`SanitizeLayer`](crate::SanitizeLayer): what was refused, reported and stripped, for a
+/// program and for a metrics page.
 ///
 /// ```
 /// use buttress_sanitize::{Policy, Rule, SanitizeLayer};
@@ -24,6 +24,7 @@ use crate::{
 /// |---|---|---|
 /// | `sanitize_refusals_total` | `guard`, `rule` | requests that were refused |
 /// | `sanitize_reports_total` | `guard`, `rule` | requests that passed with a broken rule |
+/// | `sanitize_strips_total` | `guard`, `rule` | requests that passed without the members that broke a rule |
 #[derive(Clone, Debug)]
 pub struct SanitizeHandle {
     shared: Arc<Shared>,
@@ -44,6 +45,13 @@ impl SanitizeHandle {
     #[must_use]
     pub fn reported(&self, rule: Rule) -> u64 {
         self.shared.counts.reported(rule)
+    }
+
+    /// Of how many requests members were left out by this rule. One of which something else was
+    /// refused is not among them.
+    #[must_use]
+    pub fn stripped(&self, rule: Rule) -> u64 {
+        self.shared.counts.stripped(rule)
     }
 }
 
@@ -69,6 +77,11 @@ impl Metrics for SanitizeHandle {
         for rule in ALL.into_iter().filter(|rule| reports(*rule)) {
             let help = "Requests that broke a rule and passed.";
             tell("sanitize_reports_total", help, rule, counts.reported(rule));
+        }
+        let strips = |rule| !report_only && policy.action(rule) == Action::Strip;
+        for rule in ALL.into_iter().filter(|rule| strips(*rule)) {
+            let help = "Requests that passed without the members that broke a rule.";
+            tell("sanitize_strips_total", help, rule, counts.stripped(rule));
         }
     }
 }

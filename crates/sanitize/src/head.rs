@@ -1,8 +1,7 @@
 //! What is judged of a request before its body.
 
-use buttress_core::reject::Protocol;
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
     request::Parts,
 };
@@ -69,7 +68,8 @@ pub(crate) fn content(
     }
     let declared =
         headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if size.lower().max(declared.unwrap_or(0)) > policy.limits.body {
+    // A stream of messages has no size.
+    if kind != Kind::Grpc && size.lower().max(declared.unwrap_or(0)) > policy.limits.body {
         return Err(too_large());
     }
     Ok(kind)
@@ -89,26 +89,13 @@ pub(crate) fn is_empty<B: Body>(body: &B) -> bool {
     body.is_end_stream() || body.size_hint().exact() == Some(0)
 }
 
-/// Whether it is gRPC, of which nobody but a gRPC service reads the body. A content type that a
-/// handler could take for JSON (`application/grpc+json`, or one of two) is none: what it declares
-/// is judged.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(CONTENT_TYPE).iter();
-    match (lines.next().map(HeaderValue::as_bytes), lines.next()) {
-        (Some(b"application/grpc"), None) => true,
-        (Some(_), None) if Protocol::of(headers) != Protocol::Http => {
-            ContentType::of(headers).is_ok_and(|of| of.is_some_and(|of| of.kind() == Kind::Other))
-        }
-        _ => false,
-    }
-}
-
 /// The values that nearly everybody sends, and that are canonical already.
 fn plain(headers: &HeaderMap) -> Option<Kind> {
     let mut lines = headers.get_all(CONTENT_TYPE).iter();
     match (lines.next()?.as_bytes(), lines.next()) {
         (b"application/json", None) => Some(Kind::Json),
         (b"application/x-www-form-urlencoded", None) => Some(Kind::Form),
+        (b"application/grpc", None) => Some(Kind::Grpc),
         _ => None,
     }
 }

@@ -3,16 +3,12 @@
 use std::{error::Error, fmt};
 
 use buttress_core::{problem::Problem, reject::Rejection, value::Value};
-use http::{
-    HeaderValue, StatusCode,
-    header::{ACCEPT, ACCEPT_ENCODING},
-};
+use http::{HeaderValue, StatusCode};
 
 use crate::{
     body::{BodyError, BoxError},
     content_type::Kind,
     guarded::{DataError, ReadError},
-    rule::Rule,
     violation::{self, Place, Violation},
 };
 
@@ -131,21 +127,14 @@ impl InputError {
 
     /// The refusal, for whoever answers.
     pub fn to_rejection(&self) -> Rejection {
-        let mut rejection = Rejection::new("sanitize", self.reason(), self.status());
-        rejection = match self.errors() {
+        if let Cause::Refused(violation) = &*self.cause {
+            let accept = self.accept.map(|kind| HeaderValue::from_static(kind.media_type()));
+            return violation.to_rejection(accept.as_ref());
+        }
+        let rejection = Rejection::new("sanitize", self.reason(), self.status());
+        match self.errors() {
             Some(errors) => rejection.with_member("errors", errors),
             None => rejection.with_detail(UNREADABLE),
-        };
-        let rule = self.violation().map(Violation::rule);
-        match (rule, self.accept) {
-            (Some(Rule::ContentType | Rule::Charset), Some(kind)) => {
-                rejection.with_header(ACCEPT, HeaderValue::from_static(kind.media_type()))
-            }
-            (Some(Rule::ContentEncoding), _) => {
-                let identity = HeaderValue::from_static("identity");
-                rejection.with_header(ACCEPT_ENCODING, identity)
-            }
-            _ => rejection,
         }
     }
 

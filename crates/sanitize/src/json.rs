@@ -190,7 +190,27 @@ impl JsonGuard {
     /// ```
     #[must_use]
     pub fn reports(&self) -> &[Violation] {
-        self.tree.reports()
+        self.tree.reports().reported()
+    }
+
+    /// The first place of each rule by which [`strip`](Self::strip) has left members out, in their
+    /// order.
+    ///
+    /// ```
+    /// use buttress_sanitize::{Action, JsonGuard, Policy, Rule};
+    /// use bytes::Bytes;
+    ///
+    /// let policy = Policy::mongo().on(Rule::OperatorKey, Action::Strip)?;
+    /// let mut guard = JsonGuard::new(&policy);
+    /// let text = Bytes::from_static(br#"{"name": {"$ne": "", "$gt": ""}}"#);
+    /// guard.strip(&text, &mut Vec::new())?;
+    /// let [stripped] = guard.stripped() else { panic!("one rule, one place") };
+    /// assert_eq!((stripped.rule(), stripped.pointer()), (Rule::OperatorKey, "/name/$ne"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stripped(&self) -> &[Violation] {
+        self.tree.reports().stripped()
     }
 
     /// How many bytes have been judged.
@@ -200,7 +220,7 @@ impl JsonGuard {
     }
 
     pub(crate) fn into_reports(self) -> Vec<Violation> {
-        self.tree.into_reports()
+        self.tree.into_reports().into_reported()
     }
 
     fn judge<S: Sink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), Violation> {

@@ -58,7 +58,6 @@ impl SanitizeLayer {
             policy,
             accepts: Vec::new(),
             accept: HeaderValue::from_static(""),
-            grpc: true,
             check_first: CHECK_FIRST,
             body_timeout: None,
             report_only: false,
@@ -84,6 +83,10 @@ impl SanitizeLayer {
     ///
     /// Nobody looks into [`Kind::Multipart`] and [`Kind::Other`]: of them the bytes are counted.
     /// [`Kind::Other`] is also a body of which nothing is declared.
+    ///
+    /// A body of [`Kind::Grpc`] is left alone, since it is a stream of messages that has no size
+    /// and may stay open for days; its path is judged. So it is for services that speak gRPC, and
+    /// where nobody reads JSON whatever the content type says.
     pub fn accept(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.with(|shared| {
             shared.accepts.clear();
@@ -97,17 +100,6 @@ impl SanitizeLayer {
             shared.accept = HeaderValue::try_from(names.join(", "))
                 .unwrap_or(HeaderValue::from_static("application/json"));
         })
-    }
-
-    /// Takes no gRPC. Without this, the body of a request whose content type is
-    /// `application/grpc`, `application/grpc+proto` or their like is left alone, since it is no
-    /// JSON and no form, and a stream has no size; its path is judged, and a refusal is in gRPC.
-    /// (`application/grpc+json` is judged as JSON: handlers take it for that.)
-    ///
-    /// For services that speak none: a handler that reads JSON whatever the content type says
-    /// would read it unjudged there.
-    pub fn without_grpc(self) -> Self {
-        self.with(|shared| shared.grpc = false)
     }
 
     /// Up to how many bytes a body of known length is judged before the handler is called, for

@@ -1,12 +1,12 @@
 //! The path of a URI.
 
 use crate::{
-    chars::class,
+    chars::Unseen,
     percent::{Percent, Remains},
     policy::Policy,
-    reports::{Reports, Verdict},
+    reports::Reports,
     rule::Rule,
-    utf8::{Partial, Step},
+    utf8::Utf8,
     violation::{Place, Violation},
 };
 
@@ -31,6 +31,7 @@ struct Walk<'a> {
     reports: Reports,
     segment: Segment,
     remains: Remains,
+    unseen: Unseen,
     at: u64,
 }
 
@@ -41,46 +42,48 @@ pub(crate) fn check(policy: &Policy, path: &str) -> Result<Vec<Violation>, Viola
         reports: Reports::default(),
         segment: Segment::default(),
         remains: Remains::default(),
+        unseen: Unseen::default(),
         at: 0,
     };
     match walk.path(path.as_bytes()) {
-        Ok(()) => Ok(walk.reports.into_all()),
-        Err(rule) => Err(Violation::new(rule, Place::Path, String::new(), Some(walk.at))),
+        Ok(()) => Ok(walk.reports.into_reported()),
+        Err(rule) => Err(violation(rule, walk.at)),
     }
+}
+
+fn violation(rule: Rule, at: u64) -> Violation {
+    Violation::new(rule, Place::Path, String::new(), Some(at))
 }
 
 impl Walk<'_> {
     fn path(&mut self, path: &[u8]) -> Result<(), Rule> {
-        let (mut percent, mut wide) = (Percent::default(), None::<Partial>);
+        let (mut percent, mut utf8) = (Percent::default(), Utf8::default());
         for &byte in path {
             if self.at >= self.policy.limits.path.into() {
                 return Err(Rule::PathLength);
             }
             let was_encoded = !percent.is_whole();
-            if let Some(byte) = percent.step(byte).ok_or(Rule::PercentEncoding)? {
-                let step = match wide.take() {
-                    None if byte < 0x80 => Step::Done(byte.into()),
-                    None => Step::More(Partial::begin(byte).ok_or(Rule::Encoding)?),
-                    Some(partial) => partial.next(byte).ok_or(Rule::Encoding)?,
-                };
-                match step {
-                    Step::More(partial) => wide = Some(partial),
-                    Step::Done(character) => self.character(character, was_encoded)?,
-                }
+            if let Some(byte) = percent.step(byte).ok_or(Rule::PercentEncoding)?
+                && let Some(character) = utf8.step(byte).ok_or(Rule::Encoding)?
+            {
+                self.character(character, was_encoded)?;
             }
             self.at += 1;
         }
         if !percent.is_whole() {
             return Err(Rule::PercentEncoding);
         }
-        if wide.is_some() {
+        if !utf8.is_whole() {
             return Err(Rule::Encoding);
+        }
+        if let Some(rule) = self.unseen.end() {
+            self.found(rule)?;
         }
         self.end_segment()
     }
 
     fn character(&mut self, character: char, was_encoded: bool) -> Result<(), Rule> {
-        if let Some(rule) = class(character).rule() {
+        for rule in self.unseen.next(character) {
             self.found(rule)?;
         }
         if self.remains.is_encoded(character) {
@@ -118,10 +121,7 @@ impl Walk<'_> {
 
     #[cold]
     fn found(&mut self, rule: Rule) -> Result<(), Rule> {
-        let at = Some(self.at);
-        match self.reports.found(self.policy, rule, Place::Path, at, String::new)? {
-            Verdict::Pass => Ok(()),
-            Verdict::Strip => Err(rule),
-        }
+        let violation = || violation(rule, self.at);
+        self.reports.found(self.policy, false, rule, violation).map(drop)
     }
 }

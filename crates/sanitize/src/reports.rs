@@ -3,7 +3,7 @@
 use crate::{
     policy::Policy,
     rule::{Action, Rule},
-    violation::{Place, Violation},
+    violation::Violation,
 };
 
 /// What becomes of where it was found.
@@ -13,38 +13,43 @@ pub(crate) enum Verdict {
     Strip,
 }
 
-/// The first place of each rule that is only reported.
+/// The first place of each rule that is only reported, and of each of which members are left out.
 #[derive(Debug, Default)]
-pub(crate) struct Reports(Vec<Violation>);
+pub(crate) struct Reports {
+    reported: Vec<Violation>,
+    stripped: Vec<Violation>,
+}
 
 impl Reports {
-    /// `Err` where it is refused.
+    /// `Err` where it is refused: also what is to be stripped, where nothing can be.
     pub(crate) fn found(
         &mut self,
         policy: &Policy,
+        strips: bool,
         rule: Rule,
-        place: Place,
-        at: Option<u64>,
-        pointer: impl FnOnce() -> String,
+        violation: impl FnOnce() -> Violation,
     ) -> Result<Verdict, Rule> {
-        match policy.action(rule) {
-            Action::Reject => return Err(rule),
-            Action::Strip => return Ok(Verdict::Strip),
-            Action::Off => {}
-            Action::Report => {
-                if self.0.iter().all(|report| report.rule() != rule) {
-                    self.0.push(Violation::new(rule, place, pointer(), at));
-                }
-            }
+        let (list, verdict) = match policy.action(rule) {
+            Action::Strip if strips => (&mut self.stripped, Verdict::Strip),
+            Action::Reject | Action::Strip => return Err(rule),
+            Action::Off => return Ok(Verdict::Pass),
+            Action::Report => (&mut self.reported, Verdict::Pass),
+        };
+        if list.iter().all(|first| first.rule() != rule) {
+            list.push(violation());
         }
-        Ok(Verdict::Pass)
+        Ok(verdict)
     }
 
-    pub(crate) fn all(&self) -> &[Violation] {
-        &self.0
+    pub(crate) fn reported(&self) -> &[Violation] {
+        &self.reported
     }
 
-    pub(crate) fn into_all(self) -> Vec<Violation> {
-        self.0
+    pub(crate) fn stripped(&self) -> &[Violation] {
+        &self.stripped
+    }
+
+    pub(crate) fn into_reported(self) -> Vec<Violation> {
+        self.reported
     }
 }

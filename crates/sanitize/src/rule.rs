@@ -54,7 +54,9 @@ pub enum Rule {
     Control,
     /// A character that turns the direction of the text around it (Unicode TR 36 §3).
     Bidi,
-    /// A character without a width: two texts that look alike are not.
+    /// A character that is not seen, where it has no part in what is: two texts that look alike
+    /// are not. Emoji, Persian and the scripts of India, ideographs and Mongolian need some of
+    /// them (UTS #51, UAX #31 §2.3.1, UTS #37), and there they pass.
     ZeroWidth,
 
     /// A parameter that is there twice: `a`, `a[]`, `a[0]` and `a%5B0%5D` are one.

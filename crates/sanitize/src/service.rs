@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use buttress_core::body::ResponseBody;
+use buttress_core::{body::ResponseBody, reject::Protocol};
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_LENGTH};
 use http_body::Body;
@@ -73,7 +73,7 @@ where
         let content = match shared.judge(&mut head, &body) {
             Ok(content) => content,
             Err(violation) => {
-                let protocol = shared.protocol(&head);
+                let protocol = Protocol::of(&head.headers);
                 return ResponseFuture::refused(shared.answer(&violation, protocol, head.version));
             }
         };

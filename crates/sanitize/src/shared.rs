@@ -12,13 +12,9 @@ use std::{
 use buttress_core::{
     body::ResponseBody,
     context,
-    reject::{DefaultResponder, Protocol, Reject, Rejection},
+    reject::{DefaultResponder, Protocol, Reject},
 };
-use http::{
-    HeaderValue, Response, Version,
-    header::{ACCEPT, ACCEPT_ENCODING, CONNECTION},
-    request::Parts,
-};
+use http::{HeaderValue, Response, Version, header::CONNECTION, request::Parts};
 use http_body::Body;
 
 use crate::{
@@ -39,7 +35,6 @@ pub(crate) struct Shared {
     pub(crate) accepts: Vec<Kind>,
     // The same, as a header says it.
     pub(crate) accept: HeaderValue,
-    pub(crate) grpc: bool,
     pub(crate) check_first: u64,
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) report_only: bool,
@@ -54,6 +49,7 @@ pub(crate) struct Shared {
 pub(crate) struct Counts {
     refused: [AtomicU64; RULES],
     reported: [AtomicU64; RULES],
+    stripped: [AtomicU64; RULES],
 }
 
 impl Default for Counts {
@@ -61,17 +57,22 @@ impl Default for Counts {
         Self {
             refused: [const { AtomicU64::new(0) }; RULES],
             reported: [const { AtomicU64::new(0) }; RULES],
+            stripped: [const { AtomicU64::new(0) }; RULES],
         }
     }
 }
 
 impl Counts {
     pub(crate) fn refused(&self, rule: Rule) -> u64 {
-        self.refused.get(rule as usize).map_or(0, |count| count.load(Relaxed))
+        read(&self.refused, rule)
     }
 
     pub(crate) fn reported(&self, rule: Rule) -> u64 {
-        self.reported.get(rule as usize).map_or(0, |count| count.load(Relaxed))
+        read(&self.reported, rule)
+    }
+
+    pub(crate) fn stripped(&self, rule: Rule) -> u64 {
+        read(&self.stripped, rule)
     }
 }
 
@@ -99,7 +100,7 @@ impl Shared {
         if let Some(query) = head.uri.query() {
             self.told(self.policy.check_query(query))?;
         }
-        if head::is_empty(body) || self.grpc && head::is_grpc(&head.headers) {
+        if head::is_empty(body) {
             return Ok(Content::Open);
         }
         let size = body.size_hint();
@@ -113,14 +114,10 @@ impl Shared {
         };
         let is_small = size.exact().is_some_and(|size| size <= self.check_first);
         Ok(match kind {
+            Kind::Grpc => Content::Open,
             Kind::Json | Kind::Form if is_small => Content::First(kind),
             _ => Content::AsRead(kind),
         })
-    }
-
-    /// The form in which the client understands a refusal.
-    pub(crate) fn protocol(&self, head: &Parts) -> Protocol {
-        if self.grpc { Protocol::of(&head.headers) } else { Protocol::Http }
     }
 
     fn told(&self, judged: Result<Vec<Violation>, Violation>) -> Result<(), Violation> {
@@ -168,35 +165,45 @@ impl Shared {
         tell_request(violation);
     }
 
+    #[inline]
+    pub(crate) fn stripped(&self, violations: &[Violation]) {
+        for violation in violations {
+            self.strip(violation);
+        }
+    }
+
+    #[cold]
+    fn strip(&self, violation: &Violation) {
+        add(&self.counts.stripped, violation.rule());
+        tracing::warn!(
+            rule = violation.rule().name(),
+            place = violation.place().name(),
+            pointer = violation.pointer(),
+            "a request passes without what breaks a rule"
+        );
+        tell_request(violation);
+    }
+
     pub(crate) fn answer<B>(
         &self,
         violation: &Violation,
         protocol: Protocol,
         version: Version,
     ) -> Response<ResponseBody<B>> {
-        let rule = violation.rule();
-        let mut rejection = Rejection::new("sanitize", rule.name(), violation.status())
-            .with_member("errors", vec![violation.to_value()]);
-        match rule {
-            // What would have been taken (RFC 9110 §15.5.16).
-            Rule::ContentType | Rule::Charset => {
-                rejection = rejection.with_header(ACCEPT, self.accept.clone());
-            }
-            Rule::ContentEncoding => {
-                let identity = HeaderValue::from_static("identity");
-                rejection = rejection.with_header(ACCEPT_ENCODING, identity);
-            }
-            // Nobody waits for the rest (RFC 9110 §15.5.9); HTTP/2 has no such header.
-            Rule::BodyTime if version <= Version::HTTP_11 => {
-                rejection = rejection.with_header(CONNECTION, HeaderValue::from_static("close"));
-            }
-            _ => {}
+        let mut rejection = violation.to_rejection(Some(&self.accept));
+        // Nobody waits for the rest (RFC 9110 §15.5.9); HTTP/2 has no such header.
+        if violation.rule() == Rule::BodyTime && version <= Version::HTTP_11 {
+            rejection = rejection.with_header(CONNECTION, HeaderValue::from_static("close"));
         }
         match &self.responder {
             Some(responder) => rejection.respond(&**responder, protocol),
             None => rejection.respond(&DefaultResponder, protocol),
         }
     }
+}
+
+fn read(counts: &[AtomicU64; RULES], rule: Rule) -> u64 {
+    counts.get(rule as usize).map_or(0, |count| count.load(Relaxed))
 }
 
 fn add(counts: &[AtomicU64; RULES], rule: Rule) {
@@ -218,7 +225,6 @@ impl fmt::Debug for Shared {
             .field("name", &self.name)
             .field("policy", &self.policy)
             .field("accepts", &self.accepts)
-            .field("grpc", &self.grpc)
             .field("check_first", &self.check_first)
             .field("body_timeout", &self.body_timeout)
             .field("report_only", &self.report_only)

@@ -187,19 +187,16 @@ impl Tree {
     /// An adjustable rule is broken here.
     #[cold]
     pub(crate) fn found(&mut self, rule: Rule, at: Option<u64>) -> Result<Verdict, Rule> {
-        let pointer = || pointer(&self.frames, &self.keys);
-        match self.reports.found(&self.policy, rule, Place::Body, at, pointer)? {
-            Verdict::Strip if !self.strips => Err(rule),
-            verdict => Ok(verdict),
-        }
+        let violation = || Violation::new(rule, Place::Body, pointer(&self.frames, &self.keys), at);
+        self.reports.found(&self.policy, self.strips, rule, violation)
     }
 
-    pub(crate) fn reports(&self) -> &[Violation] {
-        self.reports.all()
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.reports
     }
 
-    pub(crate) fn into_reports(self) -> Vec<Violation> {
-        self.reports.into_all()
+    pub(crate) fn into_reports(self) -> Reports {
+        self.reports
     }
 
     #[cold]

@@ -52,29 +52,48 @@ impl Partial {
     }
 }
 
+/// A text that comes byte by byte.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Utf8(Option<Partial>);
+
+impl Utf8 {
+    /// The character that is whole with this byte, if one is; `None` when it cannot be there.
+    #[inline]
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is the verdict, the inner the character"
+    )]
+    pub(crate) fn step(&mut self, byte: u8) -> Option<Option<char>> {
+        let step = match self.0.take() {
+            None if byte < 0x80 => return Some(Some(byte.into())),
+            None => Step::More(Partial::begin(byte)?),
+            Some(partial) => partial.next(byte)?,
+        };
+        match step {
+            Step::Done(character) => Some(Some(character)),
+            Step::More(partial) => {
+                self.0 = Some(partial);
+                Some(None)
+            }
+        }
+    }
+
+    /// Whether no character is cut.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> Option<String> {
-        let (mut text, mut partial) = (String::new(), None::<Partial>);
+        let (mut text, mut utf8) = (String::new(), Utf8::default());
         for &byte in bytes {
-            partial = match partial {
-                None if byte < 0x80 => {
-                    text.push(byte.into());
-                    None
-                }
-                None => Some(Partial::begin(byte)?),
-                Some(begun) => match begun.next(byte)? {
-                    Step::More(more) => Some(more),
-                    Step::Done(character) => {
-                        text.push(character);
-                        None
-                    }
-                },
-            };
+            text.extend(utf8.step(byte)?);
         }
-        partial.is_none().then_some(text)
+        utf8.is_whole().then_some(text)
     }
 
     #[test]

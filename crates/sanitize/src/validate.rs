@@ -21,7 +21,9 @@ use crate::{
 /// assert_eq!(error.to_string(), "body /name: length is lower than 3");
 /// ```
 ///
-/// The pointers have the names of the type's fields; where serde calls them otherwise, they differ.
+/// The pointers have the names of the type's fields. garde knows nothing of serde's `rename` (and
+/// takes a `rename` of its own without using it, as of 0.23), so where the two differ, the client is
+/// told a name that it has not sent.
 /// What a rule of yours says is sent as it is: let it name no value.
 ///
 /// # Errors
@@ -52,7 +54,8 @@ fn of_path(path: &str) -> String {
 }
 
 /// Validates a value with the crate validator. `place` is where it was read. The rule of each thing
-/// that is wrong is its code.
+/// that is wrong is its code. The pointers have the names of the type's fields, whatever serde
+/// calls them.
 ///
 /// ```
 /// use buttress_sanitize::{Place, check_validator};

@@ -2,8 +2,15 @@
 
 use std::{error::Error, fmt};
 
-use buttress_core::{problem::Problem, value::Value};
-use http::StatusCode;
+use buttress_core::{
+    problem::Problem,
+    reject::{GrpcCode, Rejection},
+    value::Value,
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{ACCEPT, ACCEPT_ENCODING},
+};
 
 use crate::rule::Rule;
 
@@ -107,6 +114,23 @@ impl Violation {
     #[must_use]
     pub fn to_problem(&self) -> Problem {
         Problem::new(self.status()).with_member("errors", vec![self.to_value()])
+    }
+
+    /// The refusal, and what would have been taken, where that is known (RFC 9110 §15.5.16).
+    pub(crate) fn to_rejection(&self, accept: Option<&HeaderValue>) -> Rejection {
+        let rejection = Rejection::new("sanitize", self.rule.name(), self.status())
+            .with_member("errors", vec![self.to_value()]);
+        let taken = match self.rule {
+            Rule::ContentType | Rule::Charset => accept.map(|accept| (ACCEPT, accept.clone())),
+            Rule::ContentEncoding => Some((ACCEPT_ENCODING, HeaderValue::from_static("identity"))),
+            _ => return rejection,
+        };
+        // To a gRPC client it is something that the service does not do.
+        let rejection = rejection.with_grpc_code(GrpcCode::Unimplemented);
+        match taken {
+            Some((name, value)) => rejection.with_header(name, value),
+            None => rejection,
+        }
     }
 
     /// A member of `errors`.

@@ -49,7 +49,12 @@ fn every_content_type_that_is_taken_is_written_in_one_way() {
         ("application/json+xml", Json, "application/json+xml"),
         ("application/json+a+b", Json, "application/json+a+b"),
         ("Application/X-WWW-Form-Urlencoded2; a=b", Form, "application/x-www-form-urlencoded2"),
-        ("application/grpc+proto", Other, "application/grpc+proto"),
+        ("application/grpc", Grpc, "application/grpc"),
+        ("Application/gRPC+Proto", Grpc, "application/grpc+proto"),
+        ("application/grpc-web-text+proto", Grpc, "application/grpc-web-text+proto"),
+        ("application/grpc+json", Json, "application/grpc+json"),
+        ("application/grpc-web+json", Json, "application/grpc-web+json"),
+        ("application/grpcish", Other, "application/grpcish"),
     ] {
         let of = ContentType::parse(value.as_bytes()).unwrap();
         assert_eq!((of.kind(), of.canonical()), (kind, canonical), "{value}");

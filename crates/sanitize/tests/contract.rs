@@ -22,7 +22,7 @@ fn shapes() -> Vec<(&'static str, SanitizeLayer)> {
         ("stripping", SanitizeLayer::new(strip)),
         ("reporting", layer().report_only()),
         ("skipping", layer().skip_if(|_| true)),
-        ("without gRPC", layer().without_grpc()),
+        ("with gRPC", layer().accept([Kind::Json, Kind::Grpc])),
     ]
 }
 

@@ -253,6 +253,15 @@ proptest! {
     }
 
     #[test]
+    fn it_agrees_with_the_guard_on_what_is_not_seen(
+        text in "([1a❤👩🏴م葛 \u{200c}\u{200d}\u{fe0f}\u{20e3}\u{e0067}\u{e0100}]|\\\\n|\\\\u200d){0,8}",
+        action in prop::sample::select(vec![Action::Reject, Action::Report, Action::Off]),
+    ) {
+        let policy = Policy::strict_json().on(Rule::ZeroWidth, action).unwrap();
+        agrees(format!("{{\"{text}\":[\"{text}\"]}}").as_bytes(), &policy);
+    }
+
+    #[test]
     fn it_agrees_with_the_guard_on_objects(
         members in prop::collection::vec((prop::sample::select(vec!["a", "\\u0061", "b", "id", "name", "size", "small", "custom", "constructor", "prototype", "__proto__"]), 0_u8..8), 0..6),
     ) {

@@ -618,37 +618,60 @@ async fn no_debug_output_has_what_was_sent() {
     }
 }
 
+/// What it is to a gRPC client: `grpc-status`.
+fn grpc_status(answer: &Answer) -> &str {
+    assert_eq!((answer.status().as_u16(), answer.body().len()), (200, 0));
+    answer.headers()["grpc-status"].to_str().unwrap()
+}
+
+fn grpc(path: &str, content_type: &str, text: &'static str) -> Request<Full<Bytes>> {
+    let request = Request::post(path).header("content-type", content_type);
+    request.body(Full::from(text)).unwrap()
+}
+
 #[tokio::test]
-async fn grpc_bodies_are_left_alone_and_its_paths_are_judged() {
-    let grpc = |path| {
-        let request = Request::post(path).header("content-type", "application/grpc");
-        request.body(Full::<Bytes>::from("\0\0\0\0\u{2}{{")).unwrap()
-    };
-    assert_eq!(send_to(&strict(), grpc("/pkg.Service/Method")).await.0.status(), 200);
-    let (answer, calls) = send_to(&strict(), grpc("/pkg.Service/../x")).await;
-    assert_eq!((answer.headers()["grpc-status"].to_str().unwrap(), calls), ("3", 0));
-    // It is no way around the guard where nobody speaks it.
-    let (answer, calls) = send_to(&strict().without_grpc(), grpc("/pkg.Service/Method")).await;
-    assert_eq!((answer.status().as_u16(), calls), (415, 0));
+async fn grpc_is_refused_unless_it_is_accepted_and_then_its_bodies_are_left_alone() {
+    const MESSAGE: &str = "\0\0\0\0\u{2}{{";
+    let speaks = SanitizeLayer::new(Policy::strict_json().max_body(1)).accept([Kind::Grpc]);
+    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc-web"] {
+        let call = |path| grpc(path, content_type, MESSAGE);
+        // UNIMPLEMENTED.
+        let (answer, calls) = send_to(&strict(), call("/pkg.Service/Method")).await;
+        assert_eq!((grpc_status(&answer), calls), ("12", 0), "{content_type}");
+        assert_eq!(answer.extensions().get::<Rejected>().unwrap().reason(), "content_type");
+        // INVALID_ARGUMENT.
+        for layer in [&strict(), &speaks] {
+            let (answer, calls) = send_to(layer, call("/pkg.Service/../x")).await;
+            assert_eq!((grpc_status(&answer), calls), ("3", 0), "{content_type}");
+        }
+        let (answer, calls) = send_to(&speaks, call("/pkg.Service/Method")).await;
+        assert_eq!((&answer.body()[..], calls), (MESSAGE.as_bytes(), 1), "{content_type}");
+    }
+    // Who speaks gRPC alone takes nothing else.
+    let (answer, calls) = send_to(&speaks, post().body(Full::<Bytes>::from("[]")).unwrap()).await;
+    assert_eq!((rule(&answer).as_str(), calls), ("content_type", 0));
+    assert_eq!(answer.headers()["accept"], "application/grpc");
 }
 
 /// What axum's `Json` takes, and what only seems to be gRPC.
 #[tokio::test]
 async fn a_content_type_of_grpc_is_no_way_around_the_guard() {
-    for lines in [
-        &["application/grpc+json"][..],
-        &["application/grpc-web+json"],
-        &["application/grpc", "application/json"],
-        &["application/grpc;", "application/grpc"],
-        &["application/grpc; a"],
-        &["application/grpc +json"],
+    let all = [Kind::Json, Kind::Form, Kind::Grpc];
+    for (lines, status) in [
+        (&["application/grpc+json"][..], "3"),
+        (&["application/grpc-web+json"], "3"),
+        (&["application/grpc", "application/json"], "12"),
+        (&["application/grpc;", "application/grpc"], "12"),
+        (&["application/grpc; a"], "12"),
+        (&["application/grpc +json"], "12"),
     ] {
-        let builder =
-            lines.iter().fold(Request::post("/"), |b, line| b.header("content-type", *line));
-        let body = Full::<Bytes>::from(r#"{"__proto__": 1}"#);
-        let (answer, calls) = send_to(&strict(), builder.body(body).unwrap()).await;
-        assert_eq!(calls, 0, "{lines:?}");
-        assert_eq!(answer.headers()["grpc-status"], "3", "{lines:?}");
+        for layer in [strict(), strict().accept(all)] {
+            let builder =
+                lines.iter().fold(Request::post("/"), |b, line| b.header("content-type", *line));
+            let body = Full::<Bytes>::from(r#"{"__proto__": 1}"#);
+            let (answer, calls) = send_to(&layer, builder.body(body).unwrap()).await;
+            assert_eq!((grpc_status(&answer), calls), (status, 0), "{lines:?}");
+        }
     }
 }
 
@@ -747,4 +770,116 @@ async fn a_body_that_was_judged_first_and_has_trailers_claims_no_exact_size() {
     assert_eq!(body.size_hint().exact(), Some(2));
     let answer = service.oneshot(post().body(body).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn what_a_handler_makes_of_a_broken_body_is_replaced_even_if_it_is_a_success() {
+    let service = strict().layer(service_fn(|request: Request<GuardedBody<ProbeBody>>| async {
+        // It takes what has come for all there is.
+        let mut body = request.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("kept")))
+    }));
+    let answer = service.oneshot(post().body(chunked(&["[1", ",,"])).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 400);
+}
+
+/// As a proxy does, whose client has a task of its own for the connection.
+#[tokio::test]
+async fn a_body_that_is_read_in_another_task_is_judged_too() {
+    let service = strict().layer(service_fn(|request: Request<GuardedBody<ProbeBody>>| async {
+        let read = tokio::spawn(async { request.into_body().collect().await.map(drop) });
+        let status = if read.await.unwrap().is_ok() { 200 } else { 502 };
+        let response = Response::builder().status(status).body(Full::<Bytes>::default());
+        Ok::<_, Infallible>(response.unwrap())
+    }));
+    for (text, status) in [("[1]", 200), ("[1", 400)] {
+        let request = post().body(chunked(&[text])).unwrap();
+        assert_eq!(service.clone().oneshot(request).await.unwrap().status(), status);
+    }
+}
+
+#[tokio::test]
+async fn what_is_stripped_is_counted_once_for_each_request_that_passes() {
+    let policy = Policy::mongo()
+        .on(Rule::OperatorKey, Action::Strip)
+        .and_then(|policy| policy.on(Rule::DuplicateKey, Action::Strip))
+        .unwrap();
+    let layer = SanitizeLayer::new(policy);
+    let handle = layer.handle();
+    let strips = || [Rule::OperatorKey, Rule::DuplicateKey].map(|rule| handle.stripped(rule));
+    let send = async |text: &'static str| {
+        for body in [ProbeBody::new().data(text).exact(), chunked(&[text])] {
+            send_to(&layer, post().body(body).unwrap()).await;
+        }
+    };
+    send(r#"{"$a": 1, "b": {"$c": 2}}"#).await;
+    assert_eq!(strips(), [2, 0]);
+    send(r#"{"$a": 1, "b": 2, "b": 3}"#).await;
+    assert_eq!(strips(), [4, 2]);
+    // Nothing is there to strip, and nothing passes.
+    send(r#"{"b": 2}"#).await;
+    send(r#"{"$a": 1, "b": }"#).await;
+    assert_eq!(strips(), [4, 2]);
+    assert_eq!((handle.refused(Rule::Syntax), handle.reported(Rule::OperatorKey)), (2, 0));
+    // Of a form nothing is stripped.
+    let form = Request::post("/").header("content-type", "application/x-www-form-urlencoded");
+    let (answer, _) = send_to(&layer, form.body(Full::<Bytes>::from("$a=1")).unwrap()).await;
+    assert_eq!((answer.status().as_u16(), handle.refused(Rule::OperatorKey)), (400, 1));
+    assert_eq!(strips(), [4, 2]);
+
+    let mut lines = Vec::new();
+    handle.collect(&mut |sample: Sample<'_>| {
+        if sample.name == "sanitize_strips_total" {
+            lines.push((format!("{:?}", sample.labels), sample.value));
+        }
+    });
+    let label = |rule| format!("{:?}", [("guard", "http"), ("rule", rule)]);
+    assert_eq!(lines, [(label("duplicate_key"), 2.0), (label("operator_key"), 4.0)]);
+}
+
+#[tokio::test]
+async fn what_is_stripped_is_on_the_requests_own_log_line() {
+    let policy = Policy::strict_json().on(Rule::PrototypeKey, Action::Strip).unwrap();
+    let layer = SanitizeLayer::new(policy);
+    let context = RequestContext::new();
+    let request = post().body(Full::<Bytes>::from(r#"{"__proto__": "s3cret"}"#)).unwrap();
+    let send = send_to(&layer, request);
+    buttress_core::context::InRequest::new(Some(context.clone()), send).await;
+    let fields = context.take_fields();
+    assert_eq!((fields.len(), fields[0].0.as_ref()), (1, "violation"));
+    assert_eq!(fields[0].1.to_json(), r#""body /__proto__: names an object's prototype""#);
+}
+
+#[tokio::test]
+async fn emoji_and_persian_are_no_news() {
+    const TEXT: &str = "\u{2764}\u{fe0f} \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f466} \u{645}\u{6cc}\u{200c}\u{62e}";
+    let strict = Policy::strict_json().on(Rule::ZeroWidth, Action::Reject).unwrap();
+    let layer = SanitizeLayer::new(strict.clone());
+    let json = |text: &str| format!(r#"{{"{text}": ["{text}"]}}"#);
+    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let escaped = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    for (text, passes) in [
+        (TEXT.to_owned(), true),
+        // A joiner of nothing, at the end and in the middle.
+        (format!("{TEXT}\u{1f466}\u{200d}"), false),
+        (format!("\u{1f466}\u{200d} {TEXT}"), false),
+        (format!("ad\u{200d}min{TEXT}"), false),
+    ] {
+        let status = if passes { 200 } else { 400 };
+        let escaped: String = escaped(&text);
+        for body in [json(&text), json(&escaped)] {
+            // Cut at every byte, and whole.
+            let pieces = body.as_bytes().chunks(1).map(Bytes::copy_from_slice);
+            let pieces = pieces.fold(ProbeBody::new(), ProbeBody::data);
+            assert_eq!(send_to(&layer, post().body(pieces).unwrap()).await.0.status(), status);
+            let whole = Full::<Bytes>::from(body);
+            assert_eq!(send_to(&layer, post().body(whole).unwrap()).await.0.status(), status);
+        }
+        let encoded = percent(&text);
+        for uri in [format!("/{encoded}/x"), format!("/?{encoded}=1"), format!("/?a={encoded}")] {
+            let request = Request::get(uri).body(Full::<Bytes>::default()).unwrap();
+            assert_eq!(send_to(&layer, request).await.0.status(), status, "{text}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use http::{Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::{
     compression::CompressionBody, cors::CorsLayer, decompression::RequestDecompressionLayer,
     map_response_body::MapResponseBodyLayer, trace::TraceLayer,
@@ -268,4 +268,163 @@ async fn under_axum_what_its_extractors_take_for_json_or_a_form_is_judged_whatev
         let answer = app.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), status, "{content_type} {body}");
     }
+}
+
+/// What a server answers to these bytes and to their end, all of it.
+async fn hyper_says(bytes: &[u8]) -> String {
+    type Guarded = GuardedBody<hyper::body::Incoming>;
+    let layer = SanitizeLayer::new(Policy::strict_json().max_body(1_000));
+    let service = layer.layer(service_fn(|request: Request<Guarded>| async {
+        let response = match request.into_body().collect().await {
+            Ok(body) => Response::new(Full::new(body.to_bytes())),
+            Err(_) => Response::builder().status(500).body(Full::default()).unwrap(),
+        };
+        Ok::<_, Infallible>(response)
+    }));
+    let (client, server) = tokio::io::duplex(1 << 16);
+    let service = hyper_util::service::TowerToHyperService::new(service);
+    let mut connection = hyper::server::conn::http1::Builder::new();
+    connection.half_close(true);
+    let server = tokio::spawn(connection.serve_connection(TokioIo::new(server), service));
+    let (mut read, mut write) = tokio::io::split(client);
+    write.write_all(bytes).await.unwrap();
+    write.shutdown().await.unwrap();
+    let mut all = String::new();
+    read.read_to_string(&mut all).await.unwrap();
+    let _ = server.await.unwrap();
+    all
+}
+
+const JSON: &str = "host: a\r\ncontent-type: application/json\r\n";
+
+#[tokio::test]
+async fn under_hyper_no_method_is_a_way_around() {
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS", "QUERY"] {
+        let request = |text: &str| {
+            format!("{method} / HTTP/1.1\r\n{JSON}content-length: {}\r\n\r\n{text}", text.len())
+        };
+        assert!(hyper_says(request("[1]").as_bytes()).await.starts_with("HTTP/1.1 200"));
+        let answer = hyper_says(request(r#"{"__proto__":1}"#).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{method}: {answer}");
+    }
+}
+
+/// Who waits for `100 Continue` gets the refusal instead, and has sent nothing.
+#[tokio::test]
+async fn under_hyper_who_asks_before_it_sends_is_refused_at_once() {
+    for (head, status) in [
+        ("content-length: 1001", "413"),
+        ("content-length: 2\r\ncontent-type: text/plain", "415"),
+        ("content-length: 2\r\ncontent-encoding: gzip", "415"),
+        ("content-length: 2\r\nexpect: 100-continue", "200"),
+    ] {
+        let head = format!("POST / HTTP/1.1\r\n{JSON}expect: 100-continue\r\n{head}\r\n\r\n");
+        let body = if status == "200" { "[]" } else { "" };
+        let answer = hyper_says(format!("{head}{body}").as_bytes()).await;
+        let first = if status == "200" { "HTTP/1.1 100 Continue" } else { "HTTP/1.1 4" };
+        assert!(answer.starts_with(first), "{answer}");
+        assert!(answer.contains(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+/// The second request is in the body of the first, for whoever believes the other length.
+#[tokio::test]
+async fn under_hyper_a_length_that_lies_hides_nothing() {
+    let hidden = "GET /a/../b HTTP/1.1\r\nhost: a\r\n\r\n";
+    for lengths in [
+        "content-length: 3\r\ncontent-length: 60",
+        "content-length: 3\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked, identity",
+        "content-length: +3",
+        "content-length: 3, 4",
+    ] {
+        let request = format!("POST / HTTP/1.1\r\n{JSON}{lengths}\r\n\r\n[1]{hidden}");
+        let answer = hyper_says(request.as_bytes()).await;
+        // By hyper, or, where the body is none, by the handler.
+        assert!(answer.starts_with("HTTP/1.1 400") || answer.starts_with("HTTP/1.1 500"));
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{lengths}: {answer}");
+    }
+    let cut = format!("POST / HTTP/1.1\r\n{JSON}content-length: 60\r\n\r\n[1]");
+    assert!(!hyper_says(cut.as_bytes()).await.contains("HTTP/1.1 200"));
+}
+
+/// Extensions of chunks and trailers are none of the document.
+#[tokio::test]
+async fn under_hyper_what_stands_around_the_chunks_is_no_part_of_the_body() {
+    let request = |chunks: &str| {
+        format!("POST / HTTP/1.1\r\n{JSON}transfer-encoding: chunked\r\n\r\n{chunks}")
+    };
+    let good = request("1;a=\"__proto__\"\r\n[\r\n1\r\n]\r\n0\r\n__proto__: 1\r\n\r\n");
+    let answer = hyper_says(good.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("[]"), "{answer}");
+    let bad = request("4\r\n{\"__\r\n1;x\r\np\r\n9\r\nroto__\":1\r\n1\r\n}\r\n0\r\n\r\n");
+    let answer = hyper_says(bad.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("prototype_key"), "{answer}");
+}
+
+/// The stream is answered while the client still sends.
+#[tokio::test]
+async fn under_http2_a_violation_in_a_long_body_has_a_whole_answer() {
+    type Guarded = GuardedBody<hyper::body::Incoming>;
+    let service = strict().layer(service_fn(|request: Request<Guarded>| async {
+        let status = if request.into_body().collect().await.is_ok() { 200 } else { 500 };
+        let response = Response::builder().status(status).body(Full::<Bytes>::default());
+        Ok::<_, Infallible>(response.unwrap())
+    }));
+    let (client, server) = tokio::io::duplex(1 << 16);
+    let service = hyper_util::service::TowerToHyperService::new(service);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let connection = hyper::server::conn::http2::Builder::new(executor.clone());
+    tokio::spawn(connection.serve_connection(TokioIo::new(server), service));
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(executor, TokioIo::new(client)).await.unwrap();
+    tokio::spawn(connection);
+
+    for (first, status) in [("[0", 200), (r#"[{"a":1,"a":2}"#, 400)] {
+        let pieces = std::iter::once(Bytes::from(first))
+            .chain(std::iter::repeat_n(Bytes::from(" ".repeat(16 * 1024)), 40))
+            .chain([Bytes::from("]")])
+            .map(|data| Ok::<_, Infallible>(http_body::Frame::data(data)));
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(pieces));
+        let request = Request::post("/").header("content-type", "application/json");
+        client.ready().await.unwrap();
+        let answer = client.send_request(request.body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(String::from_utf8_lossy(&body).contains("duplicate_key"), status == 400);
+    }
+}
+
+/// After the upgrade it is nobody's business.
+#[tokio::test]
+async fn under_hyper_an_upgrade_goes_through() {
+    type Guarded = GuardedBody<hyper::body::Incoming>;
+    let service = strict().layer(service_fn(|mut request: Request<Guarded>| async move {
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut io = TokioIo::new(upgrade.await.unwrap());
+            let mut bytes = [0; 4];
+            io.read_exact(&mut bytes).await.unwrap();
+            io.write_all(&bytes).await.unwrap();
+        });
+        let response = Response::builder().status(101).header("connection", "upgrade");
+        let response = response.header("upgrade", "echo").body(Full::<Bytes>::default());
+        Ok::<_, Infallible>(response.unwrap())
+    }));
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let service = hyper_util::service::TowerToHyperService::new(service);
+    let connection = hyper::server::conn::http1::Builder::new();
+    let connection = connection.serve_connection(TokioIo::new(server), service).with_upgrades();
+    tokio::spawn(connection);
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"));
+    client.write_all(b"{{{\0").await.unwrap();
+    let mut bytes = [0; 4];
+    client.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"{{{\0");
 }

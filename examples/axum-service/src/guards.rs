@@ -26,14 +26,12 @@ impl Guards {
         Self {
             every: SanitizeLayer::new(policy.clone())
                 .body_timeout(PATIENCE)
-                .without_grpc()
                 // The extractors of typed input judge by the same.
                 .share_policy(),
             uploads: SanitizeLayer::new(policy.max_body(UPLOAD))
                 .name("uploads")
                 .accept([Kind::Other])
-                .body_timeout(UPLOAD_PATIENCE)
-                .without_grpc(),
+                .body_timeout(UPLOAD_PATIENCE),
         }
     }
 

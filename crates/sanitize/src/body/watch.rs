@@ -30,7 +30,7 @@ pub(crate) struct Note {
 
 impl Note {
     pub(crate) fn new(shared: Arc<Shared>, head: &Parts) -> Self {
-        let (protocol, version) = (shared.protocol(head), head.version);
+        let (protocol, version) = (Protocol::of(&head.headers), head.version);
         Self { shared, protocol, version, violation: OnceLock::new() }
     }
 
@@ -71,7 +71,9 @@ impl Watch {
             judge: match kind {
                 Kind::Json => Judge::Json(JsonGuard::new(policy)),
                 Kind::Form => Judge::Form(FormGuard::new(policy)),
-                Kind::Multipart | Kind::Other => Judge::Count { seen: 0, most: policy.limits.body },
+                Kind::Multipart | Kind::Grpc | Kind::Other => {
+                    Judge::Count { seen: 0, most: policy.limits.body }
+                }
             },
             strips: kind == Kind::Json && policy.strips(),
             passed: VecDeque::new(),
@@ -137,9 +139,11 @@ impl Watch {
                 Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::inner(error)))),
                 Some(Ok(frame)) => frame,
             };
-            let Some(data) = frame.data_ref() else {
+            if frame.is_trailers() {
                 return Poll::Ready(Some(self.finish().map(|()| frame)));
-            };
+            }
+            // A frame of no known kind ends no body.
+            let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };
             let judged = self.push(data).and_then(|()| {
                 // Who looks there will not ask for more, and must not get the end unjudged.
                 if body.is_end_stream() { self.finish() } else { Ok(()) }
@@ -181,6 +185,9 @@ impl Watch {
         finished.or_else(|violation| self.found(violation))?;
         if let Some(note) = &self.note {
             note.shared.reported(self.reports());
+            if let Judge::Json(guard) = &self.judge {
+                note.shared.stripped(guard.stripped());
+            }
         }
         Ok(())
     }

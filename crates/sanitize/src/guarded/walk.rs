@@ -5,7 +5,14 @@ use std::{cell::RefCell, fmt};
 use serde::de;
 
 use super::fault::Fault;
-use crate::{chars::class, json::scan, policy::Policy, reports::Verdict, rule::Action, tree::Tree};
+use crate::{
+    chars::Unseen,
+    json::scan,
+    policy::Policy,
+    reports::Verdict,
+    rule::{Action, Rule},
+    tree::Tree,
+};
 
 /// Where the parse is, and what it has met.
 #[derive(Debug)]
@@ -40,7 +47,7 @@ impl Walk {
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        !self.is_unsure && self.tree.reports().is_empty()
+        !self.is_unsure && self.tree.reports().reported().is_empty()
     }
 
     /// Whether the text is too long, or may have a number that is: serde tells nothing of that.
@@ -78,20 +85,27 @@ impl Walk {
 
     #[cold]
     fn characters(&mut self, text: &str) -> Result<(), Stop> {
-        let mut rest = text;
+        let (mut rest, mut unseen) = (text, Unseen::default());
         loop {
-            let (_, from) = rest.split_at_checked(scan::plain(rest.as_bytes())).unwrap_or(("", ""));
+            let (plain, from) =
+                rest.split_at_checked(scan::plain(rest.as_bytes())).unwrap_or(("", ""));
+            self.found(unseen.plain(plain.as_bytes()))?;
             let mut characters = from.chars();
-            let Some(character) = characters.next() else { return Ok(()) };
-            if let Some(rule) = class(character).rule() {
-                match self.tree.policy.action(rule) {
-                    Action::Off => {}
-                    Action::Report => self.is_unsure = true,
-                    Action::Reject | Action::Strip => return Err(Stop),
-                }
-            }
+            let Some(character) = characters.next() else { return self.found(unseen.end()) };
+            self.found(unseen.next(character))?;
             rest = characters.as_str();
         }
+    }
+
+    fn found(&mut self, rules: impl IntoIterator<Item = Rule>) -> Result<(), Stop> {
+        rules.into_iter().try_for_each(|rule| match self.tree.policy.action(rule) {
+            Action::Off => Ok(()),
+            Action::Report => {
+                self.is_unsure = true;
+                Ok(())
+            }
+            Action::Reject | Action::Strip => Err(Stop),
+        })
     }
 
     pub(super) fn key(&mut self, key: &str) -> Result<(), Stop> {

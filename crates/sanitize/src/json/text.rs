@@ -2,7 +2,7 @@
 
 use super::scan;
 use crate::{
-    chars::class,
+    chars::Unseen,
     rule::Rule,
     tree::Tree,
     utf8::{Partial, Step},
@@ -35,18 +35,19 @@ pub(super) struct Text {
     is_key: bool,
     // Decoded, in bytes of UTF-8.
     length: usize,
+    unseen: Unseen,
 }
 
 impl Default for Text {
     fn default() -> Self {
-        Self { unit: Unit::Plain, is_key: false, length: 0 }
+        Self { unit: Unit::Plain, is_key: false, length: 0, unseen: Unseen::default() }
     }
 }
 
 impl Text {
     #[inline]
     pub(super) fn begin(&mut self, is_key: bool) {
-        *self = Self { unit: Unit::Plain, is_key, length: 0 };
+        *self = Self { is_key, ..Self::default() };
     }
 
     #[inline]
@@ -66,14 +67,26 @@ impl Text {
         loop {
             if matches!(self.unit, Unit::Plain) {
                 let (run, after) = rest.split_at_checked(scan::plain(rest)).unwrap_or((rest, &[]));
-                self.take(run, tree).map_err(|(rule, at)| (rule, bytes.len() - rest.len() + at))?;
+                let start = bytes.len() - rest.len();
+                if let Some(rule) = self.unseen.plain(run) {
+                    found(rule, tree, offset, start)?;
+                }
+                self.take(run, tree).map_err(|(rule, at)| (rule, start + at))?;
                 rest = after;
                 match after {
-                    [b'"', after @ ..] => return Ok(Some(after)),
+                    [b'"', rest @ ..] => {
+                        if let Some(rule) = self.unseen.end() {
+                            found(rule, tree, offset, bytes.len() - after.len())?;
+                        }
+                        return Ok(Some(rest));
+                    }
                     [b'\\', letter @ (b'"' | b'\\' | b'/' | b'n' | b'r' | b't'), after @ ..] => {
                         let position = bytes.len() - after.len() - 1;
                         let character = [unescaped(*letter)];
                         self.take(&character, tree).map_err(|(rule, _)| (rule, position))?;
+                        if let Some(rule) = self.unseen.plain(&character) {
+                            found(rule, tree, offset, position)?;
+                        }
                         rest = after;
                         continue;
                     }
@@ -117,9 +130,8 @@ impl Text {
         }
         self.length += run.len();
         for (start, character) in run.char_indices() {
-            if let Some(rule) = class(character).rule() {
-                let last = position + start + character.len_utf8() - 1;
-                tree.found(rule, Some(offset + last as u64)).map_err(|rule| (rule, last))?;
+            for rule in self.unseen.next(character) {
+                found(rule, tree, offset, position + start + character.len_utf8() - 1)?;
             }
         }
         Ok(run.len())
@@ -184,10 +196,7 @@ impl Text {
         self.unit = Unit::Plain;
         let mut buffer = [0; 4];
         self.take(character.encode_utf8(&mut buffer).as_bytes(), tree).map_err(|(rule, _)| rule)?;
-        match class(character).rule() {
-            Some(rule) => tree.found(rule, Some(at)).map(drop),
-            None => Ok(()),
-        }
+        self.unseen.next(character).try_for_each(|rule| tree.found(rule, Some(at)).map(drop))
     }
 
     #[inline]
@@ -210,6 +219,15 @@ impl Text {
                 Err((Rule::KeyLength, fits))
             }
         }
+    }
+}
+
+/// A rule is broken with the byte at this position.
+#[cold]
+fn found(rule: Rule, tree: &mut Tree, offset: u64, position: usize) -> Result<(), (Rule, usize)> {
+    match tree.found(rule, Some(offset + position as u64)) {
+        Ok(_) => Ok(()),
+        Err(rule) => Err((rule, position)),
     }
 }
 
