@@ -164,6 +164,15 @@ pub const TARGETS: &[Target] = &[
         ],
     },
     Target {
+        name: "sanitize_params",
+        run: targets::sanitize_params,
+        dictionary: &[
+            "&", "=", "n=", "i=", "f=", "b=", "d=", "t=", "e=", "l=", "c=", "l[]=", "c[0]=", "%6e=", "+", "-", "%2B", "%2D", "%30",
+            "0", "01", "255", "256", "-0", "-1", "1.5", "1e5", "1e999", "-1e-999", "NaN", "inf", "true", "false", "True", "one",
+            "two", "9223372036854775808", "%00", "%20", "\u{ff11}", "%D9%A1",
+        ],
+    },
+    Target {
         name: "sanitize_path",
         run: targets::sanitize_path,
         dictionary: &[

@@ -29,7 +29,7 @@ pub use self::{
     limit::limit,
     log::log,
     retry::{grpc_timeout, retry_after},
-    sanitize::{content_type, sanitize_form, sanitize_json, sanitize_path},
+    sanitize::{content_type, sanitize_form, sanitize_json, sanitize_params, sanitize_path},
     seal::{seal_open, seal_parse, seal_stream},
     sql::sql,
 };

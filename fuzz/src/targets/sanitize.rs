@@ -1,9 +1,17 @@
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    future::Future,
+    pin::pin,
+    str::FromStr,
+    task::{Context, Poll, Waker},
+};
 
 use buttress_sanitize::{
-    Action, ContentType, FormGuard, GuardedJson, JsonGuard, Policy, ReadError, Rule,
+    Action, ContentType, FormGuard, GuardedJson, Id, InputError, JsonGuard, Policy, ReadError,
+    Rule, read_form, read_query,
 };
 use bytes::Bytes;
+use http::{Request, Uri};
 use serde::{
     Deserialize,
     de::{Deserializer, MapAccess, SeqAccess, Visitor},
@@ -145,25 +153,134 @@ pub fn sanitize_form(data: &[u8]) {
         return;
     }
     let mut names = HashSet::new();
-    for pair in data.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
-            Some(at) => {
-                (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default())
-            }
-            None => (pair, &[][..]),
-        };
-        let name = String::from_utf8(decode(name, true)).expect("a name in UTF-8");
-        let value = String::from_utf8(decode(value, true)).expect("a value in UTF-8");
+    for (name, value) in pairs(data) {
         assert!(!name.contains('\0') && !value.contains('\0'), "U+0000 gets through");
-        // Without the brackets of lists.
-        let mut parts: Vec<&str> = name.split('[').collect();
-        parts.retain(|part| {
-            !part.trim_end_matches(']').bytes().all(|byte| byte.is_ascii_digit())
-                || !part.ends_with(']')
-        });
-        assert!(parts.iter().all(|part| part.trim_end_matches(']') != "__proto__"), "a prototype");
-        assert!(names.insert(parts.join("[")), "{name} gets through twice");
+        let parts = name.split('[').map(|part| part.trim_end_matches(']'));
+        assert!(parts.into_iter().all(|part| part != "__proto__"), "a prototype");
+        let name = without_lists(&name);
+        assert!(!names.contains(&name), "{name} gets through twice");
+        names.insert(name);
     }
+}
+
+/// The names and values of a form that was judged, decoded.
+fn pairs(form: &[u8]) -> impl Iterator<Item = (String, String)> {
+    form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut parts = pair.splitn(2, |byte| *byte == b'=');
+        let mut next = || decode(parts.next().unwrap_or_default(), true);
+        let (name, value) = (String::from_utf8(next()), String::from_utf8(next()));
+        (name.expect("a name in UTF-8"), value.expect("a value in UTF-8"))
+    })
+}
+
+/// A name without the brackets of lists.
+fn without_lists(name: &str) -> String {
+    let is_list = |part: &str| {
+        part.strip_suffix(']').is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let mut parts: Vec<&str> = name.split('[').collect();
+    parts.retain(|part| !is_list(part));
+    parts.join("[")
+}
+
+/// What a form is read into.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct Fields {
+    n: Option<u8>,
+    i: Option<i64>,
+    f: Option<f64>,
+    b: Option<bool>,
+    d: Option<Id>,
+    t: Option<String>,
+    e: Option<Either>,
+    l: Vec<String>,
+    c: Vec<u16>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Either {
+    One,
+    Two,
+}
+
+/// A form, and a query, into types. What is read is what was written, each number in the one way in
+/// which it is written; what is not read does not fit, and the error says where.
+pub fn sanitize_params(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let policy = Policy::forms().repeatable(["l", "c"]).expect("names");
+    let form = Request::post("/").header("content-type", "application/x-www-form-urlencoded");
+    let form = form.body(text.clone().into_owned()).expect("a request");
+    let read = match pin!(read_form::<Fields, _>(form, &policy))
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(read) => Some(read),
+        Poll::Pending => None,
+    };
+    let read = read.expect("the body is there");
+
+    // A query is read as a form is, where a URI can hold it.
+    let uri = format!("/?{text}").parse::<Uri>().ok().filter(|uri| uri.query() == Some(&*text));
+    if let Some(uri) = uri {
+        let query = read_query::<Fields>(&uri, &policy);
+        let outcome = |read: &Result<Fields, InputError>| match read {
+            Ok(fields) => format!("{fields:?}"),
+            Err(error) => error.reason().to_owned(),
+        };
+        assert_eq!(outcome(&query), outcome(&read), "two readings");
+    }
+
+    if let Err(refused) = policy.check_form(text.as_bytes()) {
+        let error = read.expect_err("it is read and not judged");
+        assert_eq!(error.violation(), Some(&refused), "two verdicts");
+        return;
+    }
+    let expected = expected(text.as_bytes());
+    assert_eq!(read.as_ref().ok(), expected.as_ref(), "something else is read");
+    if let Err(error) = read {
+        assert_eq!((error.status().as_u16(), error.reason()), (422, "data"));
+        let document = error.to_problem().to_json();
+        let document: Value = serde_json::from_str(&document).expect("a document");
+        let pointer = document.pointer("/errors/0/pointer").and_then(Value::as_str);
+        let field = pointer.and_then(|pointer| pointer.strip_prefix('/')).expect("a field");
+        assert!("nifbdtelc".contains(field) && field.len() == 1, "{field} is no field");
+    }
+}
+
+/// By Rust's own parsers, which are laxer, and the text that they would write.
+fn expected(form: &[u8]) -> Option<Fields> {
+    fn same<T: FromStr + ToString>(text: &str) -> Option<T> {
+        text.parse().ok().filter(|value: &T| value.to_string() == text)
+    }
+    let float = |text: &str| {
+        let is_json = serde_json::from_str::<f64>(text).is_ok() && text.trim() == text;
+        let value: f64 = text.parse().ok()?;
+        (is_json && value.is_finite() && (value != 0.0 || value.is_sign_positive()))
+            .then_some(value)
+    };
+    let mut fields = Fields::default();
+    for (name, value) in pairs(form) {
+        match &*without_lists(&name) {
+            "n" => fields.n = Some(same(&value)?),
+            "i" => fields.i = Some(same(&value)?),
+            "f" => fields.f = Some(float(&value)?),
+            "b" => fields.b = Some(same(&value)?),
+            "d" => fields.d = Some(same(&value).and_then(Id::new)?),
+            "t" => fields.t = Some(value),
+            "e" => {
+                fields.e = Some(match &*value {
+                    "one" => Either::One,
+                    "two" => Either::Two,
+                    _ => return None,
+                });
+            }
+            "l" => fields.l.push(value),
+            "c" => fields.c.push(same(&value)?),
+            _ => {}
+        }
+    }
+    Some(fields)
 }
 
 /// A path. What passes has no dot segment, no backslash and no U+0000, decoded once or twice.
