@@ -1,17 +1,21 @@
 //! What is let in, and what becomes of the rest.
 
-use std::fs;
+use std::{fs, time::Instant};
 
 use axum::{
     body::{Body, Bytes},
     http::{Response, StatusCode, request},
 };
-use futures_util::stream;
+use futures_util::{future::join_all, stream};
 use ring::digest::{Context, SHA256};
 use serde_json::{Value, json};
-use tokio::io;
+use tokio::{
+    io::{self, AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
-use super::{LIMIT, Service, assert_problem, id, json_of, only, text};
+use super::{API_HEADERS, LIMIT, PATIENCE, Service, assert_problem, id, json_of, only, text};
 
 const MIB: usize = 1 << 20;
 
@@ -24,6 +28,44 @@ impl Service {
         self.send(self.json(path).body(json.into()).unwrap()).await
     }
 
+    /// The one answer to a request of a page to `/echo`, of which these are the last header lines
+    /// and the body as it goes over the wire, and whether the connection is closed after it.
+    async fn wire(&self, framing: &str, body: &[u8]) -> (Response<Bytes>, bool) {
+        let address = self.base.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /echo HTTP/1.1\r\nhost: {address}\r\norigin: http://localhost:5173\r\n\
+             content-type: application/json\r\n{framing}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+        let mut all = Vec::new();
+        let answer = loop {
+            if let Some(answer) = parsed(&all) {
+                break answer;
+            }
+            assert!(timeout(PATIENCE, stream.read_buf(&mut all)).await.unwrap().unwrap() > 0);
+        };
+        // Nothing comes after it but the end, or the answer to another request.
+        let closed = timeout(PATIENCE, async {
+            let _ = stream.write_all(b"GET /users/1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            stream.read_u8().await.is_err()
+        });
+        (answer, closed.await.unwrap())
+    }
+
+    /// What the stack puts on its answers, and a line in the log for it.
+    async fn assert_refused(&self, answer: &Response<Bytes>, by: (&str, &str)) {
+        assert_problem(answer, by.1);
+        for (name, value) in API_HEADERS {
+            assert_eq!(only(answer.headers(), name), value);
+        }
+        assert_eq!(only(answer.headers(), "access-control-allow-origin"), "http://localhost:5173");
+        let line = self.access_line("/echo", id(answer)).await;
+        assert_eq!((&line["rejected_by"], &line["reason"]), (&json!(by.0), &json!(by.1)));
+        assert_eq!(line["status"], answer.status().as_u16(), "{line}");
+    }
+
     /// The most memory that the process has ever had in use, in bytes.
     fn peak(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap()));
@@ -31,6 +73,22 @@ impl Service {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
+}
+
+/// An answer with a length, once all of it has come.
+fn parsed(all: &[u8]) -> Option<Response<Bytes>> {
+    let end = all.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let (head, body) = (std::str::from_utf8(&all[..end]).unwrap(), &all[end + 4..]);
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().strip_prefix("HTTP/1.1 ").unwrap().split_at(3).0;
+    let answer = lines.fold(Response::builder().status(status), |answer, line| {
+        let (name, value) = line.split_once(": ").unwrap();
+        answer.header(name, value)
+    });
+    let answer = answer.body(Bytes::copy_from_slice(body)).unwrap();
+    let length: usize = only(answer.headers(), "content-length").parse().unwrap();
+    assert!(body.len() <= length, "more than one answer: {}", String::from_utf8_lossy(body));
+    (body.len() == length).then_some(answer)
 }
 
 /// A body of undeclared length.
@@ -266,4 +324,43 @@ async fn what_was_refused_is_counted_by_rule() {
         let line = format!(r#"sanitize_refusals_total{{guard="{guard}",rule="{rule}"}} 1"#);
         assert!(text(&page).contains(&line), "{line}");
     }
+}
+
+/// The limit of the guards is 10 seconds, and no setting.
+#[tokio::test]
+async fn a_body_that_stalls_is_one_clean_408_and_the_end_of_the_connection() {
+    let service = Service::start().await;
+    let start = Instant::now();
+    // Judged before the handler is called, and while it reads.
+    let stalled = [("content-length: 100", "[1, 2"), ("transfer-encoding: chunked", "2\r\n[1\r\n")];
+    let answers = stalled.map(|(framing, body)| service.wire(framing, body.as_bytes()));
+    for (answer, is_closed) in join_all(answers).await {
+        assert_eq!((answer.status(), is_closed), (StatusCode::REQUEST_TIMEOUT, true));
+        assert_eq!(only(answer.headers(), "connection"), "close");
+        service.assert_refused(&answer, ("sanitize", "body_time")).await;
+    }
+    assert!(start.elapsed().as_secs() >= 10, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_refused_after_the_handler_has_begun_is_one_clean_answer() {
+    let service = Service::start().await;
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let large = chunk(&format!("[{}", " ".repeat(LIMIT - 1))) + &chunk("]");
+    let twice = chunk(r#"{"role":1,"#) + &chunk(r#""\u0072ole":2}"#);
+    for (body, status, by) in [
+        (twice, StatusCode::BAD_REQUEST, ("sanitize", "duplicate_key")),
+        (chunk("[1") + &chunk(",]"), StatusCode::BAD_REQUEST, ("sanitize", "syntax")),
+        (large, StatusCode::PAYLOAD_TOO_LARGE, ("body_limit", "too_large")),
+    ] {
+        let body = body + "0\r\n\r\n";
+        let (answer, _) = service.wire("transfer-encoding: chunked", body.as_bytes()).await;
+        assert_eq!(answer.status(), status);
+        service.assert_refused(&answer, by).await;
+    }
+    // Nobody waits for what is declared to be too large.
+    let declared = format!("content-length: {}", LIMIT + 1);
+    let (answer, _) = service.wire(&declared, b"").await;
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    service.assert_refused(&answer, ("body_limit", "too_large")).await;
 }
