@@ -13,6 +13,9 @@ use crate::{Failure, Loop, Side};
 /// does what is only done the first time.
 const FEW: u64 = 200;
 const MANY: u64 = 1_200;
+/// The same for a job that takes long.
+const FEW_LONG: u64 = 2;
+const MANY_LONG: u64 = 12;
 
 /// Whether `valgrind` can be started.
 #[must_use]
@@ -69,8 +72,9 @@ pub fn only_the_job_is_counted(run: &mut Loop, times: u64) {
 }
 
 fn count_one(side: &Side) -> Result<u64, Failure> {
-    let (few, many) = (collected(side, FEW)?, collected(side, MANY)?);
-    let times = MANY - FEW;
+    let (few, many) = if side.is_long() { (FEW_LONG, MANY_LONG) } else { (FEW, MANY) };
+    let times = many - few;
+    let (few, many) = (collected(side, few)?, collected(side, many)?);
     Ok((many.saturating_sub(few) + times / 2) / times)
 }
 

@@ -36,6 +36,7 @@ pub struct Side {
     name: &'static str,
     key: String,
     calibrates: bool,
+    is_long: bool,
     make: Box<dyn Fn() -> Result<Loop, Failure> + Send + Sync>,
 }
 
@@ -46,7 +47,7 @@ impl Side {
         key: String,
         make: impl Fn() -> Result<Loop, Failure> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, key, calibrates: false, make: Box::new(make) }
+        Self { name, key, calibrates: false, is_long: false, make: Box::new(make) }
     }
 
     /// The crate it comes from; for the bare side, what it is.
@@ -66,6 +67,12 @@ impl Side {
     #[must_use]
     pub const fn calibrates(&self) -> bool {
         self.calibrates
+    }
+
+    /// Whether the job takes so long that a few times tell what it takes.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        self.is_long
     }
 
     /// Sets everything up that is not part of the job.
@@ -108,6 +115,14 @@ impl Case {
     pub(crate) fn peers_calibrate(mut self) -> Self {
         for peer in &mut self.peers {
             peer.calibrates = true;
+        }
+        self
+    }
+
+    /// Ours and the peers' are counted a few times, and not a thousand.
+    pub(crate) fn long(mut self) -> Self {
+        for side in self.peers.iter_mut().chain([&mut self.ours]) {
+            side.is_long = true;
         }
         self
     }

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod breaker;
+mod config;
 mod context;
 mod event;
 mod headers;
@@ -27,11 +28,13 @@ mod health;
 mod limit;
 mod log;
 mod metrics;
+mod pool;
 mod problem;
 mod redact;
 mod reject;
 mod request_id;
 mod retry;
+mod sanitize;
 mod seal;
 mod stack;
 mod trace;
@@ -55,6 +58,9 @@ pub fn cases<W: AsRef<str>>(words: &[W]) -> Vec<Case> {
         retry::cases(),
         health::cases(),
         seal::cases(),
+        sanitize::cases(),
+        config::cases(),
+        pool::cases(),
     ];
     let chosen = |case: &Case| words.iter().all(|word| case.name.contains(word.as_ref()));
     all.into_iter().flatten().filter(chosen).collect()

@@ -97,10 +97,41 @@ impl<ReqBody, B: Default> Service<Request<ReqBody>> for BareOf<B> {
     }
 }
 
+/// The same, and it reads what it is sent to its end, which has come already. A body that fails is
+/// 500.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reads;
+
+impl<B: Body> Service<Request<B>> for Reads {
+    type Response = Response<Nothing>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Nothing>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut response = Response::new(Nothing::new());
+        let (head, body) = black_box(request).into_parts();
+        let mut body = pin!(body);
+        while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
+            if black_box(frame).is_err() {
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                break;
+            }
+        }
+        drop(black_box(head));
+        ready(Ok(black_box(response)))
+    }
+}
+
 /// Sends a clone of `request` to `service` again and again.
-pub(crate) fn serve<S, B>(mut service: S, request: Request<Nothing>) -> Loop
+pub(crate) fn serve<S, Q, B>(mut service: S, request: Request<Q>) -> Loop
 where
-    S: Service<Request<Nothing>, Response = Response<B>> + 'static,
+    S: Service<Request<Q>, Response = Response<B>> + 'static,
+    Q: Clone + 'static,
     B: Body,
 {
     Box::new(move |times| {
@@ -109,9 +140,9 @@ where
     })
 }
 
-fn exchange<S, B>(service: &mut S, request: Request<Nothing>) -> bool
+fn exchange<S, Q, B>(service: &mut S, request: Request<Q>) -> bool
 where
-    S: Service<Request<Nothing>, Response = Response<B>>,
+    S: Service<Request<Q>, Response = Response<B>>,
     B: Body,
 {
     let mut cx = Context::from_waker(Waker::noop());

@@ -11,7 +11,7 @@
 //! - allocations, in a program of their own (`buttress-bench-allocations`): exact.
 //!
 //! What is no request has tables of its own: the [`stores`] of rate limits, a limit in [`redis`],
-//! and one breaker with more than one of the [`threads`].
+//! one breaker with more than one of the [`threads`], and the [`pools`] of a real server.
 
 pub mod allocations;
 mod breakers;
@@ -23,6 +23,7 @@ pub mod gate;
 mod limits;
 pub mod load;
 mod peers;
+pub mod pools;
 pub mod redis;
 pub mod stores;
 pub mod table;

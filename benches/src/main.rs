@@ -11,7 +11,7 @@ use std::{
 use buttress_bench::{
     Case, Failure, Side, allocations, callgrind, cases,
     gate::{self, Verdict},
-    load, redis, stores,
+    load, pools, redis, stores,
     table::{Table, thousands},
     threads,
     times::{self, Times},
@@ -67,10 +67,12 @@ fn measure(arguments: &[String]) -> Result<ExitCode, Failure> {
     let stores = stores::measure(&words, aligned, |line| progress(line))?;
     let redis = redis::measure(&words, aligned, |line| progress(line))?;
     let threads = threads::measure(&words, aligned, |line| progress(line))?;
-    if cases.is_empty() && stores.is_none() && redis.is_none() && threads.is_none() {
+    let pools = pools::measure(&words, aligned, |line| progress(line))?;
+    let tables: Vec<_> = [stores, redis, threads, pools].into_iter().flatten().collect();
+    if cases.is_empty() && tables.is_empty() {
         return Err(no_case(&words));
     }
-    for table in stores.into_iter().chain(redis).chain(threads) {
+    for table in tables {
         say(format_args!("\n{table}"));
     }
     Ok(ExitCode::SUCCESS)

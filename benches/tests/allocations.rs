@@ -84,6 +84,29 @@ const ADDED: &[(&str, u64)] = &[
     ("seal, 100 bytes out of a stream of 64 KiB", 3),
     ("seal, a cookie", 3),
     ("seal, a cookie opened", 1),
+    // The stack of what is open, the keys of it, and a word for each: however long the document is.
+    ("sanitize, JSON of 12 KB", 3),
+    ("sanitize, JSON of 825 KB", 3),
+    ("sanitize, JSON of 12 KB, in chunks of 1 KB", 3),
+    // The list of the pieces, too, which grows.
+    ("sanitize, 12 KB that may be stripped", 4),
+    ("sanitize, 12 KB, a member of each book stripped", 8),
+    // All but three are the type's own.
+    ("sanitize, one book into a type", 17),
+    ("sanitize, 12 KB into a type", 410),
+    ("sanitize, a form of 12 fields", 9),
+    ("sanitize, a query of 4 pairs", 5),
+    ("sanitize, a path of 45 bytes", 0),
+    ("sanitize, no guard", 0),
+    ("sanitize, GET passes", 0),
+    ("sanitize, GET with a query passes", 5),
+    ("sanitize, POST of one book, judged first", 6),
+    ("sanitize, POST of one book, judged as it is read", 5),
+    ("sanitize, POST of one book refused", 22),
+    ("config, a flag", 0),
+    ("config, 20 variables", 639),
+    ("pool, a statement of 60 bytes without literals", 1),
+    ("pool, a statement of 460 bytes with literals", 1),
 ];
 
 #[test]
