@@ -47,6 +47,27 @@ fn a_key_reads_back_with_blanks_around_it() {
 }
 
 #[test]
+fn a_list_of_keys_has_blanks_or_commas_between() {
+    let (one, other) = (text(), Key::generate().unwrap());
+    let other_text = other.to_text().expose().clone();
+    for list in [
+        format!("{one} {other_text}"),
+        format!("{one},{other_text}"),
+        format!(" {one} ,\r\n{other_text},\n"),
+    ] {
+        let keys = Key::parse_list(&list).unwrap();
+        let ids: Vec<_> = keys.iter().map(Key::id).collect();
+        assert_eq!(ids, ["k1", other.id()], "in their order");
+    }
+    for nothing in ["", " ", ",", "\n, ,"] {
+        assert!(Key::parse_list(nothing).unwrap().is_empty());
+    }
+    let (cut, _) = one.rsplit_once('.').unwrap();
+    let error = Key::parse_list(&format!("{other_text} {cut}")).unwrap_err();
+    assert_eq!(error, Key::parse(cut).unwrap_err());
+}
+
+#[test]
 fn generated_keys_differ() {
     let (one, two) = (Key::generate().unwrap(), Key::generate().unwrap());
     assert_ne!(one.id(), two.id());

@@ -60,8 +60,12 @@ async fn a_plan_that_cannot_be_is_refused() {
     ] {
         let error = Shutdown::embedded(plan.clone()).unwrap_err();
         assert_eq!(error.kind(), kind, "{plan:?}: {error}");
+        assert_eq!(plan.check().unwrap_err(), error, "it can be asked for before");
     }
-    for plan in [Plan::docker(), Plan::kubernetes(), Plan::docker().drain(secs(8))] {
+    for (plan, left) in
+        [(Plan::docker(), 3), (Plan::kubernetes(), 9), (Plan::docker().drain(secs(8)), 0)]
+    {
+        assert_eq!(plan.check().unwrap(), secs(left));
         assert!(Shutdown::embedded(plan).is_ok());
     }
 }
