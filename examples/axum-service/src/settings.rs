@@ -50,7 +50,7 @@ config! {
         /// Who reads `/metrics` and `/report` sends it as `Authorization: Bearer`.
         pub(crate) metrics_token: Option<Secret<String>> = var("METRICS_TOKEN")
             .expects("letters, digits and -._~+/, and = at its end")
-            .unset(None, "they are open to all")
+            .unset(None, "both are open to all")
             .taken_by(|token| MetricsService::new(Exposition::new()).bearer(token.clone()))
             .rule(strong(16).in_production()),
         /// Who has it sees the details at `/status`: as `Authorization: Bearer`, or as the
@@ -74,14 +74,14 @@ config! {
         /// Keys that still open what they have sealed, the newest first.
         pub(crate) seal_key_old: Option<Secret<String>> = var("SEAL_KEY_OLD")
             .expects("such keys, with blanks or commas between")
-            .unset(None, "none")
+            .unset(None, "there are none")
             .empty_is_unset()
             .taken_by(|keys| Key::parse_list(keys.expose())),
         /// The SQLite file that the secrets are in. It is made where there is none, and refused
         /// where it was sealed with other keys.
         pub(crate) secrets_db: Option<PathBuf> = var("SECRETS_DB")
             .expects("a path, such as secrets.db")
-            .unset(None, "they are in memory")
+            .unset(None, "secrets are in memory")
             .public(),
         /// What the platform gives between its SIGTERM and its SIGKILL. Of it two fifths are to
         /// drain, a tenth is for tasks, a second for the service that is called.

@@ -42,6 +42,7 @@ mod mended;
 mod observed;
 mod sealed;
 mod socket;
+mod started;
 mod story;
 #[cfg(test)]
 mod tests;

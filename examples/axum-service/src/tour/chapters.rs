@@ -51,6 +51,7 @@ const SECRET: &str = "hunter2";
 
 impl<W: Write> Tour<W> {
     pub(super) async fn chapters(&mut self, described: &str) -> Told {
+        self.started_wrong().await?;
         self.stack_in_force(described)?;
         self.request_and_its_line().await?;
         self.ids_from_outside().await?;
