@@ -30,6 +30,7 @@ use buttress::{
 use tokio::net::TcpListener;
 
 use crate::{
+    books::Shelf,
     health::{Checks, Watched},
     limits::Limits,
     numbers::Numbers,
@@ -39,7 +40,9 @@ use crate::{
     upstream::Upstream,
 };
 
+mod books;
 mod comments;
+mod embedded;
 mod error;
 mod guards;
 mod health;
@@ -138,38 +141,36 @@ async fn run(loaded: Loaded<Settings>) -> Result<ExitCode, Box<dyn Error>> {
 
     let settings = loaded.into_inner();
     let address = settings.bind;
+    let shelf = Shelf::of(&settings)?;
     let limits = Limits::new(settings.general, settings.burst, settings.redis_url.as_ref())?;
     let numbers = Numbers::new(settings.metrics_token);
-    let checks = Checks {
-        status_token: settings.status_token,
-        redis: settings.redis_url,
-        postgres: settings.database_url,
-    };
+    let checks = Checks { status_token: settings.status_token, redis: settings.redis_url };
     let boot = async {
         let upstream = Upstream::start(&numbers.called, upstream::OPEN).await?;
         // When nobody calls it any more.
         shutdown.phase("upstream", CLOSING, upstream.closed())?;
+        let books = shelf.open(&shutdown).await?;
         limits.connected().await;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| format!("cannot listen on {address}: {error}; BIND sets another"))?;
-        Ok::<_, Box<dyn Error>>((upstream, listener))
+        Ok::<_, Box<dyn Error>>((upstream, books, listener))
     };
     let Some(booted) = shutdown.boot(boot).await else {
         // A signal came first.
         return Ok(shutdown.wait().await.report());
     };
-    let (upstream, listener) = booted?;
+    let (upstream, books, listener) = booted?;
     let address = listener.local_addr()?;
-    let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets)?;
+    let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets, &books)?;
     let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits);
-    let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
+    let numbers = numbers.of_upstream(&upstream).of_the_books(&books).of_the_health(&health);
     let stack = stack(settings.client_ip, &limits, &numbers)?.health(layer).drain(shutdown.layer());
     for slot in stack.describe().lines() {
         tracing::info!(target: "stack", "{slot}");
     }
     let pulse = pulse::start(&shutdown, pulse);
-    let service = Service::new(address, &numbers, upstream, secrets, &shutdown, pulse);
+    let service = Service::new(address, &numbers, upstream, secrets, books, &shutdown, pulse);
     let app = app(service, stack, &limits, &numbers)?;
     writeln!(io::stdout(), "listening on http://{address}")?;
     // What drained, and what had to be ended. It has the exit code too.

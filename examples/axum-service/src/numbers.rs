@@ -12,7 +12,7 @@ use buttress::{
 };
 use tokio::runtime::Handle;
 
-use crate::{guards::Guards, limits::Limits, upstream::Upstream};
+use crate::{books::Books, guards::Guards, limits::Limits, upstream::Upstream};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers {
@@ -55,6 +55,14 @@ impl Numbers {
     pub(crate) fn of_upstream(self, upstream: &Upstream) -> Self {
         let Upstream { retry, breaker, bulkhead, .. } = upstream.clone();
         Self { page: self.page.source(retry).source(breaker).source(bulkhead), ..self }
+    }
+
+    /// And of the books' pool, where there is one.
+    pub(crate) fn of_the_books(self, books: &Books) -> Self {
+        match books.pool() {
+            Some(pool) => Self { page: self.page.source(pool.clone()), ..self },
+            None => self,
+        }
     }
 
     /// And of the checks: how they are, and how often they were not.

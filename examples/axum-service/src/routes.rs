@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
+    books::{self, Books},
     comments::comment,
     error::Error,
     limits::Limits,
@@ -55,6 +56,7 @@ pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) upstream: Upstream,
     pub(crate) secrets: Secrets,
+    pub(crate) books: Books,
     pub(crate) shutdown: Shutdown,
     pub(crate) pulse: watch::Sender<Pulse>,
     outbound: Outbound,
@@ -66,11 +68,13 @@ impl Service {
         numbers: &Numbers,
         upstream: Upstream,
         secrets: Secrets,
+        books: Books,
         shutdown: &Shutdown,
         pulse: watch::Sender<Pulse>,
     ) -> Self {
         let outbound = Outbound::to(address, &numbers.called);
-        Self { address, upstream, secrets, shutdown: shutdown.clone(), pulse, outbound }
+        let shutdown = shutdown.clone();
+        Self { address, upstream, secrets, books, shutdown, pulse, outbound }
     }
 }
 
@@ -98,6 +102,10 @@ pub(crate) fn router(service: Service, limits: &Limits) -> Router {
         .route("/outbound", get(outbound))
         .route("/upstream", get(upstream::routes::call).post(upstream::routes::call))
         .route("/upstream/state", get(upstream::routes::state))
+        .route("/books", get(books::routes::page).post(books::routes::add))
+        .route("/books/{id}", get(books::routes::book))
+        .route("/orders", post(books::routes::order))
+        .route("/orders/{id}", get(books::routes::ordered))
         .route("/secrets", post(secrets::routes::create))
         .route("/secrets/{id}", get(secrets::routes::value))
         .route("/secrets/{id}/sealed", get(secrets::routes::sealed))

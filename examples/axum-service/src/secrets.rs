@@ -4,28 +4,22 @@ use std::{path::Path, sync::Arc};
 
 use buttress::{
     Secret,
-    context::blocking,
-    log::{Operation, operation},
     seal::{Context, KeyRing, Report, Reseal, ResealError, ResealStore, Row, SealError, context},
 };
 use tokio::sync::Mutex;
 
 pub(crate) use self::keys::Keys;
 use self::table::{Stored, Table};
-use crate::error::Error;
+use crate::{embedded::Embedded, error::Error};
 
 mod keys;
 pub(crate) mod routes;
 mod table;
 
-/// A clone shares all of it.
-///
-/// Every change is a transaction, and what has begun is done even where its client has left: there
-/// is nothing to close when the service ends.
+/// A clone shares all of it. Every change is a transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct Secrets {
-    /// One asks at a time, in the order in which they came: no more than one thread is blocked.
-    vault: Arc<Mutex<Vault>>,
+    vault: Embedded<Vault>,
     rotation: Arc<Mutex<()>>,
 }
 
@@ -64,7 +58,7 @@ impl Secrets {
         let table = Table::open(file)?;
         let canary = table.canary_or(keys.ring().canary()?.as_str())?;
         keys.ring().verify_canary(&canary)?;
-        let vault = Arc::new(Mutex::new(Vault { keys, table }));
+        let vault = Embedded::new("secrets", Vault { keys, table });
         Ok(Self { vault, rotation: Arc::default() })
     }
 
@@ -133,18 +127,12 @@ impl Secrets {
         Ok(Rotated { key_id, report })
     }
 
-    /// `SQLite` blocks its thread, so it has one of its own.
     async fn with<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut Vault) -> Result<T, Error> + Send + 'static,
     {
-        let work = async {
-            let mut vault = Arc::clone(&self.vault).lock_owned().await;
-            blocking(move || work(&mut vault)).await?
-        };
-        // `db_count` and `db_ms` on the access line.
-        operation(Operation::Db, "secrets").time(work).await
+        self.vault.with(work).await
     }
 }
 

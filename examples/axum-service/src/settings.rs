@@ -7,13 +7,13 @@ use buttress::{
     client_ip::ClientIp,
     config::{
         Environment, Profile, Url, config, require,
-        rule::{lasts, strong},
+        rule::{lasts, range, strong},
     },
     health::{HealthLayer, Registry},
     limit::{Quota, RedisStore},
     log::{InitError, Setup, Sink},
     metrics::{Exposition, MetricsService},
-    pool::Postgres,
+    pool::{Postgres, Redis},
     seal::Key,
     shutdown::Plan,
 };
@@ -46,7 +46,8 @@ config! {
         pub(crate) redis_url: Option<Secret<Url>> = var("REDIS_URL")
             .expects("redis://[user:password@]host[:port][/database]")
             .unset(None, "limits are in memory")
-            .taken_by(|url| RedisStore::new(url.expose().as_str())),
+            .taken_by(|url| RedisStore::new(url.expose().as_str()))
+            .taken_by(|url| Redis::new(url.expose().as_str())),
         /// Who reads `/metrics` and `/report` sends it as `Authorization: Bearer`.
         pub(crate) metrics_token: Option<Secret<String>> = var("METRICS_TOKEN")
             .expects("letters, digits and -._~+/, and = at its end")
@@ -60,12 +61,22 @@ config! {
             .unset(None, "there is no /status")
             .taken_by(|token| HealthLayer::new(&Registry::new().split().0).status_token(token.clone()))
             .rule(strong(16).in_production()),
-        /// A Postgres that the service cannot do without. While it does not answer, `/ready` and
-        /// `/health` are 503.
+        /// The Postgres that the books are in. While it does not answer, `/ready` and `/health` are
+        /// 503.
         pub(crate) database_url: Option<Secret<Url>> = var("DATABASE_URL")
             .expects("postgres://[user:password@]host[:port]/database")
-            .unset(None, "no Postgres is looked at")
+            .unset(None, "books are in an embedded SQLite")
             .taken_by(|url| Postgres::new(url.expose().as_str())),
+        /// The most connections to it.
+        pub(crate) database_pool: u16 = var("DATABASE_POOL").default(10_u16).rule(range(1..=1000)),
+        /// From which time on a statement is logged as slow.
+        pub(crate) database_slow: Duration = var("DATABASE_SLOW")
+            .default("1s")
+            .rule(lasts(Duration::from_millis(1)..=Duration::from_secs(60))),
+        /// The SQLite file that the books are in, where there is no Postgres.
+        pub(crate) books_db: Option<PathBuf> = var("BOOKS_DB")
+            .expects("a path, such as books.db")
+            .unset(None, "books are in memory"),
         /// Seals what `/secrets` keeps.
         pub(crate) seal_key: Option<Secret<String>> = var("SEAL_KEY")
             .expects("a key as `seal keygen` makes it")
@@ -84,7 +95,7 @@ config! {
             .unset(None, "secrets are in memory")
             .public(),
         /// What the platform gives between its SIGTERM and its SIGKILL. Of it two fifths are to
-        /// drain, a tenth is for tasks, a second for the service that is called.
+        /// drain, a tenth is for tasks, a second for the service that is called and for Postgres each.
         pub(crate) shutdown_grace: Duration = var("SHUTDOWN_GRACE")
             .default("30s")
             .rule(lasts(Duration::from_millis(1)..=Duration::from_secs(86_400))),
@@ -95,9 +106,15 @@ config! {
         pub(crate) logging: Logging = group(),
     }
     rules {
-        (shutdown_grace, shutdown_pre_stop) => require(
-            plan(*shutdown_grace, *shutdown_pre_stop).check().is_ok_and(|left| left >= CLOSING),
-            "a grace of which half and two seconds are left beside the pre-stop",
+        (shutdown_grace, shutdown_pre_stop, database_url) => require(
+            plan(*shutdown_grace, *shutdown_pre_stop)
+                .check()
+                .is_ok_and(|left| left >= CLOSING * if database_url.is_some() { 2 } else { 1 }),
+            "a grace of which half and two seconds are left beside the pre-stop, or three for Postgres",
+        ),
+        (database_url, books_db) => require(
+            database_url.is_none() || books_db.is_none(),
+            "one of the two: the books are in Postgres, or in a file",
         ),
         (seal_key, seal_key_old) => require(
             seal_key.is_some() || seal_key_old.is_none(),
@@ -199,7 +216,8 @@ pub(crate) fn environment() -> Environment {
 
 /// An example is at home, unless it is told where it is.
 pub(crate) fn ours(environment: Environment) -> Environment {
-    const PREFIXES: [&str; 10] = [
+    const PREFIXES: [&str; 11] = [
+        "BOOKS_",
         "DATABASE_",
         "LIMIT_",
         "LOG_",

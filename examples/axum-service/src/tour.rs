@@ -22,6 +22,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use self::{caller::Caller, captured::Captured, story::Story};
 use crate::{
     CLOSING, app,
+    books::Shelf,
     health::{Checks, Watched},
     limits::{GENERAL, Limits},
     numbers::Numbers,
@@ -43,6 +44,7 @@ mod observed;
 mod sealed;
 mod socket;
 mod started;
+mod stocked;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -125,20 +127,23 @@ impl Instance {
         let boot = async {
             let upstream = Upstream::start(&numbers.called, OPEN).await?;
             shutdown.phase("upstream", CLOSING, upstream.closed())?;
+            let books = Shelf::Sqlite(None).open(&shutdown).await?;
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-            Ok::<_, Box<dyn Error>>((upstream, listener))
+            Ok::<_, Box<dyn Error>>((upstream, books, listener))
         };
-        let (upstream, listener) = shutdown.boot(boot).await.ok_or("nobody ends it yet")??;
+        let (upstream, books, listener) =
+            shutdown.boot(boot).await.ok_or("nobody ends it yet")??;
         let address = listener.local_addr()?;
         let token = STATUS_TOKEN.trim_start_matches("Bearer ").into();
         let checks = Checks { status_token: Some(token), ..Checks::default() };
-        let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets)?;
+        let Watched { health, layer, pulse } =
+            checks.watch(&shutdown, &upstream, &secrets, &books)?;
         let numbers = numbers.of_upstream(&upstream).of_the_health(&health);
         let stack = stack(ClientIp::peer(), &limits, &numbers)?;
         let stack = change(stack.health(layer).drain(shutdown.layer()));
         let described = stack.describe();
         let pulse = pulse::start(&shutdown, pulse);
-        let service = Service::new(address, &numbers, upstream, secrets, &shutdown, pulse);
+        let service = Service::new(address, &numbers, upstream, secrets, books, &shutdown, pulse);
         let app = app(service, stack, &limits, &numbers)?;
         let ending = shutdown.clone();
         let served = tokio::spawn(async move { serve(&ending, listener, app).await });

@@ -33,6 +33,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+#[path = "smoke/books.rs"]
+mod books;
 #[path = "smoke/config.rs"]
 mod config;
 #[path = "smoke/health.rs"]
@@ -70,7 +72,7 @@ const API_HEADERS: [(&str, &str); 9] = [
 ];
 
 /// What the texts of `/fail` and `/panic` have in them.
-const SECRETS: [&str; 4] = ["hunter2", "postgres", "orders", "api key"];
+const SECRETS: [&str; 4] = ["hunter2", "postgres", "the orders", "api key"];
 
 /// The running binary; it is killed when this is dropped.
 struct Service {
@@ -249,6 +251,14 @@ async fn every_answer_has_the_callers_id_and_the_headers_of_an_api() {
         ("PUT", "/upstream", "", 405),
         ("GET", "/upstream?fail=11", "", 400),
         ("GET", "/upstream/state", "", 200),
+        ("GET", "/books", "", 200),
+        ("GET", "/books?page=0", "", 422),
+        ("GET", "/books/1", "", 404),
+        ("POST", "/books", "{}", 422),
+        ("DELETE", "/books/1", "", 405),
+        ("POST", "/orders", r#"{"book":1,"copies":1}"#, 404),
+        ("GET", "/orders", "", 405),
+        ("GET", "/orders/1", "", 404),
         ("POST", "/secrets", r#"{"name":"mail","value":"tk_1"}"#, 201),
         ("POST", "/secrets", r#"{"name":"mail"}"#, 422),
         ("GET", "/secrets", "", 405),

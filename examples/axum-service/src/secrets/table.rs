@@ -1,16 +1,14 @@
 //! The secrets in `SQLite`. It blocks.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use buttress::seal::{SealError, Sealed};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use crate::error::Error;
+use crate::{embedded, error::Error};
 
 /// How many there may be: a rotation writes each to the disk by itself, within a request's time.
 const MOST: i64 = 500;
-/// How long another process may have the file for itself.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An id is never given twice: what somebody has kept of a row that is gone opens in no other one.
 /// And what a rotation has replaced is overwritten.
@@ -40,15 +38,7 @@ pub(super) struct Stored {
 impl Table {
     /// In this file, or in memory.
     pub(super) fn open(file: Option<&Path>) -> rusqlite::Result<Self> {
-        let connection = match file {
-            // A path, and never one of SQLite's URIs.
-            Some(file) => Connection::open_with_flags(
-                file,
-                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-            )?,
-            None => Connection::open_in_memory()?,
-        };
-        connection.busy_timeout(PATIENCE)?;
+        let connection = embedded::open(file)?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self(connection))
     }

@@ -65,6 +65,7 @@ impl<W: Write> Tour<W> {
         self.outbound_call().await?;
         self.mended_by_a_retry().await?;
         self.left_alone().await?;
+        self.ordered_and_sold_out().await?;
         self.sealed_and_rotated().await?;
         self.other_origins().await?;
         self.stream().await?;

@@ -79,7 +79,7 @@ impl Answer {
     }
 
     /// Whether something is wrong at this place.
-    fn errs_at(&self, pointer: &str) -> bool {
+    pub(super) fn errs_at(&self, pointer: &str) -> bool {
         self.errors().iter().any(|error| at(error, pointer))
     }
 

@@ -39,7 +39,7 @@ impl Service {
     }
 
     /// Asks until this is so.
-    async fn until(&self, path: &str, holds: impl Fn(&Response<Bytes>) -> bool) {
+    pub(super) async fn until(&self, path: &str, holds: impl Fn(&Response<Bytes>) -> bool) {
         let asked = async {
             while !holds(&self.get(path).await) {
                 sleep(Duration::from_millis(50)).await;
@@ -155,10 +155,11 @@ async fn details_are_for_those_who_have_the_token() {
         "disk",
         "upstream",
         "secrets",
+        "books",
     ] {
         let check = &details["checks"][name];
         assert!(check["status"].is_string(), "{name}: {details}");
-        assert_eq!(check["critical"], false, "{name}");
+        assert_eq!(check["critical"], name == "books", "{name}");
     }
     assert_eq!(details["heartbeats"], json!({ "pulse": "alive" }));
     assert_eq!(details["system"]["version"], env!("CARGO_PKG_VERSION"));
@@ -185,18 +186,29 @@ async fn without_a_token_nobody_is_told_details() {
 /// The address of a database has a host, a user and a password in it.
 #[tokio::test]
 async fn nobody_is_told_what_the_service_depends_on_or_why_it_is_down() {
+    let test = "nobody_is_told_what_the_service_depends_on_or_why_it_is_down";
+    let Some(mut server) = installed(postgres::Server::start().await, test, "postgres") else {
+        return;
+    };
+    for sql in [
+        r#"CREATE ROLE "planted-user" LOGIN PASSWORD 'hunter2'"#,
+        r#"CREATE DATABASE "planted-db" OWNER "planted-user""#,
+    ] {
+        server.sql(sql).await.unwrap();
+    }
+    let postgres = server.address().to_string();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let redis = silent.local_addr().unwrap();
+    let redis = silent.local_addr().unwrap().to_string();
     let service = Service::with(&[
         ("STATUS_TOKEN", TOKEN),
-        ("DATABASE_URL", "postgres://planted-user:hunter2@planted-host.invalid:5432/planted-db"),
+        ("DATABASE_URL", &format!("postgres://planted-user:hunter2@{postgres}/planted-db")),
         ("REDIS_URL", &format!("redis://planted-user:hunter2@{redis}")),
     ])
     .await;
+    server.kill().unwrap();
+    service.until("/ready", |answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE).await;
     service.looked().await;
-    let mut secrets = vec!["planted", "hunter2", "invalid"];
-    let redis = redis.to_string();
-    secrets.push(&redis);
+    let secrets = ["planted", "hunter2", &postgres, &redis];
     // With the token there are the names, and a word of the program's own.
     let details = service.details().await;
     assert_eq!(details.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -206,7 +218,8 @@ async fn nobody_is_told_what_the_service_depends_on_or_why_it_is_down() {
     assert_eq!(checks["redis"]["critical"], false, "{checks}");
     let mut answers = vec![details];
     for path in PROBES {
-        let up = matches!(path, "/ping" | "/live" | "/livez");
+        // It has been up once.
+        let up = matches!(path, "/ping" | "/live" | "/livez" | "/startupz");
         for (method, accept) in [
             ("GET", "*/*"),
             ("GET", "text/plain"),
@@ -246,7 +259,7 @@ async fn nobody_is_told_what_the_service_depends_on_or_why_it_is_down() {
 }
 
 /// A server of this test's own; `None`, and a word about it, where its programs are not installed.
-fn installed<T>(started: io::Result<T>, test: &str, tool: &str) -> Option<T> {
+pub(super) fn installed<T>(started: io::Result<T>, test: &str, tool: &str) -> Option<T> {
     match started {
         Ok(server) => Some(server),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

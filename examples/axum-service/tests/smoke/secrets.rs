@@ -57,7 +57,7 @@ impl Drop for File {
 }
 
 impl Service {
-    async fn post(&self, path: &str, body: String) -> Response<Bytes> {
+    pub(super) async fn post(&self, path: &str, body: String) -> Response<Bytes> {
         let request = self.request("POST", path).header("content-type", "application/json");
         self.send(request.body(Body::from(body)).unwrap()).await
     }

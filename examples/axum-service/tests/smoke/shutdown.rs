@@ -22,15 +22,15 @@ impl Service {
         self.base.strip_prefix("http://").unwrap()
     }
 
-    async fn signal(&self, name: &str) {
+    pub(super) async fn signal(&self, name: &str) {
         signal(name, self.child.id().unwrap()).await;
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    pub(super) async fn ended(&mut self) -> ExitStatus {
         timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
     }
 
-    async fn report(&self) -> Value {
+    pub(super) async fn report(&self) -> Value {
         self.line(&[r#""message":"shut down""#]).await
     }
 
@@ -73,7 +73,7 @@ impl Service {
     }
 }
 
-async fn signal(name: &str, process: u32) {
+pub(super) async fn signal(name: &str, process: u32) {
     let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status();
     assert!(sent.await.unwrap().success());
 }
