@@ -137,6 +137,10 @@ pub(crate) fn read(path: &Path) -> io::Result<Secret<String>> {
     if bytes.expose().len() as u64 > LARGEST_FILE {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
+    if bytes.expose().contains(&0) {
+        // No variable of a process can hold one.
+        return Err(io::Error::other("it has a NUL in it, as a text in UTF-16 has"));
+    }
     let text = str::from_utf8(bytes.expose());
     text.map(Secret::from).map_err(|_| io::Error::other("it is no text in UTF-8"))
 }

@@ -57,12 +57,70 @@ pub(crate) fn passwords(text: &str) -> impl Iterator<Item = &str> {
     urls.filter_map(|url| url.get(password(url)?))
 }
 
-/// A default as it is documented: without the passwords of its URLs.
+/// A default as it is documented: without the passwords of its URLs and pairs.
 pub(crate) fn default(text: &str) -> String {
-    passwords(text).fold(text.to_owned(), |out, password| {
+    let out = passwords(text).fold(text.to_owned(), |out, password| {
         out.replace(&format!(":{password}@"), &format!(":{CENSOR}@"))
             .replace(&format!("//{password}:@"), &format!("//{CENSOR}:@"))
-    })
+    });
+    pairs(&out)
+}
+
+/// The text without the passwords of its `key=value`, as libpq and others write an address: parted
+/// by white space, `;` or `&`, the value in quotes or not.
+fn pairs(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, value)) = rest.split_once('=') {
+        out.push_str(before);
+        out.push('=');
+        rest = value;
+        if is_password(last_word(before)) {
+            out.push_str(CENSOR);
+            rest = value.get(value_end(value)..).unwrap_or_default();
+        }
+    }
+    out + rest
+}
+
+fn is_password(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["password", "passwd", "pwd", "passphrase"].iter().any(|end| key.ends_with(end))
+}
+
+fn last_word(text: &str) -> &str {
+    text.trim_end().rsplit(|c: char| !is_of_word(c)).next().unwrap_or_default()
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Where it ends for sure: with its quote, or before the next key. What else looks like an end may
+/// be a part of it.
+fn value_end(value: &str) -> usize {
+    let inner = value.trim_start();
+    if let Some(quote) = inner.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        let mut is_escaped = false;
+        let end = inner.char_indices().skip(1).find(|(_, c)| {
+            let ends = *c == quote && !is_escaped;
+            is_escaped = *c == '\\' && !is_escaped;
+            ends
+        });
+        return end.map_or(value.len(), |(at, _)| value.len() - inner.len() + at + 1);
+    }
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, ';' | '&');
+    let mut rest = inner;
+    while let Some(at) = rest.find(is_separator) {
+        let (_, behind) = rest.split_at_checked(at).unwrap_or_default();
+        let next = behind.trim_start_matches(is_separator);
+        let after_key = next.trim_start_matches(is_of_word);
+        if after_key.len() < next.len() && after_key.trim_start().starts_with('=') {
+            return value.len() - behind.len();
+        }
+        rest = next;
+    }
+    value.len()
 }
 
 /// A URL that could be read, without its password and the secrets of its query.
@@ -91,7 +149,7 @@ fn tokens(text: &str) -> String {
 
 /// The text without what looks like a secret in it.
 pub(crate) fn clear(text: &str) -> String {
-    let out = if text.contains("://") { url(text) } else { tokens(text) };
+    let out = pairs(&if text.contains("://") { url(text) } else { tokens(text) });
     // A URL that lost its `://`, or has what ends an authority in its password, still has one.
     match out.rsplit_once('@') {
         Some((before, after)) if has_password(before) => format!("{CENSOR}@{after}"),

@@ -109,6 +109,68 @@ fn what_is_no_regular_file_is_not_opened() {
     assert!(Environment::of([("KEY_FILE", "/dev/zero")]).load::<Settings>().is_err());
 }
 
+/// As Kubernetes mounts secrets: by two links, of which one changes. A link to itself ends nowhere.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_to_their_end() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new("links");
+    fs::create_dir(folder.0.join("..data-1")).unwrap();
+    folder.write("..data-1/key", "abc\n");
+    symlink("..data-1", folder.0.join("..data")).unwrap();
+    symlink("..data/key", folder.0.join("key")).unwrap();
+    let key = |name: &str| {
+        let path = folder.0.join(name);
+        let environment = Environment::of([("KEY_FILE", path.to_str().unwrap())]);
+        environment.load::<Settings>().map(|loaded| loaded.key.as_ref().unwrap().expose().clone())
+    };
+    assert_eq!(key("key").unwrap(), "abc");
+    symlink("other", folder.0.join("one")).unwrap();
+    symlink("one", folder.0.join("other")).unwrap();
+    for (name, why) in [("one", "symbolic links"), ("..data", "it is no regular file")] {
+        let report = key(name).unwrap_err().to_string();
+        assert!(report.contains("names a file that cannot be read: "), "{report}");
+        assert!(report.contains(why), "{report}");
+    }
+    let report = nothing().file(folder.0.join("one")).load::<Settings>().unwrap_err();
+    assert!(report.to_string().contains("symbolic links"), "{report}");
+}
+
+#[test]
+fn what_is_no_text_is_not_read() {
+    let folder = Folder::new("binary");
+    // Of UTF-16, with its mark and without, and of Latin-1.
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let cases = [
+        (utf16("\u{feff}NAME=planted\n"), "it has a NUL in it, as a text in UTF-16 has"),
+        (utf16("NAME=planted\n"), "it has a NUL in it, as a text in UTF-16 has"),
+        (b"NAME=plant\xe9d\n".to_vec(), "it is no text in UTF-8"),
+        (b"NAME=planted\0more\n".to_vec(), "it has a NUL in it, as a text in UTF-16 has"),
+    ];
+    for (bytes, why) in cases {
+        let path = folder.0.join("file");
+        fs::write(&path, bytes).unwrap();
+        let secret = Environment::of([("KEY_FILE", path.to_str().unwrap())]);
+        for environment in [nothing().file(&path), secret] {
+            let report = environment.load::<Settings>().unwrap_err();
+            assert_eq!(report.errors().map(Problem::kind).collect::<Vec<_>>(), [ProblemKind::File]);
+            assert!(report.to_string().contains(why), "{report}");
+            assert!(!report.to_string().contains("plant"), "{report}");
+        }
+    }
+}
+
+/// No path can have one in it, and the secret itself may be what was put in its place.
+#[test]
+fn what_can_be_no_path_is_no_path() {
+    for path in ["planted\0", "", "\n", &"planted/".repeat(100_000)] {
+        let report = Environment::of([("KEY_FILE", path)]).load::<Settings>().unwrap_err();
+        assert_eq!(report.errors().map(Problem::kind).collect::<Vec<_>>(), [ProblemKind::File]);
+        assert!(!format!("{report}{report:?}").contains("planted"), "{report}");
+    }
+}
+
 #[test]
 fn why_the_file_of_a_secret_cannot_be_read_is_told() {
     let folder = Folder::new("why");

@@ -56,7 +56,11 @@ fn durations() {
         ("1h30", "has a unit that is none of us, ms, s, m, h, d"),
         ("99999999999999999999s", "is more than can be counted"),
         ("18446744073709551615d", "is more than can be counted"),
+        ("18446744073709551615s18446744073709551615ms", "is more than can be counted"),
+        ("1_000ms", "has a unit that is none of us, ms, s, m, h, d"),
     ]);
+    let most = format!("{}s999ms", u64::MAX);
+    reads(&[(most.as_str(), Duration::new(u64::MAX, 999_000_000))]);
 }
 
 #[test]
@@ -110,12 +114,16 @@ fn rates() {
         ("/s", "is no whole number"),
         ("x/s", "is no whole number"),
         ("1/15", "has no unit"),
+        ("18446744073709551616/s", "is too large"),
+        ("1/18446744073709551615d", "is more than can be counted"),
     ]);
 }
 
 #[test]
 fn numbers() {
-    reads(&[("0", 0_u8), ("255", 255), (" 7 ", 7), ("1_0", 10)]);
+    reads(&[("0", 0_u8), ("255", 255), (" 7 ", 7), ("1_0", 10), ("0_2_5_5", 255)]);
+    reads(&[("18_446_744_073_709_551_615", u64::MAX)]);
+    refuses::<u64>(&[("18_446_744_073_709_551_616", "is too large"), ("_", "is no whole number")]);
     reads(&[("-128", -128_i8), ("127", 127)]);
     reads(&[("1", NonZeroU32::MIN)]);
     refuses::<u8>(&[

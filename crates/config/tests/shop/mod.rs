@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, num::NonZeroU16, time::Duration};
 
 use buttress_config::{
-    Environment, Flag, Profile, Rate, Secret, Size, Unit, Url, config, require,
+    Environment, Flag, Problem, Profile, Rate, Report, Secret, Size, Unit, Url, config, require,
     rule::{not_local, not_placeholder, range, scheme, strong},
 };
 
@@ -118,4 +118,21 @@ pub(crate) fn production_without(names: &[&str]) -> Environment {
         ("SHOP_STORE_URL", "postgres://shop@db.internal/shop"),
     ];
     Environment::of(all.into_iter().filter(|(name, _)| !names.contains(name))).prefix("SHOP_")
+}
+
+/// The only problem there is.
+pub(crate) fn one(report: &Report) -> &Problem {
+    assert_eq!(report.problems().count(), 1, "{report}");
+    report.problems().next().unwrap()
+}
+
+pub(crate) fn refused(more: &[(&str, &str)]) -> Report {
+    production(more).load::<Settings>().expect_err("it is wrong")
+}
+
+pub(crate) fn warned(more: &[(&str, &str)]) -> Problem {
+    let loaded = production(more).load::<Settings>().unwrap();
+    let warnings: Vec<_> = loaded.warnings().cloned().collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    warnings.into_iter().next().unwrap()
 }
