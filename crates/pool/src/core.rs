@@ -2,7 +2,6 @@
 
 use std::{
     fmt, mem,
-    ops::{Deref, DerefMut},
     panic::Location,
     sync::{
         Arc, OnceLock,
@@ -29,8 +28,9 @@ use crate::{
     connect::{ConnectError, ConnectErrorKind},
     counts::Counts,
     error::{AcquireError, AcquireErrorKind, ConfigError, ConfigErrorKind as Kind},
-    kept::{Driver, Kept, Manager, Spoilable},
+    kept::{Driver, Manager},
     lease::{Leases, StillOut},
+    leased::Leased,
     limits::Limits,
     upkeep,
 };
@@ -92,6 +92,10 @@ impl<D: Driver> Core<D> {
         Ok(core)
     }
 
+    pub(crate) fn driver(&self) -> &D {
+        &self.pool.manager().driver
+    }
+
     pub(crate) async fn acquire(
         self: &Arc<Self>,
         place: &'static Location<'static>,
@@ -104,8 +108,7 @@ impl<D: Driver> Core<D> {
             return Err(AcquireError::new(AcquireErrorKind::Closed));
         }
         drop(asked);
-        let id = self.leases.begin(place);
-        Ok(Leased { object, end: End { core: Arc::clone(self), id, is_spoilt: false } })
+        Ok(Leased::new(object, Arc::clone(self), place))
     }
 
     async fn object(&self) -> Result<Object<Manager<D>>, AcquireError> {
@@ -131,7 +134,7 @@ impl<D: Driver> Core<D> {
     }
 
     fn timed_out(&self) -> ConnectError {
-        ConnectError::new(ConnectErrorKind::Timeout, self.pool.manager().driver.at(), None)
+        ConnectError::new(ConnectErrorKind::Timeout, self.driver().at(), None)
     }
 
     /// Connections that are there, idle or out.
@@ -172,7 +175,7 @@ impl<D: Driver> Core<D> {
 
     pub(crate) async fn connect_with_retry(&self, backoff: Backoff) -> Result<(), ConnectError> {
         let began = Instant::now();
-        let (pool, at) = (&*self.name, self.pool.manager().driver.at());
+        let (pool, at) = (&*self.name, self.driver().at());
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -265,7 +268,7 @@ impl<D: Driver> fmt::Debug for Core<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("name", &self.name)
-            .field("at", &self.pool.manager().driver.at())
+            .field("at", &self.driver().at())
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
@@ -286,53 +289,6 @@ impl Drop for Asked<'_> {
 
 fn decrement(count: &AtomicUsize) {
     count.fetch_sub(1, Relaxed);
-}
-
-/// A connection that is out. Its parts are dropped in this order: given back first, told then.
-pub(crate) struct Leased<D: Driver> {
-    object: Object<Manager<D>>,
-    pub(crate) end: End<D>,
-}
-
-pub(crate) struct End<D: Driver> {
-    pub(crate) core: Arc<Core<D>>,
-    id: u64,
-    is_spoilt: bool,
-}
-
-impl<D: Driver> Deref for Leased<D> {
-    type Target = D::Connection;
-
-    fn deref(&self) -> &D::Connection {
-        &self.object.connection
-    }
-}
-
-impl<D: Driver> DerefMut for Leased<D> {
-    fn deref_mut(&mut self) -> &mut D::Connection {
-        &mut self.object.connection
-    }
-}
-
-impl<D: Driver> Drop for Leased<D> {
-    fn drop(&mut self) {
-        self.object.connection.given_back();
-        self.object.idle_since = Instant::now();
-        self.end.is_spoilt = self.object.connection.spoilt().is_some();
-    }
-}
-
-impl<D: Driver> Drop for End<D> {
-    fn drop(&mut self) {
-        if self.is_spoilt {
-            // At once, and not when somebody wants it next: the server holds its end open.
-            let removed =
-                self.core.pool.retain(|kept: &Kept<_>, _| kept.connection.spoilt().is_none());
-            drop(removed);
-        }
-        let out = self.core.leases.end(self.id);
-        self.core.counts.usages.add(out);
-    }
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

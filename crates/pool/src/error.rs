@@ -34,6 +34,8 @@ pub enum ConfigErrorKind {
     Size,
     /// A time of less than a millisecond or more than a day.
     Time,
+    /// The address asks for encryption, and nothing here can encrypt.
+    Tls,
     /// No tokio runtime here.
     Runtime,
 }

@@ -1,6 +1,7 @@
 //! What deadpool keeps, and when it is to be thrown away.
 
 use std::{
+    error::Error,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,8 +24,9 @@ use crate::{
 };
 
 /// How to make a connection, and how to ask one whether it lives.
-pub(crate) trait Driver: Send + Sync + 'static {
+pub(crate) trait Driver: Clone + Send + Sync + 'static {
     type Connection: Spoilable + 'static;
+    type Error: Error + Send + Sync + 'static;
 
     /// For messages: `host:port/database`.
     fn at(&self) -> &str;
@@ -36,6 +38,12 @@ pub(crate) trait Driver: Send + Sync + 'static {
         connection: &mut Self::Connection,
         idle: Duration,
     ) -> impl Future<Output = bool> + Send;
+
+    /// Has the server answer something that it need not look up.
+    fn ask(
+        &self,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 /// A connection that may come to be of no more use while it is out.

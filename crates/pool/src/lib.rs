@@ -16,6 +16,10 @@ mod counts;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod kept;
 #[cfg(any(feature = "postgres", feature = "redis"))]
+mod leased;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod probe;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod upkeep;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod work;

@@ -157,7 +157,13 @@ mod tests {
 
     #[test]
     fn the_defaults_are_right() {
-        assert_eq!(Limits::new().checked().unwrap(), Limits::default());
+        let secs = Duration::from_secs;
+        let limits = Limits::new().checked().unwrap();
+        assert_eq!(limits, Limits::default());
+        let waits = [limits.wait, limits.create, limits.recycle, limits.long_use];
+        assert_eq!(waits, [5, 5, 2, 60].map(secs));
+        assert_eq!([limits.lifetime, limits.idle], [30 * 60, 10 * 60].map(secs));
+        assert_eq!((limits.size, limits.min_idle), (10, 0));
     }
 
     #[test]

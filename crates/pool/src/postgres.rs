@@ -1,6 +1,6 @@
 //! Postgres: deadpool-postgres and tokio-postgres.
 
-use std::{fmt, panic::Location, sync::Arc, time::Duration};
+use std::{error::Error as _, fmt, panic::Location, sync::Arc, time::Duration};
 
 use buttress_core::{
     Secret,
@@ -8,6 +8,7 @@ use buttress_core::{
 };
 use tokio_postgres::{
     Config, Socket,
+    config::{SslMode, SslNegotiation},
     tls::{MakeTlsConnect, TlsConnect},
 };
 
@@ -27,7 +28,7 @@ use self::{
     session::Tuning,
 };
 use crate::{
-    address::is_misread,
+    address::{is_misread, says_ssl_mode},
     backoff::Backoff,
     check::{Gauge, Saturation, Status},
     connect::ConnectError,
@@ -35,6 +36,7 @@ use crate::{
     error::{AcquireError, ConfigError, ConfigErrorKind as Kind},
     lease::{Lease, StillOut},
     limits::{Limits, check_time},
+    probe::Probe,
     work::{Account, SLOW},
 };
 
@@ -57,7 +59,7 @@ mod transaction;
 /// | [`limits`](Self::limits) | those of [`Limits`] |
 /// | [`statement_timeout`](Self::statement_timeout) | 30 s |
 /// | [`slow_statement`](Self::slow_statement) | 1 s |
-/// | [`tls`](Self::tls) | none; an address with `sslmode=require` is refused then when it connects |
+/// | [`tls`](Self::tls) | none; an address with `sslmode=require` is refused then |
 ///
 /// ```
 /// use buttress_pool::{Backoff, Limits, Postgres};
@@ -85,7 +87,10 @@ pub struct Postgres {
     limits: Limits,
     statement_timeout: Duration,
     slow: Duration,
-    dial: Arc<dyn Dial>,
+    /// `None` is never encrypted.
+    tls: Option<Arc<dyn Dial>>,
+    /// Whether the address says whether to encrypt.
+    says_ssl_mode: bool,
 }
 
 impl Postgres {
@@ -97,18 +102,18 @@ impl Postgres {
     /// Where it is none, names no host, or would be misread for want of such an encoding: a piece
     /// of the password would be the host then, and in the logs. The address is never quoted.
     pub fn new(address: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
-        let wrong = || {
-            let message = "no address of a Postgres server: postgres://user:password@host/database";
-            ConfigError::new(Kind::Address, message)
-        };
+        const WRONG: &str =
+            "no address of a Postgres server: postgres://user:password@host/database";
+
         let address = address.into();
         if is_misread(address.expose()) {
             return Err(ConfigError::misread());
         }
-        // The driver's own error quotes what it did not understand.
-        let config: Config = address.expose().parse().map_err(|_| wrong())?;
+        let config: Config = address.expose().parse().map_err(|error| {
+            ConfigError::new(Kind::Address, format!("{WRONG}{}", what_is_wrong(&error)))
+        })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(wrong());
+            return Err(ConfigError::new(Kind::Address, WRONG));
         }
         Ok(Self {
             config,
@@ -116,7 +121,8 @@ impl Postgres {
             limits: Limits::new(),
             statement_timeout: Duration::from_secs(30),
             slow: SLOW,
-            dial: Arc::new(Plain),
+            tls: None,
+            says_ssl_mode: says_ssl_mode(address.expose()),
         })
     }
 
@@ -147,8 +153,8 @@ impl Postgres {
     }
 
     /// Encrypts connections, and what cancels a statement, by this connector, such as
-    /// `tokio_postgres_rustls::MakeRustlsConnect`. Whether a connection must be encrypted is the
-    /// address's to say (`sslmode`).
+    /// `tokio_postgres_rustls::MakeRustlsConnect`. Then they must be encrypted, unless the address
+    /// itself says `sslmode=prefer` or `disable`: with these, who stands between may have it plain.
     pub fn tls<T>(mut self, connector: T) -> Self
     where
         T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
@@ -156,7 +162,7 @@ impl Postgres {
         T::TlsConnect: Send + Sync,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        self.dial = Arc::new(Tls(connector));
+        self.tls = Some(Arc::new(Tls(connector)));
         self
     }
 
@@ -164,9 +170,11 @@ impl Postgres {
     /// [`PgPool::connect_with_retry`].
     ///
     /// # Errors
-    /// Where the limits or the name are wrong, or there is no tokio runtime here.
+    /// Where the limits or the name are wrong, the address asks for encryption and there is no
+    /// [connector](Self::tls), or there is no tokio runtime here.
     pub fn pool(mut self) -> Result<PgPool, ConfigError> {
         check_time("statement timeout", self.statement_timeout)?;
+        let dial = self.dial()?;
         let millis = self.statement_timeout.as_millis();
         let given = self.config.get_options().unwrap_or_default();
         let options = format!("{given} -c statement_timeout={millis}");
@@ -179,12 +187,40 @@ impl Postgres {
             },
             statement_timeout: self.statement_timeout,
             config: self.config,
-            dial: self.dial,
+            dial,
         };
         let counts = Arc::clone(&tuning.account.counts);
         let driver = Arc::new(PgDriver::new(tuning));
-        let core = Core::new(self.name, self.limits, counts, Arc::clone(&driver))?;
-        Ok(PgPool { core, driver })
+        Ok(PgPool { core: Core::new(self.name, self.limits, counts, driver)? })
+    }
+
+    fn dial(&mut self) -> Result<Arc<dyn Dial>, ConfigError> {
+        if let Some(tls) = &self.tls {
+            if !self.says_ssl_mode {
+                self.config.ssl_mode(SslMode::Require);
+            }
+            return Ok(Arc::clone(tls));
+        }
+        // With the latter alone, the driver would go on without: to it, `prefer` asks for nothing.
+        let must_be_encrypted = self.config.get_ssl_mode() == SslMode::Require
+            || self.config.get_ssl_negotiation() == SslNegotiation::Direct;
+        if must_be_encrypted {
+            let message = "the address asks for an encrypted connection (sslmode, sslnegotiation), \
+                           and there is no connector: Postgres::tls takes one";
+            return Err(ConfigError::new(Kind::Tls, message));
+        }
+        Ok(Arc::new(Plain))
+    }
+}
+
+/// The driver's own error quotes what it did not understand, which may be a piece of a password.
+/// That of a value names its parameter alone, one that the driver knows.
+fn what_is_wrong(error: &tokio_postgres::Error) -> String {
+    let said = error.source().map(ToString::to_string).unwrap_or_default();
+    match said.strip_prefix("invalid value for option `").and_then(|rest| rest.strip_suffix('`')) {
+        Some("sslmode") => String::from("; sslmode is disable, prefer or require"),
+        Some(parameter) => format!("; {parameter} has a value that is none"),
+        None => String::new(),
     }
 }
 
@@ -206,7 +242,6 @@ impl fmt::Debug for Postgres {
 #[derive(Clone)]
 pub struct PgPool {
     core: Arc<Core<Arc<PgDriver>>>,
-    driver: Arc<PgDriver>,
 }
 
 impl PgPool {
@@ -258,7 +293,7 @@ impl PgPool {
     /// reason for a service to be taken out.
     #[must_use]
     pub fn check(&self) -> PgCheck {
-        PgCheck::new(Arc::clone(&self.core.name), Arc::clone(&self.driver), self.core.limits.create)
+        PgCheck(Probe::new(&self.core))
     }
 
     /// Whether the pool is used to its limit: a degradation, and never a failure. Its name is the

@@ -8,8 +8,8 @@ use buttress_core::{
 };
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
+use self::driver::RedisDriver;
 pub use self::{check::RedisCheck, connection::RedisConnection};
-use self::{connection::Leasing, driver::RedisDriver};
 use crate::{
     address::is_misread,
     backoff::Backoff,
@@ -19,6 +19,7 @@ use crate::{
     error::{AcquireError, ConfigError, ConfigErrorKind as Kind},
     lease::{Lease, StillOut},
     limits::{Limits, check_time},
+    probe::Probe,
     work::{Account, SLOW},
 };
 
@@ -64,12 +65,17 @@ impl Redis {
     /// password `@`, `/` and `?` have to be percent-encoded.
     ///
     /// # Errors
-    /// Where it is none, or would be misread for want of such an encoding. The address is never
-    /// quoted.
+    /// Where it is none, would be misread for want of such an encoding, or asks for TLS and there
+    /// is no such feature. The address is never quoted.
     pub fn new(address: impl Into<Secret<String>>) -> Result<Self, ConfigError> {
         let address = address.into();
         if is_misread(address.expose()) {
             return Err(ConfigError::misread());
+        }
+        if asks_for_tls(address.expose()) && !has_tls() {
+            let message = "the address asks for TLS, which is a feature of the crate redis: \
+                           `tokio-rustls-comp`, for example";
+            return Err(ConfigError::new(Kind::Tls, message));
         }
         let address = address.expose().as_str().into_connection_info().map_err(|_| {
             let message = "no address of a Redis server: redis://user:password@host:port/database";
@@ -116,10 +122,19 @@ impl Redis {
         let counts = Arc::clone(&account.counts);
         let at = at(&self.address);
         let driver = RedisDriver::new(self.address, at, account, self.timeout, self.limits)?;
-        let driver = Arc::new(driver);
-        let core = Core::new(self.name, self.limits, counts, Arc::clone(&driver))?;
-        Ok(RedisPool { core, driver })
+        Ok(RedisPool { core: Core::new(self.name, self.limits, counts, Arc::new(driver))? })
     }
+}
+
+fn asks_for_tls(address: &str) -> bool {
+    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["rediss", "valkeys"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
+}
+
+/// Whether the crate redis was built with a feature for it.
+fn has_tls() -> bool {
+    let (host, port) = (String::new(), 0);
+    ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }.is_supported()
 }
 
 /// `host:port/database`.
@@ -152,7 +167,6 @@ impl fmt::Debug for Redis {
 #[derive(Clone)]
 pub struct RedisPool {
     core: Arc<Core<Arc<RedisDriver>>>,
-    driver: Arc<RedisDriver>,
 }
 
 impl RedisPool {
@@ -178,7 +192,7 @@ impl RedisPool {
     pub fn get(
         &self,
     ) -> impl Future<Output = Result<RedisConnection, AcquireError>> + Send + use<> {
-        let (core, place): (Leasing, _) = (Arc::clone(&self.core), Location::caller());
+        let (core, place) = (Arc::clone(&self.core), Location::caller());
         async move { core.acquire(place).await.map(RedisConnection::new) }
     }
 
@@ -198,8 +212,7 @@ impl RedisPool {
     /// reason for a service to be taken out.
     #[must_use]
     pub fn check(&self) -> RedisCheck {
-        let within = self.core.limits.create;
-        RedisCheck::new(Arc::clone(&self.core.name), Arc::clone(&self.driver), within)
+        RedisCheck(Probe::new(&self.core))
     }
 
     /// Whether the pool is used to its limit: a degradation, and never a failure. Its name is the

@@ -7,6 +7,7 @@ use std::{error::Error, time::Instant};
 
 use buttress_pool::{
     AcquireErrorKind, Backoff, ConfigErrorKind, ConnectErrorKind, Limits, PgPool, Postgres, Secret,
+    deadpool_postgres::tokio_postgres::NoTls,
 };
 use buttress_testkit::postgres::{PASSWORD, Server};
 use tokio::net::{TcpListener, TcpStream};
@@ -79,7 +80,6 @@ async fn what_would_stay_wrong_fails_at_once_with_a_clear_word() {
         (right.replace(PASSWORD, "wrong-planted"), ConnectErrorKind::Credentials, "password"),
         (right.replace("test:", "nobody:"), ConnectErrorKind::Credentials, "user"),
         (right.replace("/postgres", "/nowhere"), ConnectErrorKind::NoDatabase, "no such database"),
-        (format!("{right}?sslmode=require"), ConnectErrorKind::Other, "cannot be used"),
     ];
     for (url, kind, word) in cases {
         let began = Instant::now();
@@ -156,6 +156,48 @@ async fn what_cannot_be_right_is_refused_when_it_is_made() {
     ];
     use ConfigErrorKind::{Address, Name, Size, Time};
     assert_eq!(kinds, [Address, Address, Name, Size, Time]);
+}
+
+#[tokio::test]
+async fn what_asks_for_encryption_is_never_plain() {
+    let server = Server::start().await.unwrap();
+    let with = |parameters: &str| Postgres::new(server.url() + parameters).unwrap();
+    // Without a connector it is refused when it is made.
+    let keywords = Postgres::new(server.keywords() + " sslmode=require").unwrap();
+    for settings in [with("?sslmode=require"), with("?sslnegotiation=direct"), keywords] {
+        let error = settings.pool().unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Tls);
+        assert!(error.to_string().contains("Postgres::tls"), "{error}");
+    }
+    // With one that cannot, or a server that cannot, it is an error, also where nobody has said
+    // so: a connector is there to be used.
+    for settings in [with("?sslmode=require"), with("")] {
+        let pool = settings.tls(NoTls).pool().unwrap();
+        let error = pool.connect_with_retry(quick()).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ConnectErrorKind::Other, 1));
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains("TLS"), "{source}");
+    }
+    // Where the address says that it need not be, it need not.
+    for settings in [with("?sslmode=prefer"), with("?sslmode=disable")] {
+        settings.tls(NoTls).pool().unwrap().get().await.unwrap();
+    }
+}
+
+#[test]
+fn a_parameter_that_the_driver_does_not_know_is_named_and_nothing_else() {
+    let cases = [
+        ("postgres://app:planted@db/shop?sslmode=verify-full", "sslmode is disable, prefer or"),
+        ("host=db password=planted sslmode=planted", "sslmode is disable, prefer or"),
+        ("postgres://app:planted@db:planted/shop", "port has a value that is none"),
+        ("postgres://app@db/shop?planted=planted", "host/database"),
+        ("host=db password=plan planted=1", "host/database"),
+    ];
+    for (address, said) in cases {
+        let error = Postgres::new(address).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,13 @@
 #![cfg(feature = "redis")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
 
 use buttress_core::{
     context::{self, Operation, RequestContext},
@@ -94,6 +100,48 @@ async fn after_a_restart_the_pool_recovers() {
     server.restart().await.unwrap();
     let _: () = pool.get().await.unwrap().set("a", 1).await.unwrap();
     assert_eq!(metric(&pool, "pool_closed_total", "lost"), 1.0);
+}
+
+#[tokio::test]
+async fn after_a_restart_under_load_errors_end_within_a_second_and_nothing_hangs() {
+    let mut server = Server::start().await.unwrap();
+    let pool = pool(server.url(), Limits::new().size(4).wait(ms(1000)).create(ms(1000)));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let load = async |pool: RedisPool, is_over: Arc<AtomicBool>| {
+        let mut calls = Vec::new();
+        while !is_over.load(SeqCst) {
+            let began = Instant::now();
+            let is_ok = match pool.get().await {
+                Ok(mut connection) => connection.incr::<_, _, ()>("n", 1).await.is_ok(),
+                Err(_) => false,
+            };
+            calls.push((began, began.elapsed(), is_ok));
+            sleep(ms(1)).await;
+        }
+        calls
+    };
+    let hurt = async {
+        sleep(ms(200)).await;
+        server.kill().unwrap();
+        sleep(ms(200)).await;
+        server.restart().await.unwrap();
+        let back = Instant::now();
+        sleep(ms(1500)).await;
+        is_over.store(true, SeqCst);
+        back
+    };
+    let run = || load(pool.clone(), Arc::clone(&is_over));
+    let loads = async { tokio::join!(run(), run(), run(), run(), run(), run(), run(), run()) };
+    let (back, (a, b, c, d, e, f, g, h)) = tokio::join!(hurt, loads);
+    let (mut failed, mut late) = (0, 0);
+    for (began, took, is_ok) in [a, b, c, d, e, f, g, h].into_iter().flatten() {
+        assert!(took < ms(2000), "{took:?}");
+        failed += u32::from(!is_ok);
+        late += u32::from(is_ok && began > back);
+        assert!(is_ok || began < back + ms(1000), "{:?} after", began - back);
+    }
+    assert!(failed > 0 && late > 100, "{failed} {late}");
+    assert_eq!((pool.status().out, pool.status().waiting), (0, 0));
 }
 
 #[tokio::test]
@@ -230,6 +278,8 @@ async fn slow_lines_name_the_command_and_nothing_else() {
             let () = pipeline.query_async(&mut connection).await.unwrap();
             let own = redis::cmd("planted with words").query_async::<()>(&mut connection).await;
             own.unwrap_err();
+            let mut module = redis::cmd("json.set");
+            module.arg("planted").query_async::<()>(&mut connection).await.unwrap_err();
         })
     });
     serve.await;
@@ -237,9 +287,10 @@ async fn slow_lines_name_the_command_and_nothing_else() {
     assert!(lines[0].contains("statement=\"SET\"") && lines[0].contains("0189-request"));
     assert!(lines[1].contains("statement=\"pipeline of 2: GET DEL\""), "{}", lines[1]);
     assert!(lines[2].contains("statement=\"?\""), "{}", lines[2]);
+    assert!(lines[3].contains("statement=\"JSON.SET\""), "{}", lines[3]);
     assert!(!lines.concat().contains("planted"), "{lines:?}");
-    assert_eq!(request.operations(Operation::Db).count, 3);
-    assert_eq!(metric(&pool, "pool_slow_total", "cache"), 3.0);
+    assert_eq!(request.operations(Operation::Db).count, 4);
+    assert_eq!(metric(&pool, "pool_slow_total", "cache"), 4.0);
 }
 
 #[tokio::test]
@@ -253,6 +304,31 @@ async fn no_password_is_in_any_debug_or_refusal() {
     let pool = settings.pool().unwrap();
     let said = format!("{pool:?} {:?} {:?}", pool.check(), pool.saturation());
     assert!(!said.contains("planted"), "{said}");
+}
+
+#[test]
+fn what_asks_for_encryption_is_never_plain() {
+    for address in ["rediss://:planted@cache", "ValkeyS://:planted@cache:6380/1"] {
+        let error = Redis::new(address).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Tls);
+        assert!(error.to_string().contains("tokio-rustls-comp"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
+    }
+}
+
+/// The crate redis finds the host where it is meant, whatever is in the password, or refuses.
+#[test]
+fn a_piece_of_a_password_is_no_host() {
+    for special in ["@", "/", "?", "#", "%", ":", "&", "="] {
+        let address = format!("redis://app:hun{special}ter@cache:6380/3");
+        match Redis::new(address.clone()) {
+            Ok(settings) => {
+                let said = format!("{settings:?}");
+                assert!(said.contains("at: \"cache:6380/3\""), "{address}: {said}");
+            }
+            Err(error) => assert_eq!(error.kind(), ConfigErrorKind::Address, "{address}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -32,18 +32,28 @@ async fn backend(pool: &PgPool) -> i32 {
     row.get(0)
 }
 
+/// What the server says that a connection is at.
+async fn activity(server: &Server, backend: i32) -> String {
+    let sql = "SELECT state || ': ' || query FROM pg_stat_activity WHERE pid = ";
+    server.sql(&format!("{sql}{backend}")).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_statement_over_its_time_is_cancelled_by_the_server_and_the_connection_stays() {
     let server = Server::start().await.unwrap();
-    let pool = pool(&server, ms(300));
+    let pool = pool(&server, ms(2000));
     let before = backend(&pool).await;
-    let began = Instant::now();
     let connection = pool.get().await.unwrap();
-    let error = connection.query("SELECT pg_sleep(30)", &[]).await.unwrap_err();
-    assert!((ms(300)..ms(800)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    let began = Instant::now();
+    let (error, ()) = tokio::join!(connection.query("SELECT pg_sleep(30)", &[]), async {
+        let runs = "active: SELECT pg_sleep(30)";
+        until("it runs", async || activity(&server, before).await == runs).await;
+    });
+    let error = error.unwrap_err();
+    assert!((ms(2000)..ms(4000)).contains(&began.elapsed()), "{:?}", began.elapsed());
     assert_eq!(error.kind(), PgErrorKind::Timeout);
     assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED));
-    assert_eq!(server.sql(SLEEPING).await.unwrap(), "0");
+    assert_eq!(activity(&server, before).await, "idle: SELECT pg_sleep(30)");
     drop(connection);
     assert_eq!(backend(&pool).await, before);
     assert_eq!(metric(&pool, "pool_timeouts_total", "statement"), 1.0);
@@ -54,17 +64,66 @@ async fn a_statement_over_the_callers_time_is_cancelled_and_the_connection_is_no
     let server = Server::start().await.unwrap();
     let pool = pool(&server, ms(30_000));
     let before = backend(&pool).await;
-    for _ in 0..5 {
+    for turn in 0..5 {
         let connection = pool.get().await.unwrap();
-        let error = connection.within(ms(100)).query("SELECT pg_sleep(30)", &[]).await.unwrap_err();
-        assert_eq!(error.kind(), PgErrorKind::Timeout);
+        let within = connection.within(ms(if turn == 0 { 2000 } else { 100 }));
+        let (error, ()) = tokio::join!(within.query("SELECT pg_sleep(30)", &[]), async {
+            let runs = "active: SELECT pg_sleep(30)";
+            if turn == 0 {
+                until("it runs", async || activity(&server, before).await == runs).await;
+            }
+        });
+        assert_eq!(error.unwrap_err().kind(), PgErrorKind::Timeout);
+        assert_eq!(activity(&server, before).await, "idle: SELECT pg_sleep(30)");
         // What a late cancel would hit.
         for _ in 0..20 {
             connection.query("SELECT 1", &[]).await.unwrap();
         }
-        assert_eq!(server.sql(SLEEPING).await.unwrap(), "0");
     }
     assert_eq!(backend(&pool).await, before, "each cancel was confirmed");
+}
+
+/// A connection over a socket of Unix, by its folder, percent-encoded, as the host.
+#[tokio::test]
+async fn over_a_socket_of_unix_a_cancel_is_confirmed_as_well() {
+    let server = Server::start_with(&[("unix_socket_directories", "/tmp")]).await.unwrap();
+    let url = server.url().replace("127.0.0.1", "%2Ftmp");
+    let settings = Postgres::new(url).unwrap().limits(Limits::new().size(1));
+    let at = format!("/tmp:{}/postgres", server.address().port());
+    assert!(format!("{settings:?}").contains(&at), "{settings:?}");
+    let pool = settings.pool().unwrap();
+    let before = backend(&pool).await;
+    let connection = pool.get().await.unwrap();
+    let peer = connection.query_one("SELECT inet_client_addr()::text", &[]).await.unwrap();
+    assert_eq!(peer.get::<_, Option<String>>(0), None, "it is no network's");
+    let error = connection.within(ms(100)).query("SELECT pg_sleep(30)", &[]).await.unwrap_err();
+    assert_eq!(error.kind(), PgErrorKind::Timeout);
+    drop(connection);
+    assert_eq!(backend(&pool).await, before);
+}
+
+#[tokio::test]
+async fn no_option_of_the_address_undoes_the_servers_timeout() {
+    let server = Server::start().await.unwrap();
+    let options = "?options=-c%20statement_timeout%3D0%20-c%20search_path%3Dshop";
+    let settings = Postgres::new(server.url() + options).unwrap().statement_timeout(ms(1500));
+    let connection = settings.pool().unwrap().get().await.unwrap();
+    for (name, value) in [("statement_timeout", "1500ms"), ("search_path", "shop")] {
+        let row = connection.query_one(&format!("SHOW {name}"), &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), value);
+    }
+}
+
+#[tokio::test]
+async fn no_time_of_a_callers_is_too_long_or_too_short() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, ms(30_000));
+    let connection = pool.get().await.unwrap();
+    connection.within(Duration::MAX).query("SELECT 1", &[]).await.unwrap();
+    let none = connection.within(Duration::ZERO).query("SELECT pg_sleep(30)", &[]).await;
+    assert_eq!(none.unwrap_err().kind(), PgErrorKind::Timeout);
+    drop(connection);
+    pool.get().await.unwrap().query("SELECT 1", &[]).await.unwrap();
 }
 
 #[tokio::test]
@@ -90,7 +149,7 @@ async fn where_the_driver_does_not_wait_for_the_servers_word_each_cancel_costs_t
     let server = Server::start().await.unwrap();
     let at = server.address().to_string();
     let settings = [
-        Postgres::new(server.url()).unwrap().tls(NoTls),
+        Postgres::new(server.url() + "?sslmode=prefer").unwrap().tls(NoTls),
         Postgres::new(server.url().replace(&at, &format!("{at},{at}"))).unwrap(),
     ];
     for settings in settings {
@@ -253,6 +312,23 @@ async fn values_in_statements_do_not_fill_the_memory() {
 }
 
 #[tokio::test]
+async fn a_long_statement_is_not_kept() {
+    let server = Server::start().await.unwrap();
+    let pool = pool(&server, ms(30_000));
+    let connection = pool.get().await.unwrap();
+    let prepared = async || -> i64 {
+        let kept = "SELECT count(*) FROM pg_prepared_statements WHERE length(statement) > 15000";
+        connection.query_one(kept, &[]).await.unwrap().get(0)
+    };
+    for (length, kept) in [(16 * 1024, 1), (16 * 1024 + 1, 1), (100_000, 1)] {
+        let sql = format!("SELECT{}1", " ".repeat(length - "SELECT1".len()));
+        assert_eq!(sql.len(), length);
+        connection.query(&sql, &[]).await.unwrap();
+        assert_eq!(prepared().await, kept, "{length}");
+    }
+}
+
+#[tokio::test]
 async fn slow_lines_have_no_literal_and_no_parameter_but_the_requests_id() {
     let log = Log::new();
     let server = Server::start().await.unwrap();
@@ -286,11 +362,37 @@ async fn slow_lines_have_no_literal_and_no_parameter_but_the_requests_id() {
     assert!(!request.operations(Operation::Db).took.is_zero());
 }
 
+/// The driver itself tells of parameters, statements and notices: but for a notice, at the level
+/// `debug`, as the README says.
+#[tokio::test]
+async fn down_to_the_level_info_nothing_of_the_data_is_logged() {
+    let log = Log::new();
+    let server = Server::start().await.unwrap();
+    let settings = Postgres::new(server.url()).unwrap().slow_statement(Duration::ZERO);
+    let pool = settings.pool().unwrap();
+    let connection = pool.get().await.unwrap();
+    let notice = "DO $$ BEGIN RAISE NOTICE 'planted'; RAISE WARNING 'planted'; END $$";
+    connection.batch_execute(notice).await.unwrap();
+    connection.query("SELECT $1::text, 'planted'", &[&"planted"]).await.unwrap();
+    connection.execute("SELECT 'planted'::int", &[]).await.unwrap_err();
+    // The driver's task logs on its own, and is asked last.
+    drop(connection);
+    pool.close_and_wait(ms(1000)).await.unwrap();
+    let notices = log.lines("the server has a notice");
+    assert_eq!(notices.len(), 2, "{notices:?}");
+    assert!(notices[0].contains("severity=\"NOTICE\" code=\"00000\""), "{notices:?}");
+    let told = log.lines("planted");
+    let is_quiet = |line: &String| line.contains("DEBUG") || line.contains("TRACE");
+    assert!(told.iter().all(is_quiet), "{told:?}");
+}
+
 #[tokio::test]
 async fn what_is_not_slow_is_not_logged() {
     let log = Log::new();
     let server = Server::start().await.unwrap();
-    let settings = Postgres::new(server.url()).unwrap().slow_statement(ms(200));
+    let settings = Postgres::new(server.url()).unwrap();
+    assert!(format!("{settings:?}").contains("slow_statement: 1s"), "unless one says otherwise");
+    let settings = settings.slow_statement(ms(200));
     let pool = settings.pool().unwrap();
     let connection = pool.get().await.unwrap();
     connection.query("SELECT 1", &[]).await.unwrap();
@@ -304,7 +406,12 @@ async fn what_is_not_slow_is_not_logged() {
 async fn a_connection_that_was_changed_is_not_handed_on() {
     let server = Server::start().await.unwrap();
     let pool = pool(&server, ms(30_000));
-    let changes = ["SET search_path = nowhere", "SELECT 1; set session role test", "LISTEN news"];
+    let changes = [
+        "SET search_path = nowhere",
+        "SELECT 1; set session role test",
+        "LISTEN news",
+        "PREPARE mine AS SELECT 1",
+    ];
     for change in changes {
         let before = backend(&pool).await;
         pool.get().await.unwrap().batch_execute(change).await.unwrap();
@@ -316,7 +423,7 @@ async fn a_connection_that_was_changed_is_not_handed_on() {
     connection.client_mut().batch_execute("SET search_path = nowhere").await.unwrap();
     drop(connection);
     assert_ne!(backend(&pool).await, before);
-    assert_eq!(metric(&pool, "pool_closed_total", "changed"), 4.0);
+    assert_eq!(metric(&pool, "pool_closed_total", "changed"), 5.0);
     // What ends with the transaction changes nothing.
     let before = backend(&pool).await;
     let local = "BEGIN; SET LOCAL search_path = nowhere; SET TRANSACTION READ ONLY; COMMIT";

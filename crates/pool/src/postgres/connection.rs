@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 use deadpool_postgres::ClientWrapper;
 
 use super::{driver::PgDriver, session::Session};
-use crate::{core::Leased, counts::Closed};
+use crate::{counts::Closed, leased::Leased};
 
 /// A connection of a [`PgPool`](super::PgPool), which goes back when this is dropped.
 ///

@@ -1,6 +1,6 @@
 //! How the server is reached, encrypted or not: for connections, and for what cancels a statement.
 
-use std::{io, pin::Pin};
+use std::{future::poll_fn, io, pin::Pin};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_postgres::{
-    CancelToken, Client, Config, Error, NoTls, Socket,
+    AsyncMessage, CancelToken, Client, Config, Connection, Error, NoTls, Socket,
     config::Host,
     tls::{MakeTlsConnect, TlsConnect},
 };
@@ -51,13 +51,7 @@ where
         let tls = self.0.clone();
         Box::pin(async move {
             let (client, connection) = config.connect(tls).await?;
-            let moves = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    // Whoever uses it hears of it; an idle one is replaced.
-                    tracing::debug!(%error, "a connection was lost");
-                }
-            });
-            Ok((client, moves))
+            Ok((client, tokio::spawn(move_bytes(connection))))
         })
     }
 
@@ -89,6 +83,28 @@ impl Dial for Plain {
                 }
             }
         })
+    }
+}
+
+/// Until the connection ends. As a future of its own it would log what the server has to say
+/// beside its answers (`RAISE NOTICE`), in which there may be values of the data.
+async fn move_bytes<T>(mut connection: Connection<Socket, T>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+        match message {
+            Ok(AsyncMessage::Notice(notice)) => {
+                let (severity, code) = (notice.severity(), notice.code().code());
+                tracing::debug!(severity, code, "the server has a notice");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                // Whoever uses it hears of it; an idle one is replaced.
+                tracing::debug!(%error, "a connection was lost");
+                return;
+            }
+        }
     }
 }
 

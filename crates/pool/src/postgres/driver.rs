@@ -24,29 +24,30 @@ impl PgDriver {
     pub(super) fn new(tuning: Tuning) -> Self {
         Self { at: at(&tuning.config), tuning: Arc::new(tuning) }
     }
-
-    pub(super) async fn connect(&self) -> Result<ClientWrapper, ConnectError> {
-        let connected = self.tuning.dial.connect(self.tuning.config.clone()).await;
-        let (client, moves) = connected
-            .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
-        Ok(ClientWrapper::new(client, moves))
-    }
 }
 
 impl Driver for Arc<PgDriver> {
     type Connection = Session;
+    type Error = Error;
 
     fn at(&self) -> &str {
         &self.at
     }
 
     async fn open(&self) -> Result<Session, ConnectError> {
-        Ok(Session::new(self.connect().await?, Arc::clone(&self.tuning)))
+        let connected = self.tuning.dial.connect(self.tuning.config.clone()).await;
+        let (client, moves) = connected
+            .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
+        Ok(Session::new(ClientWrapper::new(client, moves), Arc::clone(&self.tuning)))
     }
 
     async fn lives(&self, session: &mut Session, idle: Duration) -> bool {
         let client = session.client();
         !client.is_closed() && (idle < FRESH || client.check_connection().await.is_ok())
+    }
+
+    async fn ask(&self, session: &mut Session) -> Result<(), Error> {
+        session.client().simple_query("SELECT 1").await.map(drop)
     }
 }
 

@@ -118,7 +118,8 @@ impl PgError {
         }
     }
 
-    /// Whether the pool is, or was, closed or exhausted: the caller may be told to come again.
+    /// Whether all connections of the pool were out for too long: the caller may be told to come
+    /// again.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.acquire_error().is_some_and(|error| error.kind() == AcquireErrorKind::Wait)

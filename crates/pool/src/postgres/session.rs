@@ -41,7 +41,8 @@ pub(crate) struct Tuning {
 
 /// The statements of a connection, also within a [`Transaction`](super::Transaction).
 ///
-/// Each is prepared, and kept so for the next time, up to 256 of a connection. Each is bounded by
+/// Each is prepared, and kept so for the next time, up to 256 of a connection, but for those of more
+/// than 16 KiB. Each is bounded by
 /// the [statement timeout](super::Postgres::statement_timeout), or by [`within`](Self::within).
 /// One that runs over its time is cancelled on the server; where that is not confirmed, up to two
 /// seconds later, the connection is thrown away when it comes back, since a cancel that is late
@@ -229,7 +230,7 @@ impl Session {
             if is(&["BEGIN", "START"], first) {
                 self.is_begun.store(true, Relaxed);
             } else if is(&["LISTEN", "DISCARD", "DEALLOCATE"], first)
-                || (is(&["SET"], first) && !is_local)
+                || (is(&["SET", "PREPARE"], first) && !is_local)
             {
                 self.spoil(Closed::Changed);
             }

@@ -8,6 +8,9 @@ use super::{error::PgError, session::Session};
 
 /// How many statements of a connection are kept prepared.
 const PREPARED: usize = 256;
+/// The longest of them, in bytes. Longer ones have mostly as many parameters as somebody has rows,
+/// and are never the same again.
+const LONGEST: usize = 16 * 1024;
 
 /// The statements of a [`Session`], with [a timeout](Session::within) of their own.
 ///
@@ -106,8 +109,11 @@ impl Statements<'_> {
         // There is but one.
         self.session.heed(sql, 1);
         let client = self.session.client();
+        // Whoever writes values into its statements must not fill the memory of two processes.
+        if sql.len() > LONGEST {
+            return client.prepare(sql).await;
+        }
         if client.statement_cache.size() >= PREPARED {
-            // Whoever writes values into its statements must not fill the memory of two processes.
             client.statement_cache.clear();
         }
         client.prepare_cached(sql).await

@@ -9,13 +9,11 @@ use redis::{
 
 use super::driver::RedisDriver;
 use crate::{
-    core::{Core, Leased},
     counts::Closed,
     kept::{Spoilable, Spoilt},
+    leased::Leased,
     work::{Account, Outcome},
 };
-
-pub(super) type Leasing = Arc<Core<Arc<RedisDriver>>>;
 
 /// The longest name that a command of Redis' own has is shorter.
 const LONGEST_NAME: usize = 32;
@@ -99,12 +97,11 @@ fn changes(command: &Cmd) -> bool {
     CHANGES.iter().any(|change| name.eq_ignore_ascii_case(change.as_bytes()))
 }
 
-/// Of the command alone: what comes after it is data.
+/// Of the command alone, with that of its module before a dot: what comes after it is data.
 fn name(command: &Cmd) -> String {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'.';
     match command.args_iter().next() {
-        Some(Arg::Simple(name))
-            if name.len() <= LONGEST_NAME && name.iter().all(u8::is_ascii_alphabetic) =>
-        {
+        Some(Arg::Simple(name)) if name.len() <= LONGEST_NAME && name.iter().all(is_of_name) => {
             String::from_utf8_lossy(name).to_ascii_uppercase()
         }
         _ => String::from("?"),

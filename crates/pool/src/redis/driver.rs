@@ -1,6 +1,6 @@
 //! How a connection is made, and asked whether it lives.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deadpool::managed::{Manager as _, Metrics};
 use deadpool_redis::Manager;
@@ -39,8 +39,9 @@ impl RedisDriver {
     }
 }
 
-impl Driver for std::sync::Arc<RedisDriver> {
+impl Driver for Arc<RedisDriver> {
     type Connection = Wire;
+    type Error = RedisError;
 
     fn at(&self) -> &str {
         &self.at
@@ -48,20 +49,24 @@ impl Driver for std::sync::Arc<RedisDriver> {
 
     async fn open(&self) -> Result<Wire, ConnectError> {
         let opened = async {
-            let mut connection = self.manager.create().await?;
+            let connection = self.manager.create().await?;
+            let mut wire = Wire::new(connection, self.account.clone());
             // A server that wants a password which the address does not have says so here.
-            let () = redis::cmd("PING").query_async(&mut connection).await?;
-            Ok(connection)
+            self.ask(&mut wire).await?;
+            Ok(wire)
         };
-        let connection = opened
-            .await
-            .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
-        Ok(Wire::new(connection, self.account.clone()))
+        opened.await.map_err(|error: RedisError| {
+            ConnectError::new(kind(&error), &self.at, Some(error.into()))
+        })
     }
 
     /// Asks each time, together with the `UNWATCH` that it needs anyway.
     async fn lives(&self, wire: &mut Wire, _: Duration) -> bool {
         self.manager.recycle(wire.connection_mut(), &Metrics::default()).await.is_ok()
+    }
+
+    async fn ask(&self, wire: &mut Wire) -> Result<(), RedisError> {
+        redis::cmd("PING").query_async(wire.connection_mut()).await
     }
 }
 

@@ -5,6 +5,9 @@ use std::{cell::RefCell, io, sync::Once, time::Duration};
 use buttress_core::source::{Metrics, Sample};
 use tokio::time::{Instant, sleep};
 
+#[cfg(feature = "postgres")]
+pub mod table;
+
 pub fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
