@@ -16,7 +16,7 @@ const SHORTEST: usize = 4;
 
 /// A secret that is shorter is looked for as a whole value only: as a part, it would be found
 /// everywhere.
-const SHORTEST_PART: usize = 6;
+pub(crate) const SHORTEST_PART: usize = 6;
 
 /// So is a word that is shorter: of `postgres://postgres:postgres@localhost/postgres` there would
 /// be little left.
@@ -50,11 +50,12 @@ pub(crate) fn password(url: &str) -> Option<Range<usize>> {
     }
 }
 
-/// The passwords of a URL, or of a list of them.
+/// The passwords of a URL, or of a list of them, and of pairs.
 pub(crate) fn passwords(text: &str) -> impl Iterator<Item = &str> {
     // One that has a comma in it is found in the whole.
     let urls = std::iter::once(text).chain(text.split(','));
-    urls.filter_map(|url| url.get(password(url)?))
+    let of_urls = urls.filter_map(|url| url.get(password(url)?));
+    of_urls.chain(of_pairs(text).into_iter().filter_map(|range| text.get(range)))
 }
 
 /// A default as it is documented: without the passwords of its URLs and pairs.
@@ -66,21 +67,33 @@ pub(crate) fn default(text: &str) -> String {
     pairs(&out)
 }
 
-/// The text without the passwords of its `key=value`, as libpq and others write an address: parted
-/// by white space, `;` or `&`, the value in quotes or not.
+/// The text without the passwords of its pairs.
 fn pairs(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, value)) = rest.split_once('=') {
-        out.push_str(before);
-        out.push('=');
-        rest = value;
+    let mut told = 0;
+    for password in of_pairs(text) {
+        out.push_str(text.get(told..password.start).unwrap_or_default());
+        out.push_str(CENSOR);
+        told = password.end;
+    }
+    out + text.get(told..).unwrap_or_default()
+}
+
+/// Where the passwords of pairs stand, `key=value`, as libpq and others write an address: parted by
+/// white space, `;` or `&`, the value in quotes or not.
+fn of_pairs(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some((before, behind)) = text.get(at..).and_then(|rest| rest.split_once('=')) {
+        at = text.len() - behind.len();
         if is_password(last_word(before)) {
-            out.push_str(CENSOR);
-            rest = value.get(value_end(value)..).unwrap_or_default();
+            let value = value(behind);
+            found.push(at + value.start..at + value.end);
+            at += value.end;
         }
     }
-    out + rest
+    found.retain(|password| !password.is_empty());
+    found
 }
 
 fn is_password(key: &str) -> bool {
@@ -96,10 +109,11 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// Where it ends for sure: with its quote, or before the next key. What else looks like an end may
+/// Where it stands for sure: up to its quote, or to the next key. What else looks like an end may
 /// be a part of it.
-fn value_end(value: &str) -> usize {
-    let inner = value.trim_start();
+fn value(behind: &str) -> Range<usize> {
+    let inner = behind.trim_start();
+    let start = behind.len() - inner.len();
     if let Some(quote) = inner.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         let mut is_escaped = false;
         let end = inner.char_indices().skip(1).find(|(_, c)| {
@@ -107,20 +121,20 @@ fn value_end(value: &str) -> usize {
             is_escaped = *c == '\\' && !is_escaped;
             ends
         });
-        return end.map_or(value.len(), |(at, _)| value.len() - inner.len() + at + 1);
+        return start + 1..end.map_or(behind.len(), |(at, _)| start + at);
     }
     let is_separator = |c: char| c.is_whitespace() || matches!(c, ';' | '&');
     let mut rest = inner;
     while let Some(at) = rest.find(is_separator) {
-        let (_, behind) = rest.split_at_checked(at).unwrap_or_default();
-        let next = behind.trim_start_matches(is_separator);
+        let (_, after) = rest.split_at_checked(at).unwrap_or_default();
+        let next = after.trim_start_matches(is_separator);
         let after_key = next.trim_start_matches(is_of_word);
         if after_key.len() < next.len() && after_key.trim_start().starts_with('=') {
-            return value.len() - behind.len();
+            return start..behind.len() - after.len();
         }
         rest = next;
     }
-    value.len()
+    start..behind.len()
 }
 
 /// A URL that could be read, without its password and the secrets of its query.
@@ -167,7 +181,8 @@ pub(crate) fn without(text: &str, secrets: &[Secret<String>]) -> String {
     let mut out = text.to_owned();
     // The longer first: one may be a part of another.
     let mut secrets: Vec<&str> = secrets.iter().map(|secret| secret.expose().trim()).collect();
-    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.sort_unstable_by_key(|secret| (std::cmp::Reverse(secret.len()), *secret));
+    secrets.dedup();
     for secret in secrets {
         if secret.len() < SHORTEST {
             continue;

@@ -133,6 +133,11 @@ impl Invalid {
         Self { reason: Cow::Owned(reason.to_string()), by: By::Taker }
     }
 
+    /// The same of one who turns out to quote the value.
+    pub(crate) fn into_quoting(self) -> Self {
+        Self { by: By::Quoting, ..self }
+    }
+
     pub(crate) const fn by(&self) -> By {
         self.by
     }

@@ -249,6 +249,30 @@ fn where_a_foreign_error_takes_it_apart() {
     }
 }
 
+/// It must not quote the value; where it does, nothing is told of what it says.
+#[test]
+fn where_what_takes_it_quotes_it() {
+    config! {
+        #[derive(Debug)]
+        struct Keys {
+            /// The secret.
+            key: Secret<String> = var("KEY")
+                .taken_by(|key| Err::<(), _>(format!("no key is {}", key.expose()))),
+            /// Where it is.
+            url: String = var("STORE").taken_by(|url| Err::<(), _>(format!("nobody is at {url}"))),
+        }
+    }
+    for url in ["postgres://app:planted-too@db/app", "host=db password=planted-too"] {
+        let out = outputs::<Keys>(&Environment::of([("KEY", PLANTED), ("STORE", url)]));
+        assert!(!out.contains("planted"), "{out}");
+        assert!(!out.contains("no key is") && !out.contains("nobody is at"), "{out}");
+        assert!(out.contains("KEY=[REDACTED] cannot be read"), "{out}");
+    }
+    // A word is one, too, unless it is so short that it may be anybody's.
+    let out = outputs::<Keys>(&Environment::of([("KEY", "hunter"), ("STORE", "a://b:hunter@c")]));
+    assert!(!out.contains("hunter"), "{out}");
+}
+
 #[test]
 fn what_a_log_has_in_its_place_is_not_taken_for_it() {
     config! {

@@ -151,7 +151,8 @@ fn what_stands_beside_a_password_stays() {
         #[derive(Debug)]
         struct Store {
             /// Where it is.
-            store: String = var("STORE").default("host=db password=planted dbname=shop"),
+            store: String = var("STORE")
+                .default_in(Profile::Development, "host=db password=planted dbname=shop"),
             /// What is logged.
             log: String = var("LOG").default("info,shop_session=debug"),
         }
@@ -163,11 +164,16 @@ fn what_stands_beside_a_password_stays() {
     for (text, shown) in [
         ("host=db password=planted dbname=shop", "host=db password=[REDACTED] dbname=shop"),
         ("Password=planted;Database=shop", "Password=[REDACTED];Database=shop"),
-        ("password='a b' x", "password=[REDACTED] x"),
+        ("password='a b' x", r"password=\'[REDACTED]\' x"),
+        ("password=", "password="),
+        ("password=a password=b pwd=c", "password=[REDACTED] password=[REDACTED] pwd=[REDACTED]"),
         ("a=b, pwd", "a=b, pwd"),
     ] {
         assert_eq!(of(text), shown);
     }
+    let censored = Environment::of([("STORE", "host=db password=[REDACTED]")]);
+    let report = censored.load::<Store>().unwrap_err().to_string();
+    assert!(report.contains("has [REDACTED] in it, as a log prints it"), "{report}");
     let docs = Environment::process().docs::<Store>();
     let all = format!("{}{}", docs.env_example(), docs.markdown());
     assert!(!all.contains("planted") && all.contains("shop_session=debug"), "{all}");

@@ -260,6 +260,16 @@ impl<F, T> Var<'_, '_, F, T> {
         if is_censored {
             return Err(Invalid::new("has [REDACTED] in it, as a log prints it"));
         }
-        (self.parse)(text, Unit::of_name(name).or(self.unit))
+        let parsed = (self.parse)(text, Unit::of_name(name).or(self.unit));
+        parsed.map_err(
+            |error| if self.is_quoted(text, &error) { error.into_quoting() } else { error },
+        )
+    }
+
+    /// Whether what takes the value has told of it what nobody is to see, against its promise.
+    fn is_quoted(&self, text: &str, error: &Invalid) -> bool {
+        let said = error.to_string();
+        let has = |secret: &str| secret.len() >= print::SHORTEST_PART && said.contains(secret);
+        self.declared.is_secret && has(text.trim()) || print::passwords(text).any(has)
     }
 }
