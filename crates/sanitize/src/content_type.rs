@@ -32,14 +32,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As `Accept` names it.
+    /// As `Accept` names it. Of what is none of these, one: `*/*` would be these too.
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Form => "application/x-www-form-urlencoded",
             Self::Multipart => "multipart/form-data",
             Self::Grpc => "application/grpc",
-            Self::Other => "*/*",
+            Self::Other => "application/octet-stream",
         }
     }
 }

@@ -118,11 +118,7 @@ impl InputError {
     /// The problem document (RFC 9457) of a refusal.
     #[must_use]
     pub fn to_problem(&self) -> Problem {
-        let problem = Problem::new(self.status());
-        match self.errors() {
-            Some(errors) => problem.with_member("errors", errors),
-            None => problem.with_detail(UNREADABLE),
-        }
+        self.to_rejection().problem().clone()
     }
 
     /// The refusal, for whoever answers.
@@ -172,18 +168,15 @@ impl From<ReadError> for InputError {
 
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line =
-            |f: &mut fmt::Formatter<'_>, place: Place, pointer: &str, detail: &str| match pointer {
-                "" => write!(f, "{}: {detail}", place.name()),
-                _ => write!(f, "{} {pointer}: {detail}", place.name()),
-            };
         match &*self.cause {
             Cause::Refused(violation) => violation.fmt(f),
-            Cause::Data(error, place) => line(f, *place, error.pointer(), error.detail()),
+            Cause::Data(error, place) => {
+                violation::write(f, *place, error.pointer(), error.detail())
+            }
             Cause::Invalid(all, place) => {
                 for (i, one) in all.iter().enumerate() {
                     f.write_str(if i == 0 { "" } else { "; " })?;
-                    line(f, *place, &one.pointer, &one.detail)?;
+                    violation::write(f, *place, &one.pointer, &one.detail)?;
                 }
                 Ok(())
             }

@@ -156,11 +156,20 @@ pub(crate) fn error(
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (place, pointer, detail) = (self.place.name(), self.pointer(), self.rule.detail());
-        match pointer {
-            "" => write!(f, "{place}: {detail}"),
-            _ => write!(f, "{place} {pointer}: {detail}"),
-        }
+        write(f, self.place, self.pointer(), self.rule.detail())
+    }
+}
+
+/// A thing that is wrong, in a line.
+pub(crate) fn write(
+    f: &mut fmt::Formatter<'_>,
+    place: Place,
+    pointer: &str,
+    detail: &str,
+) -> fmt::Result {
+    match pointer {
+        "" => write!(f, "{}: {detail}", place.name()),
+        _ => write!(f, "{} {pointer}: {detail}", place.name()),
     }
 }
 

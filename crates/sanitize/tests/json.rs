@@ -399,7 +399,58 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A key in a notation: each of its characters as it is, or escaped, in small or capital letters.
+fn spelled(key: &str, choices: u64) -> String {
+    let spell = |(at, character): (usize, char)| match choices >> (2 * at) & 3 {
+        0 | 1 => character.to_string(),
+        2 => format!("\\u{:04x}", u32::from(character)),
+        _ => format!("\\u{:04X}", u32::from(character)),
+    };
+    key.chars().enumerate().map(spell).collect()
+}
+
 proptest! {
+    /// Among any members, at any depth, in any notation, cut anywhere.
+    #[test]
+    fn no_planted_key_gets_through(
+        members in prop::collection::vec(("[a-z]{1,3}", any_json()), 0..6),
+        key in prop::sample::select(vec!["__proto__", "$where", "a.b", "constructor", "twice"]),
+        choices in any::<[u64; 2]>(), place in any::<usize>(), depth in 0_u8..20, cut in any::<usize>(),
+    ) {
+        let first = spelled(key, choices[0]);
+        let second = spelled(if key == "constructor" { "prototype" } else { key }, choices[1]);
+        let mut names = std::collections::BTreeSet::new();
+        let mut members: Vec<String> = members.iter().filter(|(name, _)| names.insert(name))
+            .map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        members.insert(place % (members.len() + 1), match key {
+            "constructor" => format!("\"{first}\":{{\"x\":0,\"{second}\":0}}"),
+            "twice" => format!("\"{first}\":0,\"x y\":{{}},\"{second}\":1"),
+            _ => format!("\"{first}\":0"),
+        });
+        let mut text = format!("{{{}}}", members.join(","));
+        for level in 0..depth {
+            text = if level % 2 == 0 { format!("[0,{text}]") } else { format!("{{\"o\":{text}}}") };
+        }
+        let rule = match key {
+            "twice" => Rule::DuplicateKey,
+            "$where" | "a.b" => Rule::OperatorKey,
+            _ => Rule::PrototypeKey,
+        };
+        // What any_json has of its own is in no object's way: these are all that is looked for.
+        let policy = [Rule::PrototypeKey, Rule::DuplicateKey, Rule::OperatorKey].into_iter()
+            .filter(|other| *other != rule)
+            .try_fold(Policy::mongo(), |policy, other| policy.on(other, Action::Off)).unwrap();
+        let (head, tail) = text.as_bytes().split_at(cut % (text.len() + 1));
+        let (verdict, _, _) = judge(&policy, [head, tail]);
+        prop_assert_eq!(verdict.map_err(|violation| violation.rule()), Err(rule), "{}", text);
+        #[cfg(feature = "serde")]
+        {
+            use buttress_sanitize::{GuardedJson, ReadError};
+            let read = GuardedJson::<Value>::from_slice(text.as_bytes(), &policy);
+            prop_assert!(matches!(read, Err(ReadError::Refused(_))), "{}", text);
+        }
+    }
+
     #[test]
     fn what_serde_json_writes_passes_unchanged(value in any_json(), cut in 0_usize..64) {
         let text = serde_json::to_vec(&value).unwrap();

@@ -1,7 +1,7 @@
 //! The verdicts of `JSONTestSuite`: `y_` must be accepted, `n_` must be rejected.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
-use buttress_sanitize::{Action, Policy, Rule};
+use buttress_sanitize::{Action, JsonGuard, Policy, Rule};
 
 const DATA: &str = include_str!("data/json_test_suite.txt");
 
@@ -96,6 +96,19 @@ fn every_document_that_must_be_rejected_is_by_grammar_alone() {
         let rules =
             [Rule::Syntax, Rule::Encoding, Rule::LoneSurrogate, Rule::ByteOrderMark, Rule::Depth];
         assert!(rules.contains(&violation.rule()), "{name}: {violation}");
+    }
+}
+
+#[test]
+fn wherever_a_document_is_cut_its_verdict_is_the_same() {
+    for (name, document) in documents().iter().filter(|(_, document)| document.len() < 2_000) {
+        let whole = grammar().check_json(document).map(drop);
+        for cut in 0..=document.len() {
+            let (head, tail) = document.split_at(cut);
+            let mut guard = JsonGuard::new(&grammar());
+            let verdict = guard.push(head).and_then(|()| guard.push(tail));
+            assert_eq!(verdict.and_then(|()| guard.finish()), whole, "{name} cut at {cut}");
+        }
     }
 }
 

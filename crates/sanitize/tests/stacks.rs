@@ -26,11 +26,11 @@ fn strict() -> SanitizeLayer {
 /// tower-http's Cors asks for a body that is `Default`, which Trace's is not: the core's is put
 /// between the two.
 macro_rules! both_sides {
-    ($service:expr) => {
+    ($layer:expr, $service:expr) => {
         ServiceBuilder::new()
             .layer(TraceLayer::new_for_http())
             .layer(CorsLayer::permissive())
-            .layer(strict())
+            .layer($layer)
             .layer(CorsLayer::permissive())
             .layer(MapResponseBodyLayer::new(ResponseBody::inner))
             .layer(TraceLayer::new_for_http())
@@ -103,13 +103,16 @@ async fn under_axum_what_its_own_extractors_make_of_an_error_is_replaced() {
 /// answered so many requests.
 async fn hyper_answers(requests: &[&str]) -> Vec<String> {
     type Guarded = GuardedBody<hyper::body::Incoming>;
-    let service = both_sides!(service_fn(|request: Request<Guarded>| async {
-        let response = match request.into_body().collect().await {
-            Ok(body) => Response::new(Full::new(body.to_bytes())),
-            Err(_) => Response::builder().status(500).body(Full::default()).unwrap(),
-        };
-        Ok::<_, Infallible>(response)
-    }));
+    let service = both_sides!(
+        strict(),
+        service_fn(|request: Request<Guarded>| async {
+            let response = match request.into_body().collect().await {
+                Ok(body) => Response::new(Full::new(body.to_bytes())),
+                Err(_) => Response::builder().status(500).body(Full::default()).unwrap(),
+            };
+            Ok::<_, Infallible>(response)
+        })
+    );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -164,25 +167,29 @@ async fn under_hyper_a_chunked_body_has_a_clean_answer_and_the_connection_goes_o
 
 #[tokio::test]
 async fn under_tonic() {
-    let service = both_sides!(tonic::service::Routes::default().prepare());
+    let layer = strict().accept([Kind::Grpc]);
+    let service = both_sides!(layer.clone(), tonic::service::Routes::default().prepare());
     let request = |path| {
-        Request::builder()
-            .uri(path)
-            .header(CONTENT_TYPE, "application/grpc")
-            .body(tonic::body::Body::empty())
-            .unwrap()
+        let message = tonic::body::Body::new(Full::<Bytes>::from("\0\0\0\0\u{2}\u{8}\u{1}"));
+        Request::post(path).header(CONTENT_TYPE, "application/grpc").body(message).unwrap()
     };
-    // UNIMPLEMENTED, since there is no such method; and INVALID_ARGUMENT.
-    for (path, status) in [("/package.Service/Method", "12"), ("/package.Service/%00", "3")] {
+    for (path, status, reason) in [
+        // UNIMPLEMENTED, since there is no such method.
+        ("/package.Service/Method", "12", None),
+        // INVALID_ARGUMENT.
+        ("/package.Service/%00", "3", Some("nul")),
+    ] {
         let response = service.clone().oneshot(request(path)).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/grpc");
         assert_eq!(response.headers()["grpc-status"], status);
+        let rejected = response.extensions().get::<Rejected>().map(|rejected| rejected.reason());
+        assert_eq!(rejected, reason);
     }
     // It is also what tonic's server takes.
     let _ = tonic::transport::Server::builder()
         .layer(TraceLayer::new_for_http())
-        .layer(strict())
+        .layer(layer)
         .add_routes(tonic::service::Routes::default());
 }
 

@@ -34,7 +34,7 @@ pub fn sanitize_json(data: &[u8]) {
             assert_eq!(passed, text, "a clean text is changed");
             assert!(!matches!(read, Err(ReadError::Refused(_))), "the parse alone refuses");
             match serde_json::from_slice::<Clean>(text) {
-                Ok(Clean(problem)) => assert_eq!(problem, None, "it gets through"),
+                Ok(Clean { problem, .. }) => assert_eq!(problem, None, "it gets through"),
                 // A number that no f64 holds is JSON all the same.
                 Err(error) => assert!(error.to_string().starts_with("number out of"), "{error}"),
             }
@@ -73,7 +73,12 @@ fn judge(policy: &Policy, chunks: &[&[u8]]) -> Result<Vec<u8>, (Rule, String, Op
 }
 
 /// What is in a text that should not be, found by other means.
-struct Clean(Option<&'static str>);
+#[derive(Default)]
+struct Clean {
+    problem: Option<&'static str>,
+    /// Whether it is an object with this key.
+    has_prototype: bool,
+}
 
 impl<'de> Deserialize<'de> for Clean {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -91,51 +96,53 @@ impl<'de> Visitor<'de> for Look {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Clean, E> {
-        Ok(Clean(None))
+        Ok(Clean::default())
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Clean, E> {
-        Ok(Clean(None))
+        Ok(Clean::default())
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Clean, E> {
-        Ok(Clean(None))
+        Ok(Clean::default())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Clean, E> {
-        Ok(Clean(None))
+        Ok(Clean::default())
     }
 
     fn visit_unit<E>(self) -> Result<Clean, E> {
-        Ok(Clean(None))
+        Ok(Clean::default())
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Clean, E> {
-        Ok(Clean(text.contains('\0').then_some("U+0000")))
+        let problem = text.contains('\0').then_some("U+0000");
+        Ok(Clean { problem, has_prototype: false })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Clean, A::Error> {
         let mut problem = None;
-        while let Some(Clean(one)) = items.next_element()? {
-            problem = problem.or(one);
+        while let Some(item) = items.next_element::<Clean>()? {
+            problem = problem.or(item.problem);
         }
-        Ok(Clean(problem))
+        Ok(Clean { problem, has_prototype: false })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Clean, A::Error> {
         let (mut problem, mut seen) = (None, HashSet::new());
         while let Some(key) = members.next_key::<String>()? {
-            let Clean(below) = members.next_value()?;
+            let value: Clean = members.next_value()?;
             let here = match &*key {
                 "__proto__" => Some("a prototype"),
+                "constructor" if value.has_prototype => Some("a constructor's prototype"),
                 key if key.starts_with('$') || key.contains('.') => Some("an operator"),
                 key if key.contains('\0') => Some("U+0000 in a key"),
                 _ => None,
             };
             let twice = if seen.insert(key) { None } else { Some("a key twice") };
-            problem = problem.or(below).or(here).or(twice);
+            problem = problem.or(value.problem).or(here).or(twice);
         }
-        Ok(Clean(problem))
+        Ok(Clean { problem, has_prototype: seen.contains("prototype") })
     }
 }
 
