@@ -99,44 +99,45 @@ impl Unseen {
     /// its end, and by itself.
     #[inline]
     pub(crate) fn next(&mut self, character: char) -> impl Iterator<Item = Rule> + use<> {
-        let broken = match (class(character), self.open) {
+        let (before, own) = match (class(character), self.open) {
             (Class::Plain, Open::Nothing) => {
                 self.last = character;
-                [None; 2]
+                (None, None)
             }
             (class, _) => self.judge(character, class),
         };
-        broken.into_iter().flatten()
+        before.into_iter().chain(own)
     }
 
     /// As many characters of printable ASCII.
     #[inline]
     pub(crate) fn plain(&mut self, run: &[u8]) -> Option<Rule> {
-        let last = run.last()?;
-        let broken = self.end();
-        self.last = char::from(*last);
-        broken
+        self.last = char::from(*run.last()?);
+        self.end()
     }
 
-    /// The text is at its end, and another one begins.
+    /// What has begun goes on no further: the text is at its end.
     #[inline]
     pub(crate) fn end(&mut self) -> Option<Rule> {
-        let open = mem::take(self).open;
-        (open != Open::Nothing).then_some(Rule::ZeroWidth)
+        if matches!(self.open, Open::Nothing) {
+            return None;
+        }
+        self.open = Open::Nothing;
+        Some(Rule::ZeroWidth)
     }
 
     #[cold]
-    fn judge(&mut self, character: char, class: Class) -> [Option<Rule>; 2] {
+    fn judge(&mut self, character: char, class: Class) -> (Option<Rule>, Option<Rule>) {
         let (last, open) = (mem::replace(&mut self.last, character), mem::take(&mut self.open));
         let goes_on = match (open, character) {
             (Open::Nothing, _) | (Open::Keycap, '\u{20e3}') => true,
             (Open::Joined, _) => is_emoji(character),
             (Open::Flag(country), '\u{e007f}') if COUNTRIES.contains(&country) => {
-                return [None; 2];
+                return (None, None);
             }
             (Open::Flag(country), '\u{e0061}'..='\u{e007a}') => {
                 self.open = Open::Flag(country << 8 | letter(character));
-                return [None; 2];
+                return (None, None);
             }
             _ => false,
         };
@@ -144,7 +145,7 @@ impl Unseen {
         if own.is_some() {
             self.last = '\0';
         }
-        [(!goes_on).then_some(Rule::ZeroWidth), own]
+        ((!goes_on).then_some(Rule::ZeroWidth), own)
     }
 
     /// Whether the last character, which is not seen, belongs to the one before it.

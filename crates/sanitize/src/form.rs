@@ -212,7 +212,9 @@ impl FormGuard {
         if !self.utf8.is_whole() {
             return Err(Rule::Encoding);
         }
-        self.unseen.end().map_or(Ok(()), |rule| self.found(rule))
+        let cut = self.unseen.end();
+        self.unseen = Unseen::default();
+        cut.map_or(Ok(()), |rule| self.found(rule))
     }
 
     fn end_parameter(&mut self) -> Result<(), Rule> {

@@ -93,9 +93,9 @@ impl InputError {
         }
     }
 
-    /// Why, in one of a few fixed words: the [rule](Rule::name) that was broken, `data` for what is
-    /// none of the type, `invalid` for what did not pass its validation, `body` for one that
-    /// failed.
+    /// Why, in one of a few fixed words: the [rule](crate::Rule::name) that was broken, `data` for
+    /// what is none of the type, `invalid` for what did not pass its validation, `body` for one
+    /// that failed.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match &*self.cause {
