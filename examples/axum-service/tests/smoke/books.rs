@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     process::{Output, Stdio},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     time::{Duration, Instant},
 };
 
@@ -20,8 +21,13 @@ use tokio::{
 };
 
 use super::{
-    PATIENCE, Service, assert_problem, collect, config::Folder, example, health::installed, id,
-    json_of, only, shutdown::signal, text,
+    PATIENCE, Service, assert_problem, collect,
+    config::Folder,
+    example,
+    health::{TOKEN, installed},
+    id, json_of, only,
+    shutdown::signal,
+    text,
 };
 
 const ISBNS: [&str; 4] = ["9780306406157", "9783161484100", "9780140439120", "9780262510875"];
@@ -360,6 +366,14 @@ async fn in_time(answer: impl Future<Output = Response<Bytes>>) -> Response<Byte
     answer
 }
 
+/// The answer to what may come again, with nothing of the reason.
+fn unavailable(answer: &Response<Bytes>, what: &str) {
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{what}: {}", text(answer));
+    assert_problem(answer, what);
+    assert_eq!(only(answer.headers(), "retry-after"), "1", "{what}");
+    assert!(!text(answer).contains("postgres"), "{what}: {}", text(answer));
+}
+
 #[tokio::test]
 async fn while_postgres_is_frozen_requests_end_in_time_and_readiness_says_so() {
     let Some(mut server) = postgres("while_postgres_is_frozen_requests_end_in_time").await else {
@@ -372,12 +386,6 @@ async fn while_postgres_is_frozen_requests_end_in_time_and_readiness_says_so() {
         // What needs no books works on; and a restart would mend nothing.
         assert_eq!(service.get("/users/1").await.status(), StatusCode::OK);
         assert_eq!(service.get("/live").await.status(), StatusCode::OK);
-    };
-    let unavailable = |answer: &Response<Bytes>, what: &str| {
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{what}: {}", text(answer));
-        assert_problem(answer, what);
-        assert_eq!(only(answer.headers(), "retry-after"), "1", "{what}");
-        assert!(!text(answer).contains("postgres"), "{what}: {}", text(answer));
     };
     let recovered = async || {
         service.until("/ready", |answer| answer.status() == StatusCode::OK).await;
@@ -405,6 +413,135 @@ async fn while_postgres_is_frozen_requests_end_in_time_and_readiness_says_so() {
     // Those that were told to come again have taken nothing.
     assert_eq!(service.stock(book).await, 49);
     assert_eq!(server.sql("SELECT sum(copies) FROM orders").await.unwrap(), "1");
+}
+
+/// How many statements of the service wait for a lock.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE query LIKE 'UPDATE%' AND wait_event_type = 'Lock'";
+
+async fn becomes(server: &Server, sql: &str, wanted: &str) {
+    let asked = async {
+        while server.sql(sql).await.unwrap() != wanted {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{sql} is not {wanted}"));
+}
+
+#[tokio::test]
+async fn a_statement_over_its_time_is_ended_on_the_server_and_nothing_is_taken() {
+    let Some(server) = postgres("a_statement_over_its_time_is_ended_on_the_server").await else {
+        return;
+    };
+    let service = over(&server).await;
+    let book = service.stocked(ISBNS[0], 5).await;
+    let locked = meanwhile(&server, "BEGIN; LOCK TABLE books; SELECT pg_sleep(6); COMMIT").await;
+    let order = async {
+        let answer = in_time(service.order(book, 1)).await;
+        unavailable(&answer, "a statement over its time");
+        assert_eq!(server.sql(WAITING).await.unwrap(), "0", "nobody waits there any more");
+        service.line(&["request failed", id(&answer), "the statement ran over its time"]).await
+    };
+    let (_, ()) = join(order, locked).await;
+    assert_eq!(service.order(book, 1).await.status(), StatusCode::CREATED);
+    assert_eq!(service.stock(book).await, 4);
+    let timeouts = r#"pool_timeouts_total{pool="postgres",kind="statement"}"#;
+    assert_eq!(service.sample(timeouts).await, 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_ended_within_a_transaction_has_done_nothing() {
+    let Some(server) = postgres("a_connection_that_is_ended_within_a_transaction").await else {
+        return;
+    };
+    let service = over(&server).await;
+    let book = service.stocked(ISBNS[0], 5).await;
+    let locked = meanwhile(&server, "BEGIN; LOCK TABLE books; SELECT pg_sleep(2); COMMIT").await;
+    let ended = async {
+        becomes(&server, WAITING, "1").await;
+        let end = WAITING.replace("count(*)", "pg_terminate_backend(pid)");
+        assert_eq!(server.sql(&end).await.unwrap(), "t");
+    };
+    let ((answer, ()), ()) = join(join(service.order(book, 1), ended), locked).await;
+    unavailable(&answer, "a connection that was ended");
+    assert_eq!(service.stock(book).await, 5);
+    assert_eq!(service.order(book, 1).await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_used_to_its_limit_is_degraded_and_the_service_ready() {
+    let Some(server) = postgres("a_pool_that_is_used_to_its_limit_is_degraded").await else {
+        return;
+    };
+    let url = server.url();
+    let small = [("DATABASE_URL", &*url), ("DATABASE_POOL", "2"), ("STATUS_TOKEN", TOKEN)];
+    let service = Service::with(&small).await;
+    let book = service.stocked(ISBNS[0], 50).await;
+    let locked = meanwhile(&server, "BEGIN; LOCK TABLE books; SELECT pg_sleep(6); COMMIT").await;
+    let orders = join_all((0..8).map(|_| in_time(service.order(book, 1))));
+    let looks = async {
+        let check = async || json_of(&service.details().await)["checks"].clone();
+        let degraded = async {
+            while check().await["postgres-saturation"]["status"] != "degraded" {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(PATIENCE, degraded).await.unwrap();
+        assert_eq!(check().await["postgres"]["status"], "healthy");
+        let ready = service.get("/ready").await;
+        assert_eq!((ready.status(), text(&ready)), (StatusCode::OK, r#"{"status":"warn"}"#));
+    };
+    let ((orders, ()), ()) = join(join(orders, looks), locked).await;
+    orders.iter().for_each(|answer| unavailable(answer, "an exhausted pool"));
+    assert_eq!(service.stock(book).await, 50);
+}
+
+/// What is answered is what was done, but for what was left unanswered at its `COMMIT`.
+#[tokio::test]
+async fn a_restart_under_load_loses_no_order_and_sells_none_twice() {
+    let Some(mut server) = postgres("a_restart_under_load_loses_no_order").await else { return };
+    let service = over(&server).await;
+    let book = service.stocked(ISBNS[0], 1_000_000).await;
+    let is_over = AtomicBool::new(false);
+    let sold = AtomicU32::new(0);
+    let orders = join_all((0..8).map(|_| async {
+        let mut counts = BTreeMap::new();
+        while !is_over.load(SeqCst) {
+            let status = in_time(service.order(book, 1)).await.status();
+            sold.fetch_add(u32::from(status == StatusCode::CREATED), SeqCst);
+            *counts.entry(status.as_u16()).or_insert(0) += 1;
+            sleep(Duration::from_millis(1)).await;
+        }
+        counts
+    }));
+    let sells = async |more: u32| {
+        let enough = sold.load(SeqCst) + more;
+        let selling = async {
+            while sold.load(SeqCst) < enough {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, selling).await.unwrap();
+    };
+    let hurt = async {
+        for _ in 0..3 {
+            sells(20).await;
+            server.kill().unwrap();
+            server.restart().await.unwrap();
+        }
+        sells(20).await;
+        is_over.store(true, SeqCst);
+        server
+    };
+    let (counts, server) = join(orders, hurt).await;
+    let of = |status| counts.iter().filter_map(|counts| counts.get(&status)).sum::<i64>();
+    let (sold, failed, unknown) = (of(201), of(503), of(500));
+    assert_eq!(counts.iter().flat_map(BTreeMap::values).sum::<i64>(), sold + failed + unknown);
+    let number = async |sql: &str| server.sql(sql).await.unwrap().parse::<i64>().unwrap();
+    let ordered = number("SELECT sum(copies) FROM orders").await;
+    assert!((sold..=sold + unknown).contains(&ordered), "{sold} {failed} {unknown}: {ordered}");
+    assert_eq!(number("SELECT stock FROM books").await, 1_000_000 - ordered);
+    assert!(failed + unknown > 0, "nobody has noticed");
 }
 
 #[tokio::test]
@@ -483,30 +620,21 @@ async fn ended_within_an_order(
     let request = service.request("POST", "/orders").header("content-type", "application/json");
     let order = json!({ "book": book, "copies": 2 }).to_string();
     let order = service.client.request(request.body(order.into()).unwrap());
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE%' AND wait_event_type = 'Lock'";
     let signal = async {
-        while server.sql(waiting).await.unwrap() != "1" {
-            sleep(Duration::from_millis(10)).await;
-        }
+        becomes(server, WAITING, "1").await;
         service.signal("TERM").await;
     };
     let ((order, ()), ()) = join(join(order, signal), locked).await;
     (book, order.ok().map(|answer| answer.status()))
 }
 
-/// What is left of the service in the database: how many connections, how many copies.
-async fn left(server: &Server, book: i64) -> (String, String, String) {
+/// What is left in the database once its connections are gone: how many copies, and orders.
+async fn left(server: &Server, book: i64) -> [String; 2] {
     let connections = "SELECT count(*) FROM pg_stat_activity \
                        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    let gone = async {
-        while server.sql(connections).await.unwrap() != "0" {
-            sleep(Duration::from_millis(10)).await;
-        }
-        server.sql(connections).await.unwrap()
-    };
-    let connections = timeout(PATIENCE, gone).await.unwrap();
+    becomes(server, connections, "0").await;
     let stock = server.sql(&format!("SELECT stock FROM books WHERE id = {book}")).await.unwrap();
-    (connections, stock, server.sql("SELECT count(*) FROM orders").await.unwrap())
+    [stock, server.sql("SELECT count(*) FROM orders").await.unwrap()]
 }
 
 #[tokio::test]
@@ -519,7 +647,7 @@ async fn a_signal_within_a_transaction_lets_it_end_and_then_the_pool_is_closed()
     let report = service.report().await;
     assert_eq!((&report["killed"], &report["unanswered"]), (&json!(0), &json!(0)), "{report}");
     assert!(report["phases"].as_str().unwrap().contains("postgres"), "{report}");
-    assert_eq!(left(&server, book).await, ("0".into(), "3".into(), "1".into()));
+    assert_eq!(left(&server, book).await, ["3", "1"]);
 }
 
 #[tokio::test]
@@ -533,5 +661,5 @@ async fn a_transaction_that_does_not_end_in_time_is_rolled_back() {
     assert_eq!(service.ended().await.code(), Some(0));
     let report = service.report().await;
     assert_eq!(report["killed"], 1, "{report}");
-    assert_eq!(left(&server, book).await, ("0".into(), "5".into(), "0".into()));
+    assert_eq!(left(&server, book).await, ["5", "0"]);
 }

@@ -17,7 +17,7 @@ use super::{PATIENCE, Service, json_of, not_run, only, text};
 
 const PROBES: [&str; 8] =
     ["/ping", "/live", "/livez", "/startupz", "/ready", "/readyz", "/health", "/healthz"];
-const TOKEN: &str = "smoke-3vGf0gXkXq8mJw2b";
+pub(super) const TOKEN: &str = "smoke-3vGf0gXkXq8mJw2b";
 const HEALTH_JSON: &str = "application/health+json";
 
 impl Service {
@@ -33,7 +33,7 @@ impl Service {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    async fn details(&self) -> Response<Bytes> {
+    pub(super) async fn details(&self) -> Response<Bytes> {
         let bearer = format!("Bearer {TOKEN}");
         self.send_with("GET", "/status", &[("authorization", &bearer)]).await
     }

@@ -36,7 +36,7 @@ impl Service {
     }
 
     /// The value of this sample on `/metrics`.
-    async fn sample(&self, name: &str) -> u64 {
+    pub(super) async fn sample(&self, name: &str) -> u64 {
         let page = self.get("/metrics").await;
         let line = text(&page).lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in {}", text(&page))).parse().unwrap()
