@@ -54,19 +54,23 @@ pub(crate) trait Spoilable: Send {
     fn given_back(&self) {}
 }
 
-/// Why, if so; it is set through a shared reference, and the first reason stays.
+/// Why, if so; it is set through a shared reference. The first reason stays, but for a change: that
+/// says nothing of what is still on its way.
 #[derive(Debug, Default)]
 pub(crate) struct Spoilt(AtomicU8);
 
 impl Spoilt {
+    const CHANGED: u8 = 3;
+
     pub(crate) fn set(&self, why: Closed) {
         let why = match why {
             Closed::Unconfirmed => 1,
             Closed::Abandoned => 2,
-            Closed::Changed => 3,
+            Closed::Changed => Self::CHANGED,
             _ => 4,
         };
-        let _ = self.0.compare_exchange(0, why, Ordering::AcqRel, Ordering::Acquire);
+        let replace = |now: u8| matches!(now, 0 | Self::CHANGED).then_some(why);
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, replace);
     }
 
     pub(crate) fn get(&self) -> Option<Closed> {
@@ -74,7 +78,7 @@ impl Spoilt {
             0 => None,
             1 => Some(Closed::Unconfirmed),
             2 => Some(Closed::Abandoned),
-            3 => Some(Closed::Changed),
+            Self::CHANGED => Some(Closed::Changed),
             _ => Some(Closed::Lost),
         }
     }
@@ -265,5 +269,14 @@ mod tests {
         kept.connection.0.set(Closed::Unconfirmed);
         kept.connection.0.set(Closed::Abandoned);
         assert_eq!(kept.end(kept.born), Some(Closed::Unconfirmed));
+    }
+
+    #[test]
+    fn a_change_hides_no_other_reason() {
+        let kept = kept(1.0);
+        for why in [Closed::Changed, Closed::Abandoned, Closed::Changed] {
+            kept.connection.0.set(why);
+        }
+        assert_eq!(kept.end(kept.born), Some(Closed::Abandoned));
     }
 }

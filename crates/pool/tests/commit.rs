@@ -3,7 +3,10 @@
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::{
+    sync::atomic::{AtomicU32, Ordering::SeqCst},
+    time::Instant,
+};
 
 use buttress_pool::{
     Limits, PgErrorKind, PgPool, Postgres, TxOptions,
@@ -129,5 +132,27 @@ async fn a_connection_that_is_cut_before_its_commit_has_committed_nothing() {
         assert_eq!(failed, Err(Own::Postgres(PgErrorKind::Lost, None)), "{loss:?}");
         assert_eq!(attempts.into_inner(), 1);
         assert_eq!(ids(&server).await, "");
+    }
+}
+
+/// With the pool's only connection: the one that was lost is given back before another is asked for.
+#[tokio::test]
+async fn a_transaction_whose_connection_is_lost_at_its_begin_begins_on_another() {
+    for loss in [Loss::Question, Loss::Answer] {
+        let (server, proxy, pool) = start_over_proxy().await;
+        let before = backend(&pool).await;
+        let attempts = AtomicU32::new(0);
+        proxy.lose(b"BEGIN", loss);
+        let began = Instant::now();
+        let done: Result<(), Own> = with_transaction(&pool, TxOptions::new(), |tx| {
+            attempts.fetch_add(1, SeqCst);
+            Box::pin(async move { Ok(tx.execute(INSERT, &[&1]).await.map(drop)?) })
+        })
+        .await;
+        assert_eq!(done, Ok(()), "{loss:?}");
+        assert!(began.elapsed() < ms(3000), "{:?}", began.elapsed());
+        assert_eq!(attempts.into_inner(), 1);
+        assert_eq!(ids(&server).await, "1");
+        assert_ne!(backend(&pool).await, before);
     }
 }

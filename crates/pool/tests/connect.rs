@@ -246,6 +246,16 @@ async fn an_address_of_which_a_host_would_be_a_piece_of_the_password_is_refused(
 }
 
 #[tokio::test]
+async fn of_several_hosts_one_that_lives_is_taken() {
+    let server = Server::start().await.unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (at, both) = (server.address().to_string(), format!("{gone},{}", server.address()));
+    let pool = pool(server.url().replace(&at, &both));
+    pool.connect_with_retry(quick()).await.unwrap();
+    assert!(format!("{pool:?}").contains(&format!("{both}/postgres")), "{pool:?}");
+}
+
+#[tokio::test]
 async fn an_attempt_that_opens_many_ends_with_its_time() {
     let server = Server::start().await.unwrap();
     let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -218,6 +218,60 @@ async fn a_transaction_begins_on_a_connection_that_lives() {
     assert_eq!(ids(&server).await, "1");
 }
 
+/// What is changed for the session is committed, and costs the connection afterwards.
+#[tokio::test]
+async fn a_transaction_that_changes_its_connection_commits() {
+    let (server, pool) = start(1).await;
+    for (id, change) in (1..).zip(["SET work_mem = '1MB'", "LISTEN news", "PREPARE a AS SELECT 1"])
+    {
+        let before = backend(&pool).await;
+        let done: Result<(), Own> = with_transaction(&pool, TxOptions::new(), |tx| {
+            Box::pin(async move {
+                tx.batch_execute(change).await?;
+                Ok(tx.execute(INSERT, &[&id]).await.map(drop)?)
+            })
+        })
+        .await;
+        assert_eq!(done, Ok(()), "{change}");
+        assert_ne!(backend(&pool).await, before, "{change}");
+    }
+    assert_eq!(ids(&server).await, "1,2,3");
+}
+
+/// Its answer may be an error that nobody has read, and the cancel may hit the `COMMIT`.
+#[tokio::test]
+async fn a_transaction_of_which_a_statement_was_left_commits_nothing() {
+    let (server, pool) = start(1).await;
+    for change in ["SELECT 1", "SET work_mem = '1MB'"] {
+        let failed: Result<(), Own> = with_transaction(&pool, TxOptions::new(), |tx| {
+            Box::pin(async move {
+                tx.batch_execute(change).await?;
+                tx.execute(INSERT, &[&1]).await?;
+                assert!(timeout(ms(50), tx.query("SELECT pg_sleep(30)", &[])).await.is_err());
+                Ok(())
+            })
+        })
+        .await;
+        assert_eq!(failed, Err(Own::Postgres(PgErrorKind::Aborted, None)), "{change}");
+        assert_eq!(ids(&server).await, "");
+    }
+}
+
+#[tokio::test]
+async fn the_place_of_a_transaction_is_that_of_its_call() {
+    let (_server, pool) = start(1).await;
+    let line = line!() + 1;
+    let done: Result<(), PgError> = with_transaction(&pool, TxOptions::new(), |_| {
+        let place = pool.leases().first().unwrap().place();
+        Box::pin(async move {
+            assert_eq!((place.file(), place.line()), (file!(), line));
+            Ok(())
+        })
+    })
+    .await;
+    done.unwrap();
+}
+
 #[tokio::test]
 async fn read_only_is_read_only() {
     let (_server, pool) = start(1).await;

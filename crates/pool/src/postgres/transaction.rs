@@ -126,28 +126,33 @@ impl Transaction<'_> {
         place: &'static Location<'static>,
         options: TxOptions,
     ) -> Result<Self, PgError> {
-        // Whoever leaves leaves it to the session to roll back.
-        let mut tx = Self { connection: pool.get_at(place).await?, borrows: PhantomData };
-        match tx.batch_execute(options.begin()).await {
-            // It was lost while it lay in the pool. Nothing has happened yet.
+        match Self::begin_once(pool, place, options).await {
+            // It was lost while it lay in the pool, and is given back. Nothing has happened yet.
             Err(error) if error.kind() == Kind::Lost => {
-                tx.connection = pool.get_at(place).await?;
-                tx.batch_execute(options.begin()).await?;
+                Self::begin_once(pool, place, options).await
             }
-            begun => begun?,
+            begun => begun,
         }
+    }
+
+    /// Whoever leaves leaves it to the session to roll back.
+    async fn begin_once(
+        pool: &PgPool,
+        place: &'static Location<'static>,
+        options: TxOptions,
+    ) -> Result<Self, PgError> {
+        let tx = Self { connection: pool.get_at(place).await?, borrows: PhantomData };
+        tx.batch_execute(options.begin()).await?;
         Ok(tx)
     }
 
     async fn commit(self) -> Result<(), NotCommitted> {
         let failed = self.connection.failed();
-        if failed.is_failed() || self.connection.spoilt().is_some() {
+        // What was changed (`SET`, `LISTEN`) is to be committed, and costs the connection then.
+        let spoilt = self.connection.spoilt().filter(|why| *why != Closed::Changed);
+        if failed.is_failed() || spoilt.is_some() {
             let is_conflict = failed.is_conflict();
-            let kind = if self.connection.spoilt() == Some(Closed::Lost) {
-                Kind::Lost
-            } else {
-                Kind::Aborted
-            };
+            let kind = if spoilt == Some(Closed::Lost) { Kind::Lost } else { Kind::Aborted };
             self.rollback().await;
             return Err(NotCommitted { error: PgError::new(kind, None), is_conflict });
         }
