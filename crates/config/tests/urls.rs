@@ -7,6 +7,7 @@ mod shop;
 
 use buttress_config::{CENSOR, Environment, Profile, Url, config};
 use outputs::{is_hidden, outputs};
+use proptest::prelude::*;
 use shop::{Settings, production};
 
 #[test]
@@ -191,4 +192,21 @@ fn a_long_text_of_pairs_is_shown_in_time() {
         assert!(report.to_string().len() < 1_000);
     }
     assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+}
+
+proptest! {
+    #[test]
+    fn a_password_of_a_pair_is_never_there(
+        password in "[a-zA-Z0-9][!-~]{11,40}",
+        key in proptest::sample::select(&["password", "PWD", "sslpassword ", "Password"][..]),
+        parted in proptest::sample::select(&[" ", ";", "; ", "&", "\t"][..]),
+        before in proptest::sample::select(&["", "host=db", "jdbc:x://db/shop?user=shop"][..]),
+        after in proptest::sample::select(&["", "dbname=shop", "x"][..]),
+    ) {
+        let text = format!("{before}{parted}{key}={password}{parted}{after}");
+        let report = production(&[("SHOP_BIND", &text), ("SHOP_COLOUR", &text)]).load::<Settings>();
+        let out = report.unwrap_err().to_string();
+        let escaped = format!("{password:?}");
+        prop_assert!(!out.contains(&password) && !out.contains(escaped.trim_matches('"')), "{}", out);
+    }
 }
