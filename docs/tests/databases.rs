@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test is meant to panic")]
 
-use std::{collections::BTreeSet, error::Error, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use buttress::{
     metrics::{Exposition, Format},
@@ -10,6 +16,7 @@ use buttress::{
     source::Check,
 };
 use buttress_testkit::postgres::{DATABASE, PASSWORD, Server};
+use tokio_postgres::NoTls;
 
 fn page(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -123,4 +130,27 @@ async fn the_recipe_names_what_is_still_out_as_the_pool_does() {
     assert!(recipe.contains(&format!("\n{before}src/report.rs:")), "{still}");
     assert!(place.contains(" for "), "{still}");
     drop(held);
+}
+
+/// The guide's figures are of an optimised build, and of a machine with nothing else to do. Here
+/// it is enough that it pays.
+#[tokio::test]
+async fn a_connection_for_each_statement_takes_several_times_as_long() {
+    let server = Server::start().await.unwrap();
+    let pooled = pool(server.url());
+    pooled.connect_with_retry(Backoff::new()).await.unwrap();
+    let (mut alone, mut together) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..20 {
+        let began = Instant::now();
+        let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute("SELECT 1").await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+        alone += began.elapsed();
+        let began = Instant::now();
+        pooled.get().await.unwrap().batch_execute("SELECT 1").await.unwrap();
+        together += began.elapsed();
+    }
+    assert!(alone > 3 * together, "{alone:?} {together:?}");
 }
