@@ -11,7 +11,10 @@ use axum::{
     body::Bytes,
     http::{Response, StatusCode},
 };
-use buttress_testkit::postgres::{PASSWORD, Server};
+use buttress_testkit::{
+    postgres::{PASSWORD, Server},
+    proxy::{Loss, Proxy},
+};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::{
@@ -494,6 +497,34 @@ async fn a_pool_that_is_used_to_its_limit_is_degraded_and_the_service_ready() {
     let ((orders, ()), ()) = join(join(orders, looks), locked).await;
     orders.iter().for_each(|answer| unavailable(answer, "an exhausted pool"));
     assert_eq!(service.stock(book).await, 50);
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_no_503_that_says_come_again() {
+    let Some(server) = postgres("what_nobody_knows_is_no_503").await else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let url = server.url().replace(&server.address().to_string(), &proxy.address().to_string());
+    let service = Service::with(&[("DATABASE_URL", &url)]).await;
+    let book = service.stocked(ISBNS[0], 5).await;
+    let (lost, unknown) = ("the connection broke", "whether the transaction was committed is not");
+    for (part, loss, status, word, stock) in [
+        // And not `READ COMMITTED`.
+        ("COMMIT\0", Loss::Answer, 500, unknown, "4"),
+        ("COMMIT\0", Loss::Question, 500, unknown, "4"),
+        ("INSERT INTO orders", Loss::Question, 503, lost, "4"),
+        ("INSERT INTO orders", Loss::Answer, 503, lost, "4"),
+    ] {
+        proxy.lose(part.as_bytes(), loss);
+        let answer = in_time(service.order(book, 1)).await;
+        assert_eq!(answer.status(), status, "{part} {loss:?}: {}", text(&answer));
+        assert_problem(&answer, part);
+        assert_eq!(answer.headers().contains_key("retry-after"), status == 503, "{part} {loss:?}");
+        service.line(&["request failed", id(&answer), word]).await;
+        let left = server.sql("SELECT stock FROM books").await.unwrap();
+        assert_eq!(left, stock, "{part} {loss:?}");
+    }
+    assert_eq!(server.sql("SELECT count(*) FROM orders").await.unwrap(), "1");
+    assert_eq!(service.order(book, 1).await.status(), StatusCode::CREATED);
 }
 
 /// What is answered is what was done, but for what was left unanswered at its `COMMIT`.
