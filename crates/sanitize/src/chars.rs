@@ -60,6 +60,13 @@ pub(crate) const fn class(character: char) -> Class {
     }
 }
 
+/// The control characters that a text may have, and a name may not: a line of its own in a log, or
+/// in a head, is what somebody who sends them is after.
+#[inline]
+pub(crate) const fn is_layout(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r')
+}
+
 /// Reads the characters of one text in their order, since some that are not seen are a part of
 /// what is: of emoji (UTS #51), of words in Persian and in the scripts of India (UAX #31 §2.3.1),
 /// of the one of several forms of an ideograph (UTS #37). What does not stand where it can do its

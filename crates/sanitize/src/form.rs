@@ -4,7 +4,7 @@ use std::fmt;
 
 use self::name::{canonical, parts};
 use crate::{
-    chars::Unseen,
+    chars::{Unseen, is_layout},
     keys::{Keys, Level},
     percent::{Percent, Remains},
     pointer,
@@ -196,6 +196,9 @@ impl FormGuard {
         }
         for rule in self.unseen.next(character) {
             self.found(rule)?;
+        }
+        if !self.in_value && is_layout(character) {
+            self.found(Rule::Control)?;
         }
         if self.remains.is_encoded(character) {
             self.found(if self.in_value { Rule::EncodedValue } else { Rule::DoubleEncoding })?;

@@ -1,7 +1,7 @@
 //! The path of a URI.
 
 use crate::{
-    chars::Unseen,
+    chars::{Unseen, is_layout},
     percent::{Percent, Remains},
     policy::Policy,
     reports::Reports,
@@ -85,6 +85,9 @@ impl Walk<'_> {
     fn character(&mut self, character: char, was_encoded: bool) -> Result<(), Rule> {
         for rule in self.unseen.next(character) {
             self.found(rule)?;
+        }
+        if is_layout(character) {
+            self.found(Rule::Control)?;
         }
         if self.remains.is_encoded(character) {
             self.found(Rule::DoubleEncoding)?;

@@ -50,7 +50,8 @@ pub enum Rule {
     OperatorKey,
     /// U+0000, which cuts text short in C and is refused by Postgres.
     Nul,
-    /// A control character other than tab, line feed and carriage return; also U+2028 and U+2029.
+    /// A control character other than tab, line feed and carriage return, and in a path or a
+    /// parameter's name these too; also U+2028 and U+2029.
     Control,
     /// A character that turns the direction of the text around it (Unicode TR 36 §3).
     Bidi,

@@ -225,6 +225,15 @@ fn the_presets_differ_in_what_they_say() {
 }
 
 #[test]
+fn a_line_break_is_a_control_character_in_a_name_and_not_in_a_value() {
+    let policy = Policy::forms().on(Rule::Control, Action::Reject).unwrap();
+    assert_eq!(policy.check_form(b"text=a%0D%0A%09b"), Ok(Vec::new()));
+    for form in [&b"te%0Axt=a"[..], b"a=1&b%0d%0a", b"a[%09]=1"] {
+        assert_eq!(refused(&policy, form).0, Rule::Control, "{}", form.escape_ascii());
+    }
+}
+
+#[test]
 fn what_cannot_be_stripped_is_refused() {
     let policy = Policy::forms().on(Rule::PrototypeKey, Action::Strip).unwrap();
     assert_eq!(refused(&policy, b"__proto__=1").0, Rule::PrototypeKey);

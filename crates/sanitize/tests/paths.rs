@@ -87,6 +87,17 @@ fn the_limit_is_exact() {
     assert_eq!((violation.place(), violation.pointer()), (Place::Path, ""));
 }
 
+/// `%0d%0a` begins a line of its own wherever the path is written undecoded into a head or a log.
+#[test]
+fn a_line_break_in_a_path_is_a_control_character() {
+    let strict = Policy::strict_json();
+    for path in ["/a%0d%0aset-cookie:x", "/a%0ab", "/%09", "/a%0D"] {
+        assert_eq!(strict.check_path(path).unwrap()[0].rule(), Rule::Control, "{path}");
+        let refusing = strict.clone().on(Rule::Control, Action::Reject).unwrap();
+        assert_eq!(refusing.check_path(path).unwrap_err().rule(), Rule::Control, "{path}");
+    }
+}
+
 #[test]
 fn an_encoded_slash_can_be_allowed_and_hides_no_dots() {
     let policy = Policy::strict_json().on(Rule::EncodedSlash, Action::Off).unwrap();
