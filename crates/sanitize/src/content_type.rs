@@ -12,6 +12,8 @@ use crate::{
 /// The most parameters: each is looked for among those before it, and nobody has so many.
 const MOST: usize = 32;
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// What a body is, as far as its guard is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -36,7 +38,7 @@ impl Kind {
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
-            Self::Form => "application/x-www-form-urlencoded",
+            Self::Form => FORM,
             Self::Multipart => "multipart/form-data",
             Self::Grpc => "application/grpc",
             Self::Other => "application/octet-stream",
@@ -78,7 +80,7 @@ impl ContentType {
     /// # Errors
     ///
     /// [`Rule::ContentType`] where it is not of the grammar, has a parameter twice or more than 32
-    /// of them, or is `multipart` without a boundary (RFC 2046 §5.1.1); [`Rule::Charset`] where it is JSON or a
+    /// of them, could be taken for JSON and for a form, or is `multipart` without a boundary (RFC 2046 §5.1.1); [`Rule::Charset`] where it is JSON or a
     /// form and not UTF-8 (RFC 8259 §8.1).
     pub fn parse(value: &[u8]) -> Result<Self, Violation> {
         Self::read(value).map_err(refused)
@@ -109,13 +111,17 @@ impl ContentType {
         let essence = canonical.len();
         let kind = match canonical.as_str() {
             "application/json" => Kind::Json,
-            "application/x-www-form-urlencoded" => Kind::Form,
+            FORM => Kind::Form,
             "multipart/form-data" => Kind::Multipart,
+            // The one takes it for JSON, the other for a form, and `"&a=1&a=2"` is both.
+            other if other.ends_with("+json") && other.starts_with(FORM) => {
+                return Err(Rule::ContentType);
+            }
             other if other.ends_with("+json") => Kind::Json,
             // Who cuts a suffix off takes this for JSON, and who looks no further than it has to
             // takes that for a form: so do axum's `Json` and `Form` (axum 0.8).
             other if other.starts_with("application/json+") => Kind::Json,
-            other if other.starts_with("application/x-www-form-urlencoded") => Kind::Form,
+            other if other.starts_with(FORM) => Kind::Form,
             other if is_grpc(other) => Kind::Grpc,
             _ => Kind::Other,
         };

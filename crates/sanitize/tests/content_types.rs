@@ -1,7 +1,9 @@
 //! Content types.
 #![allow(clippy::unwrap_used, reason = "a test is meant to panic")]
 
+use axum::extract::FromRequest;
 use buttress_sanitize::{ContentType, Kind, Place, Rule};
+use futures_util::FutureExt;
 use proptest::prelude::*;
 
 #[test]
@@ -77,6 +79,7 @@ fn every_content_type_that_is_none_is_refused() {
         b"multipart/form-data", b"multipart/form-data; boundary=\"\"", b"multipart/form-data; boundary=\"a \"", b"multipart/form-data; boundary=\"a;b\"",
         b"multipart/form-data; boundary=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         b"multipart/form-data; boundary=a; boundary=b",
+        b"application/x-www-form-urlencoded+json", b"Application/X-WWW-Form-Urlencoded2+JSON; charset=utf-8",
     ] {
         let violation = ContentType::parse(value).unwrap_err();
         let charset = violation.rule() == Rule::Charset && value.windows(2).any(|two| two == b"='");
@@ -130,6 +133,29 @@ proptest! {
         if let Ok(of) = ContentType::parse(bytes.as_bytes()) {
             prop_assert_eq!(ContentType::parse(of.canonical().as_bytes()), Ok(of.clone()));
             prop_assert!(of.essence().bytes().all(|byte| !byte.is_ascii_uppercase()));
+        }
+    }
+
+    /// What is not judged as JSON or as a form is not read as one.
+    #[test]
+    fn what_axum_takes_is_what_was_judged(
+        value in "(application|APPLICATION|text|a)/(json|JSON|x-www-form-urlencoded|grpc|grpc-web|a)\
+                  ([+.-]?(json|xml|x-www-form-urlencoded|grpc|a|[a-z0-9!#$&^_.+-]{0,3})){0,3}\
+                  ( ?; ?(charset=utf-8|a=b|a=\"json\"|boundary=json|)){0,2}",
+    ) {
+        // What the handler sees.
+        let Ok(of) = ContentType::parse(value.as_bytes()) else { return Ok(()) };
+        let request = |body: &'static str| {
+            let request = http::Request::post("/").header("content-type", of.to_header_value());
+            request.body(axum::body::Body::from(body)).unwrap()
+        };
+        let json = axum::Json::<serde_json::Value>::from_request(request("[]"), &());
+        if json.now_or_never().unwrap().is_ok() {
+            prop_assert_eq!(of.kind(), Kind::Json, "{}", of.canonical());
+        }
+        let form = axum::Form::<Vec<(String, String)>>::from_request(request("a=b"), &());
+        if form.now_or_never().unwrap().is_ok() {
+            prop_assert_eq!(of.kind(), Kind::Form, "{}", of.canonical());
         }
     }
 }
