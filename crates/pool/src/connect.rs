@@ -17,6 +17,7 @@ use std::{error::Error, fmt, time::Duration};
 pub struct ConnectError {
     kind: ConnectErrorKind,
     at: String,
+    detail: Option<String>,
     attempts: u32,
     took: Duration,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -40,7 +41,7 @@ pub enum ConnectErrorKind {
     Credentials,
     /// There is no such database (SQLSTATE 3D000).
     NoDatabase,
-    /// Anything else; the source says what.
+    /// Anything else; the text says what, and the source more, where there is one.
     Other,
 }
 
@@ -78,7 +79,14 @@ impl ConnectError {
         at: &str,
         source: Option<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, at: at.into(), attempts: 1, took: Duration::ZERO, source }
+        Self { kind, at: at.into(), detail: None, attempts: 1, took: Duration::ZERO, source }
+    }
+
+    /// What else there is to say of it, where its kind says little: on one line, and never what a
+    /// server says, in which there may be anything.
+    pub(crate) fn detailed(mut self, detail: Option<String>) -> Self {
+        self.detail = detail.map(|detail| detail.replace(char::is_control, " "));
+        self
     }
 
     pub(crate) const fn after(mut self, attempts: u32, took: Duration) -> Self {
@@ -104,8 +112,11 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, at, attempts, took, .. } = self;
+        let Self { kind, at, detail, attempts, took, .. } = self;
         write!(f, "{at}: {}", kind.text())?;
+        if let Some(detail) = detail {
+            write!(f, ": {detail}")?;
+        }
         if *attempts > 1 {
             write!(f, " ({attempts} attempts in {took:.1?})")?;
         }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -313,6 +314,43 @@ fn what_asks_for_encryption_is_never_plain() {
         assert_eq!(error.kind(), ConfigErrorKind::Tls);
         assert!(error.to_string().contains("tokio-rustls-comp"), "{error}");
         assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
+    }
+}
+
+/// As a server answers to a command that it does not know: with its arguments.
+#[tokio::test]
+async fn what_a_server_says_of_the_password_is_not_told() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let log = Log::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = vec![0; 4096];
+            while stream.read(&mut asked).await.unwrap_or(0) > 0 {
+                let answer = b"-ERR unknown command, with args beginning with: 'planted' \r\n";
+                let _ = stream.write_all(&answer.repeat(8)).await;
+            }
+        }
+    });
+    for protocol in ["", "?protocol=resp3"] {
+        let url = format!("redis://app:planted@{at}/{protocol}");
+        let pool = pool(url, Limits::new().create(ms(2000)));
+        let error = pool.connect_with_retry(quick()).await.unwrap_err();
+        let got = pool.get().await.unwrap_err();
+        let unhealthy = pool.check().check().await.unwrap_err();
+        let mut told = format!("{error} {error:?} {got} {got:?} {unhealthy} {unhealthy:?}");
+        for error in [&error as &dyn Error, &got, &unhealthy] {
+            let mut source = error.source();
+            while let Some(error) = source {
+                told += &format!("{error} {error:?}");
+                source = error.source();
+            }
+        }
+        told += &log.text();
+        assert!(!told.contains("planted"), "{told}");
+        assert!(!error.kind().is_transient() && error.attempts() == 1, "{error}");
     }
 }
 

@@ -36,8 +36,11 @@ impl Driver for Arc<PgDriver> {
 
     async fn open(&self) -> Result<Session, ConnectError> {
         let connected = self.tuning.dial.connect(self.tuning.config.clone()).await;
-        let (client, moves) = connected
-            .map_err(|error| ConnectError::new(kind(&error), &self.at, Some(error.into())))?;
+        let (client, moves) = connected.map_err(|error| {
+            let (kind, detail) = (kind(&error), detail(&error));
+            let detail = detail.filter(|_| matches!(kind, Kind::Other | Kind::Unreachable));
+            ConnectError::new(kind, &self.at, Some(error.into())).detailed(detail)
+        })?;
         Ok(Session::new(ClientWrapper::new(client, moves), Arc::clone(&self.tuning)))
     }
 
@@ -93,6 +96,14 @@ fn kind(error: &Error) -> Kind {
         // It closed the connection in the middle of the handshake.
         None if error.is_closed() => Kind::Unreachable,
         None => Kind::Other,
+    }
+}
+
+/// Of the server its code alone; what else there is comes from here.
+fn detail(error: &Error) -> Option<String> {
+    match error.code() {
+        Some(code) => Some(format!("SQLSTATE {}", code.code())),
+        None => error.source().map(ToString::to_string),
     }
 }
 

@@ -56,7 +56,13 @@ impl Driver for Arc<RedisDriver> {
             Ok(wire)
         };
         opened.await.map_err(|error: RedisError| {
-            ConnectError::new(kind(&error), &self.at, Some(error.into()))
+            let kind = kind(&error);
+            let detail = error.code().map(|code| format!("it says {code}"));
+            let detail = detail.filter(|_| kind == Kind::Other);
+            // What a server says of a command that it does not know has the arguments in it: of
+            // `AUTH`, the password.
+            let source = error.is_io_error().then(|| error.into());
+            ConnectError::new(kind, &self.at, source).detailed(detail)
         })
     }
 
