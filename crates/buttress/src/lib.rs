@@ -10,6 +10,8 @@ mod csrf;
 mod origin;
 #[cfg(feature = "server")]
 mod route;
+#[cfg(all(feature = "config", feature = "server"))]
+pub mod settings;
 #[cfg(feature = "server")]
 mod stack;
 

@@ -1,28 +1,29 @@
 //! Whether the service is up, and who may see how.
 
-use std::env;
-
 use buttress::{
-    health::{Entry, HealthLayer, Memory, Registry},
+    Secret,
+    health::{ConfigError, Entry, HealthLayer, Memory, Registry},
     shutdown::Shutdown,
 };
 
-/// The probes; and the details at `/status`, if there is a `STATUS_TOKEN`.
-pub(crate) fn layer(shutdown: &Shutdown) -> Result<HealthLayer, String> {
+/// The probes; and the details at `/status`, if there is a token for them.
+pub(crate) fn layer(
+    shutdown: &Shutdown,
+    status_token: Option<Secret<String>>,
+) -> Result<HealthLayer, ConfigError> {
     let (health, runner) = Registry::new()
         .lifecycle(&shutdown.lifecycle())
         .version(env!("CARGO_PKG_VERSION"))
         // Full, it is told in the log and in the details. A database that nothing works without is
         // `critical`.
-        .check(Entry::optional(Memory::new()))
-        .map_err(|error| error.to_string())?
+        .check(Entry::optional(Memory::new()))?
         .split();
     shutdown.spawn("health", |stop| async move {
         stop.run_until_cancelled(runner.run()).await;
     });
     let layer = HealthLayer::new(&health);
-    let Some(token) = env::var_os("STATUS_TOKEN") else { return Ok(layer) };
-    // An empty one is a mistake, not a way to leave the door open.
-    let token = token.to_string_lossy().into_owned();
-    layer.status_token(token.into()).map_err(|error| format!("STATUS_TOKEN: {error}"))
+    match status_token {
+        Some(token) => layer.status_token(token),
+        None => Ok(layer),
+    }
 }

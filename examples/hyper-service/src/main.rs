@@ -1,21 +1,21 @@
 //! A hardened service on plain hyper: no framework, the same stack.
 //!
-//! `cargo run -p example-hyper`, and then `curl -i localhost:3000/users/1`. `BIND` sets another
-//! address, `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs, `LIMIT_GENERAL` and `LIMIT_BURST`
-//! how often a client may come: `100/15m`, `10/s`. `SHUTDOWN_GRACE` and `SHUTDOWN_PRE_STOP` say how
-//! much time there is to end: `30s`, `5s`. `/ready`, `/live` and `/health` are for probes, and
-//! `/status` for who has the `STATUS_TOKEN`.
+//! `cargo run -p example-hyper`, and then `curl -i localhost:3000/users/1`. The variables that it is
+//! started with are in `settings.rs`. `/ready`, `/live` and `/health` are for probes, and `/status`
+//! for who has the `STATUS_TOKEN`.
 
 use std::{
+    error::Error,
     io::{self, Write},
     process::ExitCode,
 };
 
 use buttress::{
     Route, Stack,
-    client_ip::{ClientIp, Peer},
-    health::HealthLayer,
-    limit::LimitLayer,
+    client_ip::Peer,
+    limit::{Key, LimitLayer},
+    log::{Setup, Sink},
+    problem::install_panic_hook,
     shutdown::Shutdown,
 };
 use hyper_util::{
@@ -27,57 +27,65 @@ use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
 use tower_http::add_extension::AddExtension;
 
-mod bind;
+use crate::settings::{Settings, environment};
+
 mod health;
-mod limit;
-mod log;
 mod routes;
-mod shutdown;
+mod settings;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let _log = match log::init() {
+    let settings = match environment().load::<Settings>() {
+        Ok(settings) => settings,
+        Err(report) => {
+            // Where even stderr is closed, the exit code is all there is to say.
+            let _ = writeln!(io::stderr(), "{report}");
+            return ExitCode::from(2);
+        }
+    };
+    // Stdout has the address alone. Dropped at the end, the guard writes out the lines that wait.
+    let setup = Setup::new().service("example-hyper").sink(Sink::stderr());
+    let _log = match settings.logging.setup(setup).and_then(Setup::init) {
         Ok(guard) => guard,
         Err(error) => {
-            // Where even stderr is closed, the exit code is all there is to say.
             let _ = writeln!(io::stderr(), "{error}");
             return ExitCode::from(2);
         }
     };
-    let refused = |error: String| {
+    // Panics are lines too.
+    install_panic_hook();
+    settings.log();
+    run(settings.into_inner()).await.unwrap_or_else(|error| {
         tracing::error!("{error}");
-        ExitCode::from(2)
-    };
-    let (shutdown, limit) = match (shutdown::begin(), limit::layer()) {
-        (Ok(shutdown), Ok(limit)) => (shutdown, limit),
-        (Err(error), _) => return refused(error),
-        (_, Err(error)) => return refused(error.to_string()),
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
+    // From here on a SIGTERM is neither lost nor fatal.
+    let shutdown = Shutdown::new(settings.termination.plan())?;
+    let bind = settings.bind;
+    let listener = async {
+        let listener = TcpListener::bind(bind).await;
+        listener.map_err(|error| format!("cannot listen on {bind}: {error}; BIND sets another"))
     };
     // What has to be there before a request comes. A signal that comes first ends it.
-    let boot = async { Ok::<_, String>((bind::listener().await?, health::layer(&shutdown)?)) };
-    match shutdown.boot(boot).await {
-        Some(Ok((listener, health))) => {
-            if let Err(error) = serve(&shutdown, listener, health, limit).await {
-                tracing::error!(%error, "cannot tell the address");
-                return ExitCode::FAILURE;
-            }
-        }
-        Some(Err(error)) => return refused(error),
-        None => {}
+    if let Some(listener) = shutdown.boot(listener).await {
+        serve(&shutdown, listener?, settings).await?;
     }
-    shutdown.wait().await.code().into()
+    Ok(shutdown.wait().await.code().into())
 }
 
 /// Until nothing more is to be served.
 async fn serve(
     shutdown: &Shutdown,
     listener: TcpListener,
-    health: HealthLayer,
-    limit: LimitLayer,
-) -> io::Result<()> {
-    // Behind a proxy: `ClientIp::behind(["10.0.0.0/8"])?`.
-    let stack: Stack = Stack::production(ClientIp::peer())
-        .health(health)
+    settings: Settings,
+) -> Result<(), Box<dyn Error>> {
+    // By the client that the log shows.
+    let limit = LimitLayer::new(Key::client(), settings.quotas.rules()?)?;
+    let stack: Stack = Stack::production(settings.proxies.client_ip)
+        .health(health::layer(shutdown, settings.status_token)?)
         .drain(shutdown.layer())
         .route(Route::from_fn(|uri, _| routes::template(uri.path())))
         .limit(limit);

@@ -1,20 +1,20 @@
 //! A hardened gRPC service on tonic.
 //!
-//! `cargo run -p example-tonic` serves `proto/greeter.proto`. `BIND` sets another address,
-//! `LOG_FORMAT`, `LOG_LEVEL` and `LOG_FILE` how it logs, `LIMIT_GENERAL` and `LIMIT_BURST` how often
-//! a client may call: `100/15m`, `10/s`. `SHUTDOWN_GRACE` and `SHUTDOWN_PRE_STOP` say how much time
-//! there is to end: `30s`, `5s`.
+//! `cargo run -p example-tonic` serves `proto/greeter.proto`. The variables that it is started with
+//! are in `settings.rs`.
 
 use std::{
+    error::Error,
     io::{self, Write},
     process::ExitCode,
 };
 
 use buttress::{
     Route, Stack,
-    client_ip::ClientIp,
     health::{self, Entry, GrpcHealth, Memory, Registry},
-    limit::LimitLayer,
+    limit::{Key, LimitLayer},
+    log::{Setup, Sink},
+    problem::install_panic_hook,
     shutdown::Shutdown,
 };
 use tokio::net::TcpListener;
@@ -25,13 +25,14 @@ use tonic::{
     transport::{Server, server::TcpConnectInfo},
 };
 
-use self::{greeter::Greetings, pb::greeter_server::GreeterServer};
+use self::{
+    greeter::Greetings,
+    pb::greeter_server::GreeterServer,
+    settings::{Settings, environment},
+};
 
-mod bind;
 mod greeter;
-mod limit;
-mod log;
-mod shutdown;
+mod settings;
 
 #[allow(
     clippy::pedantic,
@@ -46,48 +47,59 @@ mod pb {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let _log = match log::init() {
+    let settings = match environment().load::<Settings>() {
+        Ok(settings) => settings,
+        Err(report) => {
+            // Where even stderr is closed, the exit code is all there is to say.
+            let _ = writeln!(io::stderr(), "{report}");
+            return ExitCode::from(2);
+        }
+    };
+    // Stdout has the address alone. Dropped at the end, the guard writes out the lines that wait.
+    let setup = Setup::new().service("example-tonic").sink(Sink::stderr());
+    let _log = match settings.logging.setup(setup).and_then(Setup::init) {
         Ok(guard) => guard,
         Err(error) => {
-            // Where even stderr is closed, the exit code is all there is to say.
             let _ = writeln!(io::stderr(), "{error}");
             return ExitCode::from(2);
         }
     };
-    let refused = |error: String| {
+    // Panics are lines too.
+    install_panic_hook();
+    settings.log();
+    run(settings.into_inner()).await.unwrap_or_else(|error| {
         tracing::error!("{error}");
-        ExitCode::from(2)
-    };
-    let (shutdown, limit) = match (shutdown::begin(), limit::layer()) {
-        (Ok(shutdown), Ok(limit)) => (shutdown, limit),
-        (Err(error), _) => return refused(error),
-        (_, Err(error)) => return refused(error.to_string()),
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
+    // From here on a SIGTERM is neither lost nor fatal.
+    let shutdown = Shutdown::new(settings.termination.plan())?;
+    let bind = settings.bind;
+    let listener = async {
+        let listener = TcpListener::bind(bind).await;
+        listener.map_err(|error| format!("cannot listen on {bind}: {error}; BIND sets another"))
     };
     // What has to be there before a request comes. A signal that comes first ends it.
-    match shutdown.boot(bind::listener()).await {
-        Some(Ok(listener)) => {
-            if let Err(error) = serve(&shutdown, listener, limit).await {
-                tracing::error!(error, "the service ended");
-                return ExitCode::FAILURE;
-            }
-        }
-        Some(Err(error)) => return refused(error),
-        None => {}
+    if let Some(listener) = shutdown.boot(listener).await {
+        serve(&shutdown, listener?, settings).await?;
     }
-    shutdown.wait().await.code().into()
+    Ok(shutdown.wait().await.code().into())
 }
 
 /// Until nothing more is to be served.
 async fn serve(
     shutdown: &Shutdown,
     listener: TcpListener,
-    limit: LimitLayer,
-) -> Result<(), Box<dyn std::error::Error>> {
-    // tonic keeps the socket's address in a type of its own. Behind a proxy:
-    // `ClientIp::behind(["10.0.0.0/8"])?`, and the same `peer_from`.
-    let client_ip = ClientIp::peer().peer_from(|extensions| {
+    settings: Settings,
+) -> Result<(), Box<dyn Error>> {
+    // tonic keeps the socket's address in a type of its own.
+    let client_ip = settings.proxies.client_ip.peer_from(|extensions| {
         extensions.get::<TcpConnectInfo>()?.remote_addr().map(|peer| peer.ip())
     });
+    // By the client that the log shows.
+    let limit = LimitLayer::new(Key::client(), settings.quotas.rules()?)?;
     // The body limit is for all messages of a call together. Where clients stream without end, say
     // `.body_limit(None)`: tonic limits each message by itself, to 4 MiB of its own accord.
     let stack: Stack = Stack::production(client_ip)
