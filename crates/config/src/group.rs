@@ -66,10 +66,13 @@ impl<'v, 'a, T: Config> Group<'v, 'a, T> {
         let prefix = vars.prefixed(prefix);
         let outer_prefix = std::mem::replace(&mut vars.prefix, prefix);
         let outer_section = std::mem::replace(&mut vars.section, tidy(about));
+        let before = vars.findings.settings.len();
         let value = T::declare(vars);
         vars.prefix = outer_prefix;
         vars.section = outer_section;
-        Read { value, names: Vec::new() }
+        // A rule that is broken by a part is about all of its variables.
+        let read = vars.findings.settings.iter().skip(before);
+        Read { value, names: read.map(|(holder, _)| holder.name.clone()).collect() }
     }
 }
 

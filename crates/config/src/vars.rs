@@ -275,7 +275,7 @@ impl<T> Read<T> {
         self.value
     }
 
-    /// The name that the variable was found under; of a part, nothing.
+    /// The name that the variable was found under; of a part, those of all its variables.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.names.clone()

@@ -221,7 +221,7 @@ fn a_foreign_error_is_one_short_line() {
 }
 
 #[test]
-fn a_rule_about_a_part_has_a_sentence_of_its_own() {
+fn a_rule_about_a_part_is_about_its_variables() {
     config! {
         #[derive(Debug)]
         struct Whole {
@@ -241,7 +241,7 @@ fn a_rule_about_a_part_has_a_sentence_of_its_own() {
         rules { (min) => buttress_config::require(*min < 3, "fewer").in_production() }
     }
     let report = Environment::of([("A", "b")]).load::<Whole>().unwrap_err();
-    let text = "what is set does not go together in production; right: more";
+    let text = "MIN=\"2\" (default) is not allowed in production; right: more";
     assert_eq!(one(&report).to_string(), text);
     let report = Environment::of([("MIN", "4")]).load::<Whole>().unwrap_err();
     let text = "MIN=\"4\" is not allowed in production; right: fewer";

@@ -6,15 +6,12 @@ use buttress::{
     Secret,
     config::Url,
     limit::{
-        ConfigError, Fallback, Key, LimitHandle, LimitLayer, MemoryStore, Quota, RedisStore, Rule,
-        SlowDown, Store, minutes, requests, seconds,
+        ConfigError, Fallback, Key, LimitHandle, LimitLayer, MemoryStore, RedisStore, Rule,
+        SlowDown, Store, minutes, requests,
     },
+    settings::Quotas,
 };
 use tokio::time::timeout;
-
-/// What holds where `LIMIT_GENERAL` and `LIMIT_BURST` say nothing.
-pub(crate) const GENERAL: Quota = requests(100).per(minutes(15));
-pub(crate) const BURST: Quota = requests(10).per(seconds(1));
 
 /// How many of a client's requests `/slow` takes as they come …
 const UNHINDERED: u64 = 5;
@@ -39,11 +36,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Counted in Redis, where all instances share them, or in this one's memory.
-    pub(crate) fn new(
-        general: Quota,
-        burst: Quota,
-        redis: Option<&Secret<Url>>,
-    ) -> Result<Self, ConfigError> {
+    pub(crate) fn new(quotas: Quotas, redis: Option<&Secret<Url>>) -> Result<Self, ConfigError> {
         let redis = redis.map(|url| RedisStore::new(url.expose().as_str())).transpose()?;
         // While Redis is away, each instance goes by its own copy of the counts. With
         // `share: K`, `K` of them together stay within the quota then, too.
@@ -56,12 +49,10 @@ impl Limits {
         let limit = |rules: &[Rule]| {
             LimitLayer::with_store(store.clone(), Key::client(), rules.iter().cloned())
         };
-        let general = Rule::new("general", general)?;
-        let burst = Rule::new("burst", burst)?;
         let slow = Rule::new("slow", requests(30).per(minutes(5)))?;
         Ok(Self {
             // In one layer: what one of them refuses, the other is not charged for.
-            every: limit(&[general, burst])?.headers_of_all_rules(),
+            every: limit(&quotas.rules()?)?.headers_of_all_rules(),
             login: limit(&[Rule::auth()])?,
             search: limit(&[Rule::strict()])?,
             slow: limit(&[slow])?.slow_down(SlowDown::new(UNHINDERED, STEP, LONGEST)?),

@@ -121,7 +121,7 @@ fn print_env() -> Result<ExitCode, Box<dyn Error>> {
 
 async fn run(loaded: Loaded<Settings>) -> Result<ExitCode, Box<dyn Error>> {
     // From here on a SIGTERM is neither lost nor fatal.
-    let shutdown = Shutdown::new(loaded.plan())?;
+    let shutdown = Shutdown::new(loaded.termination.plan())?;
     let keys = Keys::of(loaded.seal_key.as_ref(), loaded.seal_key_old.as_ref())?;
     let file = loaded.secrets_db.as_deref();
     let secrets = match Secrets::open(keys, file) {
@@ -132,7 +132,7 @@ async fn run(loaded: Loaded<Settings>) -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     // Dropped at the end, it writes out the lines that still wait.
-    let log = loaded.logging.setup()?.init()?;
+    let log = loaded.log_setup()?.init()?;
     // Panics are lines too.
     install_panic_hook();
     // What holds, and from where, without its secrets.
@@ -142,7 +142,7 @@ async fn run(loaded: Loaded<Settings>) -> Result<ExitCode, Box<dyn Error>> {
     let settings = loaded.into_inner();
     let address = settings.bind;
     let shelf = Shelf::of(&settings)?;
-    let limits = Limits::new(settings.general, settings.burst, settings.redis_url.as_ref())?;
+    let limits = Limits::new(settings.quotas, settings.redis_url.as_ref())?;
     let numbers = Numbers::new(settings.metrics_token);
     let checks = Checks { status_token: settings.status_token, redis: settings.redis_url };
     let boot = async {
@@ -165,7 +165,8 @@ async fn run(loaded: Loaded<Settings>) -> Result<ExitCode, Box<dyn Error>> {
     let Watched { health, layer, pulse } = checks.watch(&shutdown, &upstream, &secrets, &books)?;
     let numbers = numbers.of_the_log(log.writer()).of_the_limits(&limits);
     let numbers = numbers.of_upstream(&upstream).of_the_books(&books).of_the_health(&health);
-    let stack = stack(settings.client_ip, &limits, &numbers)?.health(layer).drain(shutdown.layer());
+    let stack =
+        stack(settings.proxies.client_ip, &limits, &numbers)?.health(layer).drain(shutdown.layer());
     for slot in stack.describe().lines() {
         tracing::info!(target: "stack", "{slot}");
     }

@@ -4,43 +4,30 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use buttress::{
     Secret,
-    client_ip::ClientIp,
     config::{
         Environment, Profile, Url, config, require,
         rule::{lasts, range, strong},
     },
     health::{HealthLayer, Registry},
-    limit::{Quota, RedisStore},
+    limit::RedisStore,
     log::{InitError, Setup, Sink},
     metrics::{Exposition, MetricsService},
     pool::{Postgres, Redis},
     seal::Key,
-    shutdown::Plan,
+    settings::{Logging, Proxies, Quotas, Termination},
 };
 
-use crate::{
-    CLOSING,
-    limits::{BURST, GENERAL},
-    secrets::Keys,
-};
+use crate::{CLOSING, secrets::Keys};
 
 config! {
     #[derive(Debug)]
     pub(crate) struct Settings {
         /// Where it listens; port 0 picks a free port.
         pub(crate) bind: SocketAddr = var("BIND").default("127.0.0.1:3000"),
-        /// The proxies before the service, whose `X-Forwarded-For` tells the client.
-        pub(crate) client_ip: ClientIp = parsed("TRUSTED_PROXIES", |list| ClientIp::behind(list.split(',')))
-            .expects("addresses or networks with commas between, such as 10.0.0.0/8,192.0.2.1")
-            .unset(ClientIp::peer(), "the client is who connects, and no header is believed"),
-        /// How often a client may come: on every route but `/metrics` and `/report`.
-        pub(crate) general: Quota = parsed("LIMIT_GENERAL", str::parse)
-            .expects("N/period, such as 100/15m or 2000/h")
-            .default(GENERAL),
-        /// And how often at once. What one of the two refuses, the other does not count.
-        pub(crate) burst: Quota = parsed("LIMIT_BURST", str::parse)
-            .expects("N/period, such as 10/s")
-            .default(BURST),
+        /// Who is before it.
+        pub(crate) proxies: Proxies = group(),
+        /// Limits: on every route but `/metrics` and `/report`.
+        pub(crate) quotas: Quotas = group(),
         /// Where all limits are counted, for all instances together. While Redis is away each
         /// goes by what it knows, and is degraded: a check sends a `PING` every 2 s.
         pub(crate) redis_url: Option<Secret<Url>> = var("REDIS_URL")
@@ -94,20 +81,16 @@ config! {
             .expects("a path, such as secrets.db")
             .unset(None, "secrets are in memory")
             .public(),
-        /// What the platform gives between its SIGTERM and its SIGKILL. Of it two fifths are to
-        /// drain, a tenth is for tasks, a second for the service that is called and for Postgres each.
-        pub(crate) shutdown_grace: Duration = var("SHUTDOWN_GRACE")
-            .default("30s")
-            .rule(lasts(Duration::from_millis(1)..=Duration::from_secs(86_400))),
-        /// How long it serves on and is not ready, until balancers have noticed.
-        pub(crate) shutdown_pre_stop: Option<Duration> = var("SHUTDOWN_PRE_STOP")
-            .unset(None, "a sixth of SHUTDOWN_GRACE"),
+        /// How much time there is to end: a second of it for the service that is called, and one for
+        /// Postgres.
+        pub(crate) termination: Termination = group(),
         /// How it logs.
         pub(crate) logging: Logging = group(),
     }
     rules {
-        (shutdown_grace, shutdown_pre_stop, database_url) => require(
-            plan(*shutdown_grace, *shutdown_pre_stop)
+        (termination, database_url) => require(
+            termination
+                .plan()
                 .check()
                 .is_ok_and(|left| left >= CLOSING * if database_url.is_some() { 2 } else { 1 }),
             "a grace of which half and two seconds are left beside the pre-stop, or three for Postgres",
@@ -137,76 +120,11 @@ config! {
     }
 }
 
-config! {
-    /// What [`Setup::vars`] reads, as it is written.
-    #[derive(Debug)]
-    pub(crate) struct Logging {
-        /// How a line looks.
-        format: Option<String> = var("LOG_FORMAT")
-            .expects("auto, pretty, json, ecs, datadog, gcp, otel, pino or cloudwatch")
-            .unset(None, "auto: pretty on a terminal, else json")
-            .empty_is_unset()
-            .taken_by(|text| known("LOG_FORMAT", text)),
-        /// The least severity that is logged.
-        level: Option<String> = var("LOG_LEVEL")
-            .expects("trace, debug, info, warn, error, fatal or off")
-            .unset(None, "info")
-            .empty_is_unset()
-            .taken_by(|text| known("LOG_LEVEL", text)),
-        /// The same, target by target; it wins.
-        targets: Option<String> = var("RUST_LOG")
-            .expects("levels, such as info,buttress_request_id=debug")
-            .unset(None, "by LOG_LEVEL")
-            .empty_is_unset()
-            .taken_by(|text| known("RUST_LOG", text)),
-        /// Whether levels below info are logged where lines are not pretty.
-        allow_debug: bool = var("ALLOW_DEBUG").default(false).empty_is_unset(),
-        /// A file in the place of stderr.
-        file: Option<String> = var("LOG_FILE")
-            .expects("a path")
-            .unset(None, "stderr")
-            .empty_is_unset(),
-    }
-}
-
-/// Whether the log takes this.
-fn known(name: &'static str, text: &str) -> Result<Setup, &'static str> {
-    let setup = Setup::new().vars(|asked| (asked == name).then(|| text.to_owned()));
-    setup.map_err(|_| "the log knows no such thing")
-}
-
-impl Logging {
-    /// Stdout has the address alone.
-    pub(crate) fn setup(&self) -> Result<Setup, InitError> {
-        Setup::new().service("example-axum").sink(Sink::stderr()).vars(|name| match name {
-            "LOG_FORMAT" => self.format.clone(),
-            "LOG_LEVEL" => self.level.clone(),
-            "RUST_LOG" => self.targets.clone(),
-            "LOG_FILE" => self.file.clone(),
-            "ALLOW_DEBUG" => Some(self.allow_debug.to_string()),
-            _ => None,
-        })
-    }
-}
-
 impl Settings {
-    /// How long the end takes.
-    pub(crate) fn plan(&self) -> Plan {
-        plan(self.shutdown_grace, self.shutdown_pre_stop)
+    /// How it logs. Stdout has the address alone.
+    pub(crate) fn log_setup(&self) -> Result<Setup, InitError> {
+        self.logging.setup(Setup::new().service("example-axum").sink(Sink::stderr()))
     }
-}
-
-/// Shares of the grace, in sixtieths. Of 30 s they make the plan for Kubernetes: a pre-stop of 5 s,
-/// 12 to drain, 3 for tasks.
-const PRE_STOP: u32 = 10;
-const DRAIN: u32 = 24;
-const TASKS: u32 = 6;
-
-fn plan(grace: Duration, pre_stop: Option<Duration>) -> Plan {
-    let share = |sixtieths| grace / 60 * sixtieths;
-    let pre_stop = pre_stop.unwrap_or(share(PRE_STOP));
-    let plan = Plan::kubernetes().grace(grace).pre_stop(pre_stop);
-    plan.drain(share(DRAIN)).tasks(share(TASKS))
 }
 
 /// What this process is given, and what a `.env` beside it says.

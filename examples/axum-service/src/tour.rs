@@ -15,6 +15,7 @@ use buttress::{
     limit::{Quota, requests, seconds},
     log::{PrettyLayer, Sink, Writer},
     problem::install_panic_hook,
+    settings::Quotas,
     shutdown::{Plan, Report, Shutdown},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -24,7 +25,7 @@ use crate::{
     CLOSING, app,
     books::Shelf,
     health::{Checks, Watched},
-    limits::{GENERAL, Limits},
+    limits::Limits,
     numbers::Numbers,
     pulse,
     routes::Service,
@@ -52,7 +53,8 @@ mod tests;
 type Told = Result<(), Box<dyn Error>>;
 
 /// More than the tour asks.
-const AMPLE: Quota = requests(100_000).per(seconds(1));
+const AMPLE: Quotas =
+    Quotas { general: requests(100_000).per(seconds(1)), burst: requests(100_000).per(seconds(1)) };
 /// As many at once as by default. The next is admitted after a second and not after a tenth, which
 /// a busy machine may take to send them.
 const TEN_AT_ONCE: Quota = requests(10).per(seconds(10));
@@ -96,15 +98,16 @@ async fn tell<W: Write>(
     lines: &Writer,
     change: impl Fn(Stack) -> Stack,
 ) -> Result<Story<W>, Box<dyn Error>> {
-    let ample = Instance::start([AMPLE; 2], lines, &change).await?;
-    let limited = Instance::start([GENERAL, TEN_AT_ONCE], lines, &change).await?;
+    let ample = Instance::start(AMPLE, lines, &change).await?;
+    let limited =
+        Instance::start(Quotas { burst: TEN_AT_ONCE, ..Quotas::default() }, lines, &change).await?;
 
     let mut tour = Tour { story, caller: ample.caller.clone(), log };
     tour.story.title(&format!("A tour of example-axum, which now serves on {}", tour.caller))?;
     tour.chapters(&ample.described).await?;
     tour.caller = limited.caller.clone();
     tour.many_at_once().await?;
-    let leaving = Instance::start([AMPLE; 2], lines, &change).await?;
+    let leaving = Instance::start(AMPLE, lines, &change).await?;
     tour.caller = leaving.caller.clone();
     tour.alive_and_ready().await?;
     tour.gone_cleanly(&leaving.shutdown).await?;
@@ -114,13 +117,13 @@ async fn tell<W: Write>(
 
 impl Instance {
     async fn start(
-        [general, burst]: [Quota; 2],
+        quotas: Quotas,
         lines: &Writer,
         change: impl FnOnce(Stack) -> Stack,
     ) -> Result<Self, Box<dyn Error>> {
         // Without signals, and not the only one of its process: else as of `Settings`.
         let shutdown = Shutdown::embedded(Plan::kubernetes().pre_stop(PRE_STOP))?;
-        let limits = Limits::new(general, burst, None)?;
+        let limits = Limits::new(quotas, None)?;
         let secrets = Secrets::open(Keys::ephemeral()?, None)?;
         secrets.announce().await;
         let numbers = Numbers::new(None).of_the_log(lines.clone()).of_the_limits(&limits);

@@ -29,10 +29,10 @@ config! {
             .taken_by(|text| known("RUST_LOG", text)),
         /// Whether levels below info are logged where lines are not pretty.
         allow_debug: bool = var("ALLOW_DEBUG").default(false).empty_is_unset(),
-        /// A file in the place of the setup's sink.
+        /// A file to log into.
         file: Option<String> = var("LOG_FILE")
             .expects("a path")
-            .unset(None, "stdout, unless the service says otherwise")
+            .unset(None, "as the service says: stdout, or stderr")
             .empty_is_unset(),
     }
 }

@@ -12,11 +12,18 @@ config! {
         /// How often a client may come.
         pub general: Quota = parsed("LIMIT_GENERAL", str::parse)
             .expects("N/period, such as 100/15m or 2000/h")
-            .default(requests(100).per(minutes(15))),
+            .default(Self::default().general),
         /// And how often at once. What one of the two refuses, the other does not count.
         pub burst: Quota = parsed("LIMIT_BURST", str::parse)
             .expects("N/period, such as 10/s")
-            .default(requests(10).per(seconds(1))),
+            .default(Self::default().burst),
+    }
+}
+
+/// What holds where nothing is said: 100 in 15 minutes, and 10 in a second of them.
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { general: requests(100).per(minutes(15)), burst: requests(10).per(seconds(1)) }
     }
 }
 

@@ -18,7 +18,7 @@ config! {
     #[derive(Clone, Copy, Debug)]
     pub struct Termination {
         /// What the platform gives between its SIGTERM and its SIGKILL. Of it two fifths are to
-        /// drain and a tenth is for tasks.
+        /// drain, a tenth is for tasks, and what is left beside the pre-stop is for phases.
         pub grace: Duration = var("SHUTDOWN_GRACE")
             .default("30s")
             .rule(lasts(Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60))),

@@ -93,7 +93,12 @@ async fn a_setting_that_cannot_be_is_refused_with_what_can() {
         ("SHUTDOWN_GRACE", "0s", "is not allowed", "right: 1ms to 1d"),
         ("SHUTDOWN_GRACE", "3s", "do not go together", no_fit),
         ("SHUTDOWN_PRE_STOP", "-1s", "", "right: a duration, such as 500ms, 30s or 1h30m"),
-        ("SHUTDOWN_PRE_STOP", "20s", "do not go together", no_fit),
+        (
+            "SHUTDOWN_PRE_STOP",
+            "20s",
+            "do not go together",
+            "right: a grace of which half and a second",
+        ),
     ] {
         // The last one holds.
         let said = refused(&[(name, value)]).await;
