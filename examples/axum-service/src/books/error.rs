@@ -18,7 +18,7 @@ pub(crate) enum Error {
     NoOrder,
     #[error("there is a book of this ISBN")]
     Known,
-    #[error("so many copies there are not; in stock: {stock}")]
+    #[error("there are fewer copies in stock: {stock}")]
     TooFew { stock: i32 },
     #[error("cannot get at the books")]
     Postgres(#[from] PgError),
