@@ -205,6 +205,7 @@ async fn nobody_is_told_what_the_service_depends_on_or_why_it_is_down() {
         ("REDIS_URL", &format!("redis://planted-user:hunter2@{redis}")),
     ])
     .await;
+    service.until("/startupz", |answer| answer.status() == StatusCode::OK).await;
     server.kill().unwrap();
     service.until("/ready", |answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE).await;
     service.looked().await;
