@@ -16,6 +16,11 @@ pub(crate) fn is_misread(address: &str) -> bool {
     path.contains(['@', '&', '=']) || ats(authority) > 1 || (ats(authority) == 0 && ats(rest) > 0)
 }
 
+/// `host:port`; of IPv6, in brackets (RFC 3986 §3.2.2).
+pub(crate) fn place(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 /// Whether a Postgres address says itself whether to encrypt, in either of its two forms.
 #[cfg(feature = "postgres")]
 pub(crate) fn says_ssl_mode(address: &str) -> bool {

@@ -8,7 +8,7 @@ use buttress_core::{
 };
 use tokio_postgres::{
     Config, Socket,
-    config::{SslMode, SslNegotiation},
+    config::{Host, SslMode, SslNegotiation},
     tls::{MakeTlsConnect, TlsConnect},
 };
 
@@ -153,8 +153,9 @@ impl Postgres {
     }
 
     /// Encrypts connections, and what cancels a statement, by this connector, such as
-    /// `tokio_postgres_rustls::MakeRustlsConnect`. Then they must be encrypted, unless the address
-    /// itself says `sslmode=prefer` or `disable`: with these, who stands between may have it plain.
+    /// `tokio_postgres_rustls::MakeRustlsConnect`. Then they must be encrypted, unless it is a socket
+    /// of Unix, or the address itself says `sslmode=prefer` or `disable`: with these, who stands
+    /// between may have it plain.
     pub fn tls<T>(mut self, connector: T) -> Self
     where
         T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
@@ -196,7 +197,11 @@ impl Postgres {
 
     fn dial(&mut self) -> Result<Arc<dyn Dial>, ConfigError> {
         if let Some(tls) = &self.tls {
-            if !self.says_ssl_mode {
+            // A server encrypts no socket of Unix.
+            let is_network =
+                self.config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)))
+                    || !self.config.get_hostaddrs().is_empty();
+            if is_network && !self.says_ssl_mode {
                 self.config.ssl_mode(SslMode::Require);
             }
             return Ok(Arc::clone(tls));

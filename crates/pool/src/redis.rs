@@ -11,7 +11,7 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use self::driver::RedisDriver;
 pub use self::{check::RedisCheck, connection::RedisConnection};
 use crate::{
-    address::is_misread,
+    address::{is_misread, place},
     backoff::Backoff,
     check::{Gauge, Saturation, Status},
     connect::ConnectError,
@@ -141,7 +141,7 @@ fn has_tls() -> bool {
 fn at(address: &ConnectionInfo) -> String {
     let server = match address.addr() {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-            format!("{host}:{port}")
+            place(host, *port)
         }
         ConnectionAddr::Unix(path) => path.display().to_string(),
         _ => String::from("redis"),

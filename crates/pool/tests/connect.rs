@@ -221,6 +221,21 @@ async fn no_password_is_in_any_debug() {
     assert!(said.contains("db:5433/shop") && !said.contains("planted"), "{said}");
 }
 
+#[test]
+fn where_a_server_is_can_be_read() {
+    let cases = [
+        ("postgres://app@[::1]:5433/shop", "[::1]:5433/shop"),
+        ("postgres://app@one,two:6/shop", "one:5432,two:6/shop"),
+        ("postgres://app@%2Frun%2Fpostgresql/shop", "/run/postgresql:5432/shop"),
+        ("postgres:///shop?host=/run/postgresql&port=6", "/run/postgresql:6/shop"),
+        ("hostaddr=::1 user=app", "[::1]:5432/app"),
+    ];
+    for (address, at) in cases {
+        let said = format!("{:?}", Postgres::new(address).unwrap());
+        assert!(said.contains(&format!("at: {at:?}")), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn an_address_of_which_a_host_would_be_a_piece_of_the_password_is_refused() {
     let misread = [

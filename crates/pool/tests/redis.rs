@@ -305,6 +305,8 @@ async fn no_password_is_in_any_debug_or_refusal() {
     let pool = settings.pool().unwrap();
     let said = format!("{pool:?} {:?} {:?}", pool.check(), pool.saturation());
     assert!(!said.contains("planted"), "{said}");
+    let said = format!("{:?}", Redis::new("redis://app:planted@[::1]:6380/3").unwrap());
+    assert!(said.contains("at: \"[::1]:6380/3\""), "{said}");
 }
 
 #[test]

@@ -89,6 +89,8 @@ async fn over_a_socket_of_unix_a_cancel_is_confirmed_as_well() {
     let server = Server::start_with(&[("unix_socket_directories", "/tmp")]).await.unwrap();
     let url = server.url().replace("127.0.0.1", "%2Ftmp");
     let settings = Postgres::new(url).unwrap().limits(Limits::new().size(1));
+    // A connector is for what goes over a network.
+    settings.clone().tls(NoTls).pool().unwrap().get().await.unwrap();
     let at = format!("/tmp:{}/postgres", server.address().port());
     assert!(format!("{settings:?}").contains(&at), "{settings:?}");
     let pool = settings.pool().unwrap();

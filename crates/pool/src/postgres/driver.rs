@@ -1,12 +1,13 @@
 //! How a connection is made, and asked whether it lives.
 
-use std::{error::Error as _, fmt::Write as _, io, sync::Arc, time::Duration};
+use std::{error::Error as _, io, sync::Arc, time::Duration};
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::{Config, Error, config::Host, error::SqlState};
 
 use super::session::{Session, Tuning};
 use crate::{
+    address::place,
     connect::{ConnectError, ConnectErrorKind as Kind},
     kept::Driver,
 };
@@ -56,25 +57,25 @@ impl Driver for Arc<PgDriver> {
 
 /// `host:port/database`, of each host.
 pub(super) fn at(config: &Config) -> String {
-    let mut at = String::new();
-    let hosts = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(host) => host.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    });
     let hosts: Vec<_> = match config.get_hosts() {
         [] => config.get_hostaddrs().iter().map(ToString::to_string).collect(),
-        _ => hosts.collect(),
+        hosts => hosts.iter().map(name).collect(),
     };
     let ports = config.get_ports();
-    for (index, host) in hosts.iter().enumerate() {
-        let port = ports.get(index).or_else(|| ports.first()).unwrap_or(&5432);
-        let comma = if index == 0 { "" } else { "," };
-        let _ = write!(at, "{comma}{host}:{port}");
+    let port = |index| ports.get(index).or_else(|| ports.first()).copied().unwrap_or(5432);
+    let places = hosts.iter().enumerate().map(|(index, host)| place(host, port(index)));
+    let places = places.collect::<Vec<_>>().join(",");
+    match config.get_dbname().or_else(|| config.get_user()) {
+        Some(database) => format!("{places}/{database}"),
+        None => places,
     }
-    if let Some(database) = config.get_dbname().or_else(|| config.get_user()) {
-        let _ = write!(at, "/{database}");
+}
+
+fn name(host: &Host) -> String {
+    match host {
+        Host::Tcp(host) => host.clone(),
+        Host::Unix(path) => path.display().to_string(),
     }
-    at
 }
 
 fn kind(error: &Error) -> Kind {
