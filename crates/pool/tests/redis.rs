@@ -14,7 +14,7 @@ use buttress_core::{
 };
 use buttress_pool::{
     AcquireErrorKind, Backoff, ConfigErrorKind, ConnectErrorKind, Limits, Redis, RedisPool,
-    deadpool_redis::redis::{self, AsyncCommands},
+    deadpool_redis::redis::{self, AsyncCommands, RedisResult},
 };
 use buttress_testkit::redis::Server;
 use http::HeaderValue;
@@ -273,4 +273,47 @@ async fn a_reset_or_an_open_multi_is_not_handed_on() {
     }
     let keys: u64 = redis::cmd("DBSIZE").query_async(&mut pool.get().await.unwrap()).await.unwrap();
     assert_eq!(keys, 2, "in the database of the address");
+}
+
+#[tokio::test]
+async fn after_a_restart_the_pool_recovers() {
+    let mut server = Server::start().await.unwrap();
+    let pool = pool(server.url(), Limits::new().size(2));
+    let mut held = pool.get().await.unwrap();
+    let _: () = held.set("a", 1).await.unwrap();
+    server.kill().unwrap();
+    assert!(held.set::<_, _, ()>("a", 1).await.is_err());
+    drop(held);
+    assert_eq!(pool.get().await.unwrap_err().kind(), AcquireErrorKind::Connect);
+    server.restart().await.unwrap();
+    let _: () = pool.get().await.unwrap().set("a", 1).await.unwrap();
+    assert_eq!(metric(&pool, "pool_closed_total", "lost"), 1.0);
+}
+
+#[tokio::test]
+async fn while_the_server_is_frozen_nothing_waits_for_ever() {
+    let server = Server::start().await.unwrap();
+    let limits = Limits::new().size(1).wait(ms(100)).create(ms(200)).recycle(ms(200));
+    let pool = pool(server.url(), limits);
+    let mut held = pool.get().await.unwrap();
+    server.freeze().unwrap();
+    let began = Instant::now();
+    let (answer, waiter): (RedisResult<()>, _) = tokio::join!(held.set("a", 1), pool.get());
+    assert!(answer.unwrap_err().is_timeout());
+    assert_eq!(waiter.unwrap_err().kind(), AcquireErrorKind::Wait);
+    assert!((ms(300)..ms(1000)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    drop(held);
+    assert_eq!(pool.status().idle, 0);
+    let began = Instant::now();
+    let error = pool.get().await.unwrap_err();
+    assert_eq!(error.connect_error().unwrap().kind(), ConnectErrorKind::Timeout);
+    assert!(began.elapsed() < ms(1000));
+    server.thaw().unwrap();
+    let _: () = pool.get().await.unwrap().set("a", 1).await.unwrap();
+    // One that lies in the pool does not answer either.
+    server.freeze().unwrap();
+    let began = Instant::now();
+    assert_eq!(pool.get().await.unwrap_err().kind(), AcquireErrorKind::Connect);
+    assert!((ms(400)..ms(1000)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert_eq!(metric(&pool, "pool_timeouts_total", "recycle"), 1.0);
 }

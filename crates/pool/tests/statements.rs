@@ -1,15 +1,17 @@
-//! Statements that take too long, that fail, and what they leave behind.
+//! Statements that take too long, and what is said of those that do not.
 
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test is meant to panic")]
 
 use std::time::{Duration, Instant};
 
+use buttress_core::context::{self, Operation, RequestContext};
 use buttress_pool::{
     Limits, PgError, PgErrorKind, PgPool, Postgres,
     tokio_postgres::{NoTls, error::SqlState},
 };
 use buttress_testkit::postgres::Server;
+use http::HeaderValue;
 use tokio::time::timeout;
 
 use self::common::*;
@@ -230,25 +232,6 @@ async fn a_cancel_by_somebody_else_is_no_timeout() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_terminated_is_replaced() {
-    let server = Server::start().await.unwrap();
-    let pool = pool(&server, ms(30_000));
-    let before = backend(&pool).await;
-    let connection = pool.get().await.unwrap();
-    server.sql(&format!("SELECT pg_terminate_backend({before})")).await.unwrap();
-    let error = connection.query("SELECT 1", &[]).await.unwrap_err();
-    assert_eq!(error.kind(), PgErrorKind::Lost);
-    drop(connection);
-    assert_ne!(backend(&pool).await, before);
-    // And one that is terminated while it lies in the pool.
-    let idle = backend(&pool).await;
-    server.sql(&format!("SELECT pg_terminate_backend({idle})")).await.unwrap();
-    until("it is noticed", async || pool.status().idle == 0).await;
-    assert_ne!(backend(&pool).await, idle);
-    assert_eq!(metric(&pool, "pool_closed_total", "lost"), 2.0);
-}
-
-#[tokio::test]
 async fn errors_tell_apart_what_was_refused_and_what_does_not_fit_and_show_no_value() {
     let server = Server::start().await.unwrap();
     let pool = pool(&server, ms(30_000));
@@ -286,73 +269,75 @@ async fn the_drivers_own_errors_are_told_apart_as_well() {
 }
 
 #[tokio::test]
-async fn a_plan_that_the_schema_has_outlived_is_made_anew() {
+async fn slow_lines_have_no_literal_and_no_parameter_but_the_requests_id() {
+    let log = Log::new();
     let server = Server::start().await.unwrap();
-    let pool = pool(&server, ms(30_000));
-    let connection = pool.get().await.unwrap();
-    connection.batch_execute("CREATE TABLE t (a int)").await.unwrap();
-    connection.query("SELECT * FROM t", &[]).await.unwrap();
-    server.sql("ALTER TABLE t ADD b int").await.unwrap();
-    let error = connection.query("SELECT * FROM t", &[]).await.unwrap_err();
-    assert_eq!(error.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED));
-    connection.query("SELECT * FROM t", &[]).await.unwrap();
+    let settings = Postgres::new(server.url()).unwrap().slow_statement(Duration::ZERO);
+    let pool = settings.name("shop").pool().unwrap();
+    let request = RequestContext::new();
+    request.set_request_id(HeaderValue::from_static("0189-request"));
+    let serve = request.scope(|| {
+        context::in_request(async {
+            let connection = pool.get().await.unwrap();
+            let sql = "SELECT 'planted', $1::text,\n  g FROM generate_series(1, 4567) g -- planted";
+            connection.query(sql, &[&"planted too"]).await.unwrap();
+            connection.batch_execute("SELECT 'planted'; SELECT E'\\'planted'").await.unwrap();
+            connection.query("SELEC 'planted'", &[]).await.unwrap_err();
+        })
+    });
+    serve.await;
+    let lines = log.lines("slow statement");
+    assert_eq!(lines.len(), 3);
+    let whole = "SELECT ?, $1::text, g FROM generate_series(?, ?) g";
+    assert!(lines[0].contains(whole), "{}", lines[0]);
+    for part in ["rows=4567", "request_id=\"0189-request\"", "pool=\"shop\"", "outcome=\"done\""] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
+    assert!(lines[1].contains("SELECT ?; SELECT ?"), "{}", lines[1]);
+    assert!(lines[2].contains("outcome=\"failed\""), "{}", lines[2]);
+    assert!(!lines.concat().contains("planted"), "{lines:?}");
+    assert_eq!(metric(&pool, "pool_slow_total", "shop"), 3.0);
+    // And onto the access line.
+    assert_eq!(request.operations(Operation::Db).count, 3);
+    assert!(!request.operations(Operation::Db).took.is_zero());
 }
 
+/// The driver itself tells of parameters, statements and notices: but for a notice, at the level
+/// `debug`, as the README says.
 #[tokio::test]
-async fn values_in_statements_do_not_fill_the_memory() {
+async fn down_to_the_level_info_nothing_of_the_data_is_logged() {
+    let log = Log::new();
     let server = Server::start().await.unwrap();
-    let pool = pool(&server, ms(30_000));
+    let settings = Postgres::new(server.url()).unwrap().slow_statement(Duration::ZERO);
+    let pool = settings.pool().unwrap();
     let connection = pool.get().await.unwrap();
-    for number in 0..600 {
-        connection.query(&format!("SELECT {number}"), &[]).await.unwrap();
-    }
-    let row = connection.query_one("SELECT count(*) FROM pg_prepared_statements", &[]).await;
-    let prepared: i64 = row.unwrap().get(0);
-    assert!(prepared <= 257, "{prepared}");
-}
-
-#[tokio::test]
-async fn a_long_statement_is_not_kept() {
-    let server = Server::start().await.unwrap();
-    let pool = pool(&server, ms(30_000));
-    let connection = pool.get().await.unwrap();
-    let prepared = async || -> i64 {
-        let kept = "SELECT count(*) FROM pg_prepared_statements WHERE length(statement) > 15000";
-        connection.query_one(kept, &[]).await.unwrap().get(0)
-    };
-    for (length, kept) in [(16 * 1024, 1), (16 * 1024 + 1, 1), (100_000, 1)] {
-        let sql = format!("SELECT{}1", " ".repeat(length - "SELECT1".len()));
-        assert_eq!(sql.len(), length);
-        connection.query(&sql, &[]).await.unwrap();
-        assert_eq!(prepared().await, kept, "{length}");
-    }
-}
-
-#[tokio::test]
-async fn a_connection_that_was_changed_is_not_handed_on() {
-    let server = Server::start().await.unwrap();
-    let pool = pool(&server, ms(30_000));
-    let changes = [
-        "SET search_path = nowhere",
-        "SELECT 1; set session role test",
-        "LISTEN news",
-        "PREPARE mine AS SELECT 1",
-    ];
-    for change in changes {
-        let before = backend(&pool).await;
-        pool.get().await.unwrap().batch_execute(change).await.unwrap();
-        assert_ne!(backend(&pool).await, before, "{change}");
-    }
-    // Nobody knows what was done with the driver's own client.
-    let before = backend(&pool).await;
-    let mut connection = pool.get().await.unwrap();
-    connection.client_mut().batch_execute("SET search_path = nowhere").await.unwrap();
+    let notice = "DO $$ BEGIN RAISE NOTICE 'planted'; RAISE WARNING 'planted'; END $$";
+    connection.batch_execute(notice).await.unwrap();
+    connection.query("SELECT $1::text, 'planted'", &[&"planted"]).await.unwrap();
+    connection.execute("SELECT 'planted'::int", &[]).await.unwrap_err();
+    // The driver's task logs on its own, and is asked last.
     drop(connection);
-    assert_ne!(backend(&pool).await, before);
-    assert_eq!(metric(&pool, "pool_closed_total", "changed"), 5.0);
-    // What ends with the transaction changes nothing.
-    let before = backend(&pool).await;
-    let local = "BEGIN; SET LOCAL search_path = nowhere; SET TRANSACTION READ ONLY; COMMIT";
-    pool.get().await.unwrap().batch_execute(local).await.unwrap();
-    assert_eq!(backend(&pool).await, before);
+    pool.close_and_wait(ms(1000)).await.unwrap();
+    let notices = log.lines("the server has a notice");
+    assert_eq!(notices.len(), 2, "{notices:?}");
+    assert!(notices[0].contains("severity=\"NOTICE\" code=\"00000\""), "{notices:?}");
+    let told = log.lines("planted");
+    let is_quiet = |line: &String| line.contains("DEBUG") || line.contains("TRACE");
+    assert!(told.iter().all(is_quiet), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_slow_is_not_logged() {
+    let log = Log::new();
+    let server = Server::start().await.unwrap();
+    let settings = Postgres::new(server.url()).unwrap();
+    assert!(format!("{settings:?}").contains("slow_statement: 1s"), "unless one says otherwise");
+    let settings = settings.slow_statement(ms(200));
+    let pool = settings.pool().unwrap();
+    let connection = pool.get().await.unwrap();
+    connection.query("SELECT 1", &[]).await.unwrap();
+    connection.query("SELECT pg_sleep(0.2)", &[]).await.unwrap();
+    let lines = log.lines("slow statement");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("pg_sleep(?)"), "{lines:?}");
 }
