@@ -201,8 +201,10 @@ async fn cancel_often(pool: PgPool, task: u64) {
     for turn in 0..16 {
         let connection = pool.get().await.unwrap();
         for _ in 0..3 {
-            let hit = connection.within(ms(5000)).batch_execute("").await;
-            assert!(hit.is_ok(), "{hit:?}");
+            let Err(hit) = connection.within(ms(5000)).batch_execute("").await else { continue };
+            // On a busy machine the server's own few milliseconds may be over, and it says so.
+            let said = hit.driver_error().and_then(|error| error.as_db_error()).unwrap().message();
+            assert!(said.ends_with("due to statement timeout"), "{said}");
         }
         // Around the times at which it ends by itself.
         let sleep = format!("SELECT pg_sleep(0.00{})", (task + turn) % 10);
