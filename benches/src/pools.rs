@@ -14,6 +14,7 @@ use buttress::pool::{
     deadpool_redis, with_transaction,
 };
 use buttress_testkit::{postgres, redis as redis_server};
+use deadpool::managed::QueueMode;
 use redis::AsyncCommands;
 use tokio::task::JoinSet;
 
@@ -98,12 +99,17 @@ fn there<S>(
     }
 }
 
+/// Both take the newest connection first: in turns, which is deadpool's own way, each would come to
+/// a process of the server's that has slept.
 async fn of_postgres(server: &postgres::Server) -> Result<Vec<Row>, Failure> {
     let ours = Postgres::new(server.url())?.limits(limits()).pool()?;
     ours.connect_with_retry(Backoff::new()).await?;
     let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(server.url().parse()?, NoTls, config);
-    let alone = deadpool_postgres::Pool::builder(manager).max_size(SIZE).build()?;
+    let alone = deadpool_postgres::Pool::builder(manager)
+        .max_size(SIZE)
+        .queue_mode(QueueMode::Lifo)
+        .build()?;
 
     let mut rows = vec![
         Row::new("deadpool-postgres: get, put", 1, &alone, |pool| async move {
@@ -155,7 +161,10 @@ async fn of_redis(server: &redis_server::Server) -> Result<Vec<Row>, Failure> {
     let ours = Redis::new(server.url())?.limits(limits()).pool()?;
     ours.connect_with_retry(Backoff::new()).await?;
     let manager = deadpool_redis::Manager::new(server.url())?;
-    let alone = deadpool_redis::Pool::builder(manager).max_size(SIZE).build()?;
+    let alone = deadpool_redis::Pool::builder(manager)
+        .max_size(SIZE)
+        .queue_mode(QueueMode::Lifo)
+        .build()?;
 
     let mut rows = Vec::new();
     for at_once in AT_ONCE {
