@@ -152,6 +152,28 @@ fn write_http(page: &mut Page, recorder: &Recorder) {
             page.histogram(&name, labels, &bounds, &buckets, float(sum), |_| None);
         }
     }
+    write_operations(page, recorder);
+}
+
+fn write_operations(page: &mut Page, recorder: &Recorder) {
+    let totals: Vec<_> = recorder
+        .operations
+        .totals()
+        .map(|(kind, count, nanos)| ([("operation".to_owned(), kind.to_owned())], count, nanos))
+        .collect();
+    if totals.is_empty() {
+        return;
+    }
+    let name = "http_server_request_operations_total";
+    page.family(name, "counter", None, "Operations that requests have caused, by kind.");
+    for (labels, count, _) in &totals {
+        page.integer(name, labels, *count);
+    }
+    let name = "http_server_request_operation_seconds_total";
+    page.family(name, "counter", None, "How long these took together.");
+    for (labels, _, nanos) in &totals {
+        page.number(name, labels, seconds(*nanos));
+    }
 }
 
 pub(crate) fn seconds(nanos: impl Into<u128>) -> f64 {

@@ -274,6 +274,7 @@ impl Observer for HttpMetrics {
         let took = nanos(end.duration);
         let (name, ended) = match recorder.settings.kind {
             Kind::Server => {
+                recorder.operations.record(context);
                 let route = context.route().map(|route| recorder.names.find(route, 0));
                 // The clock was read twice for the duration; there is no need to read it again.
                 let ended = context.started().map(|started| recorder.at(started) + took);

@@ -11,6 +11,7 @@ mod in_flight;
 mod labels;
 mod latency;
 mod names;
+mod operations;
 #[cfg_attr(not(feature = "otel"), path = "otel/off.rs")]
 mod otel;
 mod process;

@@ -18,7 +18,7 @@ use std::{
 
 use axum::Router;
 use buttress_core::{
-    context::{self, InRequest, RequestContext, TraceContext},
+    context::{self, InRequest, Operation, RequestContext, TraceContext},
     source::{Metrics, Sample},
 };
 use buttress_metrics::{
@@ -58,6 +58,35 @@ async fn busy(metrics: HttpMetrics) -> HttpMetrics {
         let _ = response.into_body().collect().await.unwrap();
     }
     metrics
+}
+
+#[tokio::test]
+async fn what_requests_made_the_service_do_is_counted_by_kind_and_by_the_server_alone() {
+    let (server, client) = (HttpMetrics::server(), HttpMetrics::client());
+    let service = client.layer().layer(service_fn(|_: Request<()>| async {
+        let current = context::current().unwrap();
+        current.count(Operation::Db, Duration::from_millis(1500));
+        current.count(Operation::Db, Duration::from_millis(250));
+        current.count(Operation::Ai, Duration::from_secs(2));
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
+    let service = server.layer().layer(service);
+    for _ in 0..2 {
+        let request = Request::get("http://a/").body(()).unwrap();
+        let call = InRequest::new(Some(RequestContext::new()), service.clone().oneshot(request));
+        let _ = call.await.unwrap().into_body().collect().await.unwrap();
+    }
+    let page = Exposition::new().http(&server).http(&client).render(Prometheus);
+    let lines: Vec<_> = page.lines().filter(|line| line.contains("operation=")).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"http_server_request_operations_total{operation="db"} 4"#,
+            r#"http_server_request_operations_total{operation="ai"} 2"#,
+            r#"http_server_request_operation_seconds_total{operation="db"} 3.5"#,
+            r#"http_server_request_operation_seconds_total{operation="ai"} 4"#,
+        ],
+    );
 }
 
 struct Source(&'static str);
