@@ -31,6 +31,17 @@ impl Class {
 /// characters U+FFF9 to U+FFFB. Of these, [`Unseen`] knows which belong where they are.
 #[inline]
 pub(crate) const fn class(character: char) -> Class {
+    // Nearly all there are, ASCII first. The rest must stay out of line for this to be their cost.
+    match character {
+        ' '..='~' | '\u{ae}'..='\u{34e}' | '\u{350}'..='\u{61b}' | '\u{3165}'..='\u{fdff}' => {
+            Class::Plain
+        }
+        _ => looked_up(character),
+    }
+}
+
+#[cold]
+const fn looked_up(character: char) -> Class {
     match character {
         '\0' => Class::Nul,
         '\t' | '\n' | '\r' => Class::Plain,
@@ -225,6 +236,13 @@ mod tests {
         }
         all.extend(unseen.end().map(|rule| (text.chars().count(), rule)));
         all
+    }
+
+    #[test]
+    fn what_is_not_looked_up_would_be_found_to_be_plain() {
+        for character in '\0'..=char::MAX {
+            assert_eq!(class(character), looked_up(character), "{character:?}");
+        }
     }
 
     #[test]
