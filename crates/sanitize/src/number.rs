@@ -118,7 +118,7 @@ fn is_float(text: &[u8]) -> bool {
 }
 
 macro_rules! integers {
-    ($($type:ty: $wanted:literal),* $(,)?) => {$(
+    ($($type:ty: $wanted:literal, $non_zero:literal;)*) => {$(
         impl Number for $type {}
         impl Sealed for $type {
             const WANTED: &'static str = $wanted;
@@ -140,7 +140,7 @@ macro_rules! integers {
         }
         impl Number for num::NonZero<$type> {}
         impl Sealed for num::NonZero<$type> {
-            const WANTED: &'static str = concat!($wanted, ", and not 0");
+            const WANTED: &'static str = $non_zero;
             fn read(text: &str) -> Option<Self> {
                 Self::new(Sealed::read(text)?)
             }
@@ -161,18 +161,18 @@ macro_rules! integers {
 }
 
 integers! {
-    u8: "an integer from 0 to 255",
-    u16: "an integer from 0 to 65535",
-    u32: "an integer from 0 to 2^32 - 1",
-    u64: "an integer from 0 to 2^64 - 1",
-    u128: "an integer from 0 to 2^128 - 1",
-    usize: "an integer from 0",
-    i8: "an integer from -128 to 127",
-    i16: "an integer from -32768 to 32767",
-    i32: "an integer from -2^31 to 2^31 - 1",
-    i64: "an integer from -2^63 to 2^63 - 1",
-    i128: "an integer from -2^127 to 2^127 - 1",
-    isize: "an integer",
+    u8: "an integer from 0 to 255", "an integer from 1 to 255";
+    u16: "an integer from 0 to 65535", "an integer from 1 to 65535";
+    u32: "an integer from 0 to 2^32 - 1", "an integer from 1 to 2^32 - 1";
+    u64: "an integer from 0 to 2^64 - 1", "an integer from 1 to 2^64 - 1";
+    u128: "an integer from 0 to 2^128 - 1", "an integer from 1 to 2^128 - 1";
+    usize: "an integer from 0", "an integer from 1";
+    i8: "an integer from -128 to 127", "an integer from -128 to 127, and not 0";
+    i16: "an integer from -32768 to 32767", "an integer from -32768 to 32767, and not 0";
+    i32: "an integer from -2^31 to 2^31 - 1", "an integer from -2^31 to 2^31 - 1, and not 0";
+    i64: "an integer from -2^63 to 2^63 - 1", "an integer from -2^63 to 2^63 - 1, and not 0";
+    i128: "an integer from -2^127 to 2^127 - 1", "an integer from -2^127 to 2^127 - 1, and not 0";
+    isize: "an integer", "an integer, and not 0";
 }
 
 macro_rules! floats {
@@ -257,7 +257,10 @@ mod tests {
     fn what_does_not_fit_is_no_such_number() {
         assert!("255".parse::<Strict<u8>>().is_ok() && "256".parse::<Strict<u8>>().is_err());
         assert!("-128".parse::<Strict<i8>>().is_ok() && "-129".parse::<Strict<i8>>().is_err());
-        assert!("0".parse::<Strict<num::NonZero<u8>>>().is_err());
+        let error = "0".parse::<Strict<num::NonZero<u8>>>().unwrap_err();
+        assert_eq!(error.to_string(), "expected an integer from 1 to 255");
+        let error = "0".parse::<Strict<num::NonZero<i8>>>().unwrap_err();
+        assert_eq!(error.to_string(), "expected an integer from -128 to 127, and not 0");
         assert!("1e39".parse::<Strict<f32>>().is_err());
     }
 }
