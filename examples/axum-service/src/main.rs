@@ -4,6 +4,7 @@
 //! cargo run --release -p example-axum              serves on 127.0.0.1:3000
 //! cargo run --release -p example-axum -- tour      shows and checks all of it, in a few seconds
 //! cargo run -p example-axum -- --check-config      says what would hold, or all that is wrong
+//! cargo run -p example-axum -- --print-env         prints a .env.example with all variables
 //! ```
 
 use std::{

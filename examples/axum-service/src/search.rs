@@ -1,7 +1,10 @@
-//! A search through a shelf of books: `GET /search?q=&page=`.
+//! A search through a fixed shelf of books, which are not those of `/books`:
+//! `GET /search?q=&page=`.
+
+use std::num::NonZero;
 
 use axum::Json;
-use buttress::sanitize::{Id, Query};
+use buttress::sanitize::{Query, Strict};
 use serde::{Deserialize, Serialize};
 
 /// How many books are on a page.
@@ -31,7 +34,7 @@ struct Book {
 pub(crate) struct Search {
     q: String,
     /// From 1, which it is where there is none: no `0`, `01`, `+1` or `1e0`.
-    page: Option<Id<u16>>,
+    page: Option<Strict<NonZero<u16>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,7 +45,7 @@ pub(crate) struct Found {
 /// Books that have it in their title or their author's name.
 pub(crate) async fn search(Query(Search { q, page }): Query<Search>) -> Json<Found> {
     let q = q.to_lowercase();
-    let before = page.map_or(0, |page| usize::from(page.get()) - 1) * PAGE;
+    let before = page.map_or(0, |Strict(page)| usize::from(page.get()) - 1) * PAGE;
     let is_match =
         |book: &Book| [book.title, book.author].iter().any(|text| text.to_lowercase().contains(&q));
     Json(Found { matches: SHELF.into_iter().filter(is_match).skip(before).take(PAGE).collect() })

@@ -16,7 +16,7 @@ pub(crate) enum Error {
     NoBook,
     #[error("there is no such order")]
     NoOrder,
-    #[error("there is a book of this ISBN")]
+    #[error("there is a book of this ISBN already")]
     Known,
     #[error("there are fewer copies in stock: {stock}")]
     TooFew { stock: i32 },
@@ -63,6 +63,12 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether there is no room for more: in memory, or on the disk.
+    fn is_full(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+    }
 }
 
 impl From<AcquireError> for Error {
@@ -76,6 +82,7 @@ impl IntoProblem for Error {
         let status = match self {
             Self::NoBook | Self::NoOrder => StatusCode::NOT_FOUND,
             Self::Known | Self::TooFew { .. } => StatusCode::CONFLICT,
+            _ if self.is_full() => StatusCode::INSUFFICIENT_STORAGE,
             _ if self.is_passing() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Postgres(_) | Self::Sqlite(_) | Self::Left(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR

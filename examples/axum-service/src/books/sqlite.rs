@@ -25,6 +25,11 @@ const TAKE: &str = "UPDATE books SET stock = stock - ?2 WHERE id = ?1 AND stock 
 const STOCK: &str = "SELECT stock FROM books WHERE id = ?1";
 const ORDER: &str = "INSERT INTO orders (book_id, copies) VALUES (?1, ?2)";
 const ORDERED: &str = "SELECT id, book_id, copies FROM orders WHERE id = ?1";
+/// It is read from the file; what names no table would be answered without it.
+const PROBE: &str = "SELECT count(*) FROM schema_migrations";
+
+/// The most pages of 4 KiB in memory: what clients send must not fill it. A file has its disk.
+const MOST_PAGES: u32 = 4096;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Books(Embedded<Connection>);
@@ -32,6 +37,9 @@ pub(crate) struct Books(Embedded<Connection>);
 impl Books {
     pub(super) fn open(file: Option<&Path>) -> Result<Self, OpenError> {
         let mut connection = embedded::open(file)?;
+        if file.is_none() {
+            connection.pragma_update(None, "max_page_count", MOST_PAGES)?;
+        }
         connection.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut connection)?;
         Ok(Self(Embedded::new("books", connection)))
@@ -42,8 +50,14 @@ impl Books {
         let check = FnCheck::new("books", move || {
             let books = books.clone();
             async move {
-                let answered = books.with(|books| Ok::<_, Error>(books.execute_batch("SELECT 1")?));
-                answered.await.map_err(|error| CheckError::failed("no answer").because(error))?;
+                let probe = |books: &mut Connection| {
+                    books.query_row(PROBE, [], |_| Ok(()))?;
+                    Ok::<_, Error>(())
+                };
+                books
+                    .with(probe)
+                    .await
+                    .map_err(|error| CheckError::failed("no answer").because(error))?;
                 Ok(CheckReport::ok())
             }
         });
@@ -135,4 +149,46 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
         change.execute(APPLY, params![position, migration.name])?;
     }
     Ok(change.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use buttress::problem::IntoProblem;
+
+    use super::*;
+
+    fn new(isbn: String) -> NewBook {
+        NewBook { isbn, title: "Middlemarch".into(), author: "George Eliot".into(), stock: 1 }
+    }
+
+    #[tokio::test]
+    async fn books_in_memory_do_not_fill_it() {
+        let books = Books::open(None).unwrap();
+        let first = books.add(new("first".into())).await.unwrap();
+        let fill = |books: &mut Connection| {
+            let insert = "INSERT INTO books (isbn, title, author, stock) \
+                          VALUES (hex(randomblob(8)), '', zeroblob(?1), 1)";
+            // Ever smaller ones, each more often than there is room for.
+            for bytes in [1 << 20, 1 << 16, 1 << 12, 1 << 8] {
+                for _ in 0..100 {
+                    let _ = books.execute(insert, [bytes]);
+                }
+            }
+            Ok::<_, Error>(books.query_row("PRAGMA page_count", [], |row| row.get::<_, u32>(0))?)
+        };
+        // The last one may have wanted some pages at once.
+        let pages = books.0.with(fill).await.unwrap();
+        assert!((MOST_PAGES - 8..=MOST_PAGES).contains(&pages), "{pages}");
+        let mut isbns = (0..1000).map(|isbn| isbn.to_string());
+        let full = loop {
+            let isbn = isbns.next().expect("there is always room for another book");
+            if let Err(error) = books.add(new(isbn)).await {
+                break error;
+            }
+        };
+        assert_eq!(full.to_problem().status(), StatusCode::INSUFFICIENT_STORAGE, "{full:?}");
+        // What is there is there still.
+        assert_eq!(books.book(first.id).await.unwrap().title, "Middlemarch");
+    }
 }

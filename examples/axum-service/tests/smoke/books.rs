@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     process::{Output, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     time::{Duration, Instant},
@@ -90,17 +91,13 @@ async fn refused(url: &str) -> (Output, String) {
 
 /// Runs this in the database, and answers once it is under way there.
 async fn meanwhile(server: &Server, sql: &str) -> impl Future<Output = ()> {
-    let runs = Box::pin({
-        let (server, sql) = (server, sql);
-        async move { server.sql(sql).await.map(drop).unwrap() }
-    });
+    let mut runs = Box::pin(async move { server.sql(sql).await.map(drop).unwrap() });
     let begun = async {
         let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
         while server.sql(asleep).await.unwrap() != "1" {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    let mut runs = runs;
     tokio::select! {
         () = &mut runs => panic!("{sql} was too quick"),
         begun = timeout(PATIENCE, begun) => begun.unwrap(),
@@ -126,7 +123,7 @@ async fn all_of_the_shop(service: &Service) {
     let known = service.add(ISBNS[0], 3).await;
     assert_eq!(known.status(), StatusCode::CONFLICT);
     assert_problem(&known, "a book that is there");
-    assert_eq!(json_of(&known)["detail"], "there is a book of this ISBN");
+    assert_eq!(json_of(&known)["detail"], "there is a book of this ISBN already");
     assert!(!text(&known).contains(ISBNS[0]), "{}", text(&known));
 
     let wrong = json!({ "isbn": "9780306406158", "title": "", "author": "x", "stock": -1 });
@@ -325,6 +322,17 @@ async fn a_file_of_books_that_cannot_be_is_named() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("BOOKS_DB: unable to open database file: /dev/null/x"), "{said}");
+}
+
+#[tokio::test]
+async fn while_the_file_of_books_is_spoilt_nobody_is_sent_here() {
+    let folder = Folder::new("spoilt");
+    let file = folder.0.join("books.db");
+    let service = Service::with(&[("BOOKS_DB", file.to_str().unwrap())]).await;
+    service.until("/ready", |answer| answer.status() == StatusCode::OK).await;
+    fs::write(&file, [b'x'; 8192]).unwrap();
+    service.until("/ready", |answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(service.get("/books").await.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]
