@@ -18,6 +18,7 @@ use buttress::{
     headers::{SecureWhen, SecurityHeadersLayer},
     log::{Operation, logger, operation},
     problem::Failure,
+    sanitize::Strict,
     shutdown::Shutdown,
 };
 use futures_util::stream;
@@ -126,7 +127,7 @@ struct User {
     name: String,
 }
 
-async fn user(Path(id): Path<u64>) -> Result<Json<User>, Failure> {
+async fn user(Path(Strict(id)): Path<Strict<u64>>) -> Result<Json<User>, Failure> {
     // What only the handler knows, on the access line.
     if let Some(request) = context::current() {
         request.add("viewed_user", id);

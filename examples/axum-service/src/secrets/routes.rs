@@ -6,7 +6,7 @@ use axum::{
     http::{Extensions, HeaderMap, StatusCode, header::LOCATION},
     response::IntoResponse,
 };
-use buttress::{Secret, problem::Failure, seal::Sealed};
+use buttress::{Secret, problem::Failure, sanitize::Strict, seal::Sealed};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ pub(crate) async fn create(
 /// The value. A real service asks first who wants to know.
 pub(crate) async fn value(
     State(Service { secrets, .. }): State<Service>,
-    Path(id): Path<i64>,
+    Path(Strict(id)): Path<Strict<i64>>,
 ) -> Result<impl IntoResponse, Failure> {
     let (name, value) = secrets.value(id).await?;
     Ok((Extension(HoldsSecret), Json(Shown { id, name, value })))
@@ -66,7 +66,7 @@ pub(crate) async fn value(
 /// What is stored: nothing that a thief of the file could use.
 pub(crate) async fn sealed(
     State(Service { secrets, .. }): State<Service>,
-    Path(id): Path<i64>,
+    Path(Strict(id)): Path<Strict<i64>>,
 ) -> Result<Json<Value>, Failure> {
     let Stored { name, sealed } = secrets.stored(id).await?;
     let parsed = Sealed::<String>::parse(sealed.as_str()).ok();

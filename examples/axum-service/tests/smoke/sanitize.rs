@@ -218,6 +218,19 @@ async fn queries_are_typed_and_strict() {
 }
 
 #[tokio::test]
+async fn a_number_in_a_path_is_written_in_one_way() {
+    let service = Service::start().await;
+    assert_eq!(service.get("/users/1").await.status(), StatusCode::OK);
+    for number in ["+1", "01", "-0", "1e0", "%D9%A1"] {
+        for path in ["/users", "/secrets", "/books", "/orders"] {
+            let answer = service.get(&format!("{path}/{number}")).await;
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}/{number}");
+            assert_problem(&answer, path);
+        }
+    }
+}
+
+#[tokio::test]
 async fn parameters_and_paths_that_servers_disagree_on_are_refused() {
     let service = Service::start().await;
     for (path, rule) in [
