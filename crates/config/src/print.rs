@@ -115,15 +115,8 @@ fn value(behind: &str) -> Range<usize> {
     let inner = behind.trim_start();
     let start = behind.len() - inner.len();
     if let Some(quote) = inner.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-        let mut is_escaped = false;
-        let end = inner.char_indices().skip(1).find(|(_, c)| {
-            let ends = *c == quote && !is_escaped;
-            is_escaped = *c == '\\' && !is_escaped;
-            ends
-        });
-        return start + 1..end.map_or(behind.len(), |(at, _)| start + at);
+        return start + 1..closing(inner, quote).map_or(behind.len(), |at| start + at);
     }
-    let is_separator = |c: char| c.is_whitespace() || matches!(c, ';' | '&');
     let mut rest = inner;
     while let Some(at) = rest.find(is_separator) {
         let (_, after) = rest.split_at_checked(at).unwrap_or_default();
@@ -135,6 +128,25 @@ fn value(behind: &str) -> Range<usize> {
         rest = next;
     }
     start..behind.len()
+}
+
+/// Where the quote closes with which the text begins: neither behind a backslash nor doubled. To
+/// some a quote is a letter as any other, so where more follows at once, nothing is sure.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut letters = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = letters.next() {
+        if c == '\\' {
+            letters.next();
+        } else if c == quote && letters.next_if(|(_, next)| *next == quote).is_none() {
+            let is_end = letters.peek().is_none_or(|(_, next)| is_separator(*next));
+            return is_end.then_some(at);
+        }
+    }
+    None
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ';' | '&')
 }
 
 /// A URL that could be read, without its password and the secrets of its query.

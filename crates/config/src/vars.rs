@@ -1,6 +1,6 @@
 //! The reading of a configuration.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use crate::{
     config::Config,
@@ -217,7 +217,10 @@ impl<'a> Vars<'a> {
                 origin: None,
             })
         };
-        let holders: Vec<_> = names.into_iter().map(holder).collect();
+        // Two parts may read the same variable.
+        let mut told = BTreeSet::new();
+        let names = names.into_iter().filter(|name| told.insert(name.clone()));
+        let holders: Vec<_> = names.map(holder).collect();
         let reason = match (holders.len(), rule.in_production) {
             (0, false) => "what is set does not go together",
             (0, true) => "what is set does not go together in production",

@@ -12,7 +12,7 @@ mod shop;
 use std::time::{Duration, Instant};
 
 use buttress_config::{
-    Environment, Problem, ProblemKind, Profile, Severity, Subject, Unit, config,
+    Environment, Problem, ProblemKind, Profile, Severity, Subject, Unit, config, require,
 };
 use shop::{Settings, one, production, refused, warned};
 
@@ -165,6 +165,9 @@ fn a_variable_that_two_parts_read_is_told_once() {
             /// Another.
             other: Part = group(),
         }
+        rules {
+            (one, other) => require(one.region + other.region < 8, "less than 4"),
+        }
     }
     config! {
         #[derive(Debug)]
@@ -177,6 +180,8 @@ fn a_variable_that_two_parts_read_is_told_once() {
     assert_eq!((loaded.one.region, loaded.other.region, loaded.effective().count()), (1, 1, 2));
     let report = Environment::of([("REGION", "x")]).load::<Both>().unwrap_err();
     assert_eq!(one(&report).reason(), "is no whole number");
+    let report = Environment::of([("REGION", "4")]).load::<Both>().unwrap_err();
+    assert_eq!(one(&report).to_string(), "REGION=\"4\" is not allowed; right: less than 4");
 }
 
 /// What Kubernetes sets in each pod for a service `shop-api` of its namespace.

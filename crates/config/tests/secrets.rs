@@ -268,6 +268,10 @@ fn where_what_takes_it_quotes_it() {
         assert!(!out.contains("no key is") && !out.contains("nobody is at"), "{out}");
         assert!(out.contains("KEY=[REDACTED] cannot be read"), "{out}");
     }
+    for (key, url) in [("a\"planted\\", "redis://db"), ("key", "redis://:p1n42@db")] {
+        let out = outputs::<Keys>(&Environment::of([("KEY", key), ("STORE", url)]));
+        assert!(!out.contains("planted") && !out.contains("p1n42"), "{out}");
+    }
     // A word is one, too, unless it is so short that it may be anybody's.
     let out = outputs::<Keys>(&Environment::of([("KEY", "hunter"), ("STORE", "a://b:hunter@c")]));
     assert!(!out.contains("hunter"), "{out}");

@@ -269,7 +269,11 @@ impl<F, T> Var<'_, '_, F, T> {
     /// Whether what takes the value has told of it what nobody is to see, against its promise.
     fn is_quoted(&self, text: &str, error: &Invalid) -> bool {
         let said = error.to_string();
-        let has = |secret: &str| secret.len() >= print::SHORTEST_PART && said.contains(secret);
-        self.declared.is_secret && has(text.trim()) || print::passwords(text).any(has)
+        let has = |secret: &str| {
+            secret.len() >= print::SHORTEST_PART
+                && (said.contains(secret) || said.contains(&secret.escape_debug().to_string()))
+        };
+        let is_secret = self.declared.is_secret || print::passwords(text).next().is_some();
+        is_secret && has(text.trim()) || print::passwords(text).any(has)
     }
 }
