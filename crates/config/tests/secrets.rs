@@ -257,7 +257,7 @@ fn where_what_takes_it_quotes_it() {
         struct Keys {
             /// The secret.
             key: Secret<String> = var("KEY")
-                .taken_by(|key| Err::<(), _>(format!("no key is {}", key.expose()))),
+                .taken_by(|key| Err::<(), _>(format!("no key is {:?}", key.expose()))),
             /// Where it is.
             url: String = var("STORE").taken_by(|url| Err::<(), _>(format!("nobody is at {url}"))),
         }
