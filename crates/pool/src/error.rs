@@ -47,8 +47,9 @@ impl ConfigError {
 
     #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(crate) fn misread() -> Self {
-        let message = "the address would be misread: in a user or password, `@`, `/` and `?` have \
-                       to be percent-encoded (%40, %2F, %3F), and parameters begin with `?`";
+        let message = "the address would be misread: in a user or password, `@`, `/`, `?` and `#` \
+                       have to be percent-encoded (%40, %2F, %3F, %23), and parameters begin with \
+                       `?`";
         Self::new(ConfigErrorKind::Address, message)
     }
 

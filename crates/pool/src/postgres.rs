@@ -28,7 +28,7 @@ use self::{
     session::Tuning,
 };
 use crate::{
-    address::{is_misread, says_ssl_mode},
+    address::{is_misread, may_be_plain},
     backoff::Backoff,
     check::{Gauge, Saturation, Status},
     connect::ConnectError,
@@ -89,8 +89,8 @@ pub struct Postgres {
     slow: Duration,
     /// `None` is never encrypted.
     tls: Option<Arc<dyn Dial>>,
-    /// Whether the address says whether to encrypt.
-    says_ssl_mode: bool,
+    /// Whether the address says that it need not be encrypted.
+    may_be_plain: bool,
 }
 
 impl Postgres {
@@ -122,7 +122,7 @@ impl Postgres {
             statement_timeout: Duration::from_secs(30),
             slow: SLOW,
             tls: None,
-            says_ssl_mode: says_ssl_mode(address.expose()),
+            may_be_plain: may_be_plain(address.expose()),
         })
     }
 
@@ -201,7 +201,7 @@ impl Postgres {
             let is_network =
                 self.config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)))
                     || !self.config.get_hostaddrs().is_empty();
-            if is_network && !self.says_ssl_mode {
+            if is_network && !self.may_be_plain {
                 self.config.ssl_mode(SslMode::Require);
             }
             return Ok(Arc::clone(tls));

@@ -62,7 +62,7 @@ pub struct Redis {
 impl Redis {
     /// At this address: `redis://[user:password@]host[:port][/database]`, or
     /// `redis+unix:///path`. For `rediss://`, turn on a TLS feature of the crate redis. In a user or
-    /// password `@`, `/` and `?` have to be percent-encoded.
+    /// password `@`, `/`, `?` and `#` have to be percent-encoded.
     ///
     /// # Errors
     /// Where it is none, would be misread for want of such an encoding, or asks for TLS and there

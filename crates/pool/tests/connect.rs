@@ -174,7 +174,16 @@ async fn what_asks_for_encryption_is_never_plain() {
     }
     // With one that cannot, or a server that cannot, it is an error, also where nobody has said
     // so: a connector is there to be used.
-    for settings in [with("?sslmode=require"), with("")] {
+    let named = |parameters: &str| Postgres::new(server.keywords() + parameters).unwrap();
+    for settings in [
+        with("?sslmode=require"),
+        with("?sslmode=prefer&sslmode=require"),
+        with(""),
+        // Nobody has said so here either.
+        with("?application_name=a sslmode=b"),
+        named(" application_name='a sslmode=b'"),
+        named(" application_name = sslmode"),
+    ] {
         let pool = settings.tls(NoTls).pool().unwrap();
         let error = pool.connect_with_retry(quick()).await.unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (ConnectErrorKind::Other, 1));
@@ -183,7 +192,11 @@ async fn what_asks_for_encryption_is_never_plain() {
         );
     }
     // Where the address says that it need not be, it need not.
-    for settings in [with("?sslmode=prefer"), with("?sslmode=disable")] {
+    for settings in [
+        with("?sslmode=prefer"),
+        with("?application_name=a&ssl%6Dode=disable"),
+        named(" sslmode = 'prefer'"),
+    ] {
         settings.tls(NoTls).pool().unwrap().get().await.unwrap();
     }
 }

@@ -199,6 +199,22 @@ async fn no_password_is_in_any_debug_or_refusal() {
     assert!(said.contains("at: \"[::1]:6380/3\""), "{said}");
 }
 
+/// With a piece of the password as the port or the database, and so in the logs.
+#[test]
+fn an_address_that_would_be_misread_is_refused() {
+    for address in [
+        "redis://app:12345#planted@cache:6379/3",
+        "redis://app:12345/planted@cache",
+        "Redis://app:12345/678?planted@cache",
+        " \u{1}valkey://app:12345/678?planted@cache",
+    ] {
+        let error = Redis::new(address).unwrap_err();
+        assert!(error.to_string().contains("percent-encoded"), "{address}: {error}");
+    }
+    let right = format!("{:?}", Redis::new("redis://app:12345%23planted@cache/#insecure").unwrap());
+    assert!(right.contains("cache:6379/0"), "{right}");
+}
+
 #[test]
 fn what_asks_for_encryption_is_never_plain() {
     for address in ["rediss://:planted@cache", "ValkeyS://:planted@cache:6380/1"] {

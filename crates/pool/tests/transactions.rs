@@ -188,6 +188,24 @@ async fn an_error_that_is_swallowed_commits_nothing_and_says_so() {
     assert_eq!(ids(&server).await, "");
 }
 
+/// The server takes it in an aborted transaction, too.
+#[tokio::test]
+async fn a_statement_of_nothing_does_not_hide_a_failure() {
+    let (server, pool) = start(1).await;
+    for nothing in ["", " ;; ", "-- nothing"] {
+        let failed: Result<(), Own> = with_transaction(&pool, TxOptions::new(), |tx| {
+            Box::pin(async move {
+                tx.execute(INSERT, &[&1]).await?;
+                tx.execute(INSERT, &[&1]).await.unwrap_err();
+                Ok(tx.batch_execute(nothing).await?)
+            })
+        })
+        .await;
+        assert_eq!(failed, Err(Own::Postgres(PgErrorKind::Aborted, None)), "{nothing}");
+        assert_eq!(ids(&server).await, "");
+    }
+}
+
 #[tokio::test]
 async fn who_goes_back_to_a_savepoint_commits_the_rest() {
     let (server, pool) = start(1).await;

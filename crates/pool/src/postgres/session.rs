@@ -144,7 +144,7 @@ impl Session {
         };
         running.is_over = true;
         let took = running.began.elapsed();
-        let result = self.judge(ended, failures, took, is_late);
+        let result = self.judge(sql, ended, failures, took, is_late);
         let (rows, outcome) = match &result {
             Ok(value) => (rows(value), Outcome::Done),
             Err(error) if error.kind() == PgErrorKind::Timeout => (None, Outcome::TimedOut),
@@ -156,6 +156,7 @@ impl Session {
 
     fn judge<T>(
         &self,
+        sql: &str,
         ended: Option<Result<T, Error>>,
         failures: u32,
         took: Duration,
@@ -163,7 +164,10 @@ impl Session {
     ) -> Result<T, PgError> {
         let error = match ended {
             Some(Ok(value)) => {
-                self.failed.clear(failures);
+                // One of nothing is right in an aborted transaction, too.
+                if self.failed.is_failed() && openings(sql).next().is_some() {
+                    self.failed.clear(failures);
+                }
                 return Ok(value);
             }
             Some(Err(error)) => error,
