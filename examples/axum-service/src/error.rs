@@ -38,7 +38,7 @@ pub(crate) enum Error {
     #[error("the upload broke off")]
     Upload(#[source] axum::Error),
     #[error("cannot read the orders")]
-    Orders(#[from] std::io::Error),
+    Unreachable(#[source] std::io::Error),
 }
 
 impl Error {
@@ -68,9 +68,11 @@ impl IntoProblem for Error {
             }
             Self::Rotating => StatusCode::CONFLICT,
             Self::Full => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Sealed(_) | Self::Key(_) | Self::Stored(_) | Self::Left(_) | Self::Orders(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::Sealed(_)
+            | Self::Key(_)
+            | Self::Stored(_)
+            | Self::Left(_)
+            | Self::Unreachable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         // From 500 up the stack shows the status alone.
         Problem::new(status).with_detail(self.to_string())

@@ -199,7 +199,7 @@ async fn stream(Query(Chunks { chunks, ms }): Query<Chunks>) -> Result<impl Into
 /// The kind of text that must not leave the house.
 async fn fail() -> Result<Json<Value>, Failure> {
     let cause = "cannot connect to postgres://app:hunter2@db.internal:5432/orders";
-    Err(Error::from(io::Error::other(cause)).into())
+    Err(Error::Unreachable(io::Error::other(cause)).into())
 }
 
 #[expect(clippy::panic, reason = "to show what becomes of a panic")]
