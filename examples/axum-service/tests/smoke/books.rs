@@ -200,7 +200,9 @@ async fn without_a_database_there_is_one_in_memory() {
 async fn over_postgres_it_is_the_same() {
     let Some(server) = postgres("over_postgres_it_is_the_same").await else { return };
     let url = server.url();
-    let verbose = [("DATABASE_URL", &*url), ("RUST_LOG", "debug"), ("ALLOW_DEBUG", "true")];
+    // Below info the driver itself logs parameters, as the pool's page says.
+    let levels = "debug,tokio_postgres=info";
+    let verbose = [("DATABASE_URL", &*url), ("RUST_LOG", levels), ("ALLOW_DEBUG", "true")];
     let service = Service::with(&verbose).await;
     all_of_the_shop(&service).await;
     let told = service.line(&[r#""target":"config""#, r#""variable":"DATABASE_URL""#]).await;
